@@ -1,0 +1,21 @@
+"""Contrastive analysis: what two data sets share, and what only one of them has."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sepclr.data import Cohort
+    from sepclr.estimators import SepCLR
+    from sepclr.types import Batch, Codes, InputError, Method
+
+__all__ = ["Batch", "Codes", "Cohort", "InputError", "Method", "SepCLR"]
+
+_HOMES = {"SepCLR": "estimators", "Cohort": "data", "Batch": "types", "Codes": "types", "InputError": "types", "Method": "types"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: torch takes seconds to load, and `sepclr --help` does not need it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sepclr' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"sepclr.{_HOMES[name]}"), name)

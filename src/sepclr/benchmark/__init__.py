@@ -1,0 +1,1 @@
+"""Recipes of experiments, and what runs them into a folder."""

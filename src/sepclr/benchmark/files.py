@@ -1,0 +1,113 @@
+"""Samples from files, and their codes into files."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sepclr.benchmark.folder import RunFolder
+from sepclr.benchmark.runner import load_method
+from sepclr.training import encode
+from sepclr.types import Codes, InputError
+
+SUFFIXES = (".npz", ".parquet")
+
+
+def encode_file(run: Path, source: Path, output: Path) -> Codes:
+    """Encode the samples of a file with the method of a run.
+
+    Args:
+        run: folder of the run.
+        source: ``.npy``; ``.npz`` with the samples as ``x``; or ``.parquet`` with a column per value, which rows are reshaped from. Samples
+            have the shape (n, *sample) that the run was trained on; images are uint8 0..255 or floating point 0..1.
+        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` with columns ``c0, c1, …, s0, s1, …``.
+
+    Returns:
+        The codes, as written.
+
+    Raises:
+        InputError: a folder that is no finished run, samples that cannot be read or do not fit, or an output that cannot be written.
+    """
+    if output.suffix not in SUFFIXES:
+        raise InputError(f"{output}: unknown kind of file; name the output .npz or .parquet")
+    if not output.parent.is_dir():
+        raise InputError(f"{output.parent}: no such folder; make it or choose another --output")
+    method, shape = load_method(RunFolder(run))
+    codes = encode(method, torch.from_numpy(read_samples(source, shape)))
+    c, s = codes.c.numpy(), codes.s.numpy()
+    part = output.with_name(output.name + ".part")
+    try:
+        with part.open("wb") as file:
+            if output.suffix == ".npz":
+                np.savez(file, c=c, s=s)
+            else:
+                import pyarrow
+                import pyarrow.parquet
+
+                columns = {f"{space}{i}": values[:, i] for space, values in (("c", c), ("s", s)) for i in range(values.shape[1])}
+                pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --output") from None
+    part.replace(output)
+    return codes
+
+
+def read_samples(path: Path, shape: Sequence[int]) -> NDArray[Any]:
+    """Read samples of a known shape.
+
+    Args:
+        path: ``.npy``, ``.npz`` or ``.parquet``.
+        shape: of one sample.
+
+    Returns:
+        uint8 or float32, shape (n, *shape).
+
+    Raises:
+        InputError: a file that is missing, damaged or of another kind; samples of another shape, not finite, or outside their range.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give samples as .npy, .npz or .parquet")
+    try:
+        x = _read(path)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be read ({reason}); give samples as .npy, .npz with the array x, or .parquet") from None
+    if path.suffix == ".parquet" and x.shape[1] == np.prod(shape):
+        x = x.reshape(-1, *shape)
+    if x.shape[1:] != tuple(shape):
+        wanted = ", ".join(str(side) for side in shape)
+        raise InputError(f"{path}: samples have shape {x.shape[1:]}, the run was trained on ({wanted}); give an array (n, {wanted})")
+    if len(x) == 0:
+        raise InputError(f"{path}: there is no sample in it")
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype.kind not in "fiub":
+        raise InputError(f"{path}: samples are of type {x.dtype}; give uint8 0..255 or floating point 0..1")
+    if not np.isfinite(x).all():
+        raise InputError(f"{path}: sample {np.argwhere(~np.isfinite(x))[0][0]} holds NaN or infinite values; remove it or fill it in")
+    if len(shape) > 1 and (x.min() < 0 or x.max() > 1):
+        raise InputError(f"{path}: pixels of type {x.dtype} reach from {x.min():g} to {x.max():g}; give uint8 0..255 or floating point 0..1")
+    return x.astype(np.float32)
+
+
+def _read(path: Path) -> NDArray[Any]:
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(path)
+        return np.stack([column.to_numpy() for column in table.columns], 1)
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    with loaded:
+        if "x" not in loaded:
+            raise ValueError(f"no array x among {', '.join(loaded.files) or 'nothing'}")
+        x: NDArray[Any] = loaded["x"]
+        return x

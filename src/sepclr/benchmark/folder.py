@@ -1,0 +1,172 @@
+"""The folder of a run: its config, where it was made, its records and its model."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sepclr.benchmark.recipes import Recipe
+from sepclr.types import InputError, Row
+
+PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-learn", "numpy")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files of a run.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, commit, machine, command, and the folder of the data."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Means of the terms, a line per epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def model(self) -> Path:
+        """Weights of the method, as safetensors."""
+        return self.path / "model.safetensors"
+
+    @property
+    def rows(self) -> Path:
+        """Rows of the evaluation."""
+        return self.path / "rows.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / "report.html"
+
+    def history(self) -> list[dict[str, float]]:
+        """Read the metrics of each epoch; empty before the first one ended."""
+        return [json.loads(line) for line in self.metrics.read_text().splitlines()] if self.metrics.exists() else []
+
+    def write_rows(self, rows: Sequence[Row]) -> None:
+        """Write the rows in place of those that were there."""
+        write_whole(self.rows, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def recipe(self) -> Recipe:
+        """Read the recipe back.
+
+        Raises:
+            InputError: the folder is not a run, or its config holds unknown or missing keys.
+        """
+        if not self.config.is_file():
+            raise InputError(f"{self.path}: not a run (config.yaml is missing); give a folder that `sepclr fit` or `sepclr demo` wrote")
+        config = yaml.safe_load(self.config.read_text())
+        known = {field.name for field in fields(Recipe)}
+        if not isinstance(config, dict) or set(config) != known:
+            wrong = sorted(known ^ set(config)) if isinstance(config, dict) else ["everything"]
+            raise InputError(f"{self.config}: unknown or missing keys: {', '.join(wrong)}; restore the file as the run wrote it")
+        return Recipe(**(config | {"jitter": tuple(config["jitter"])}))
+
+
+def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None) -> RunFolder:
+    """Start a run's folder, or find it again.
+
+    Args:
+        path: the folder; made with its parents where missing.
+        recipe: of the run.
+        resume: go on from what lies there.
+        root: folder of the data, noted for later evaluations.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: a folder that holds something, cannot be written, or was made with another recipe; nothing is changed then.
+    """
+    folder = RunFolder(path)
+    if resume:
+        _same_recipe(folder, recipe)
+    elif path.is_dir() and any(path.iterdir()):
+        raise InputError(f"{path}: not empty; choose another --out, or add --resume to go on with the run in it")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"{path} is read-only")
+        write_whole(folder.config, yaml.safe_dump(asdict(recipe) | {"jitter": list(recipe.jitter)}, sort_keys=False))
+        write_whole(folder.environment, json.dumps(environment() | {"root": str(root.resolve()) if root else None}, indent=1))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from None
+    return folder
+
+
+def _same_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    there, here = asdict(folder.recipe()), asdict(recipe)
+    differing = [f"{key} ({there[key]!r} there, {here[key]!r} here)" for key in here if here[key] != there[key]]
+    if differing:
+        raise InputError(f"{folder.path}: the run was made with another config: {', '.join(differing)}; give the same or another --out")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file in one step: the old one or the new one is there, never half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def environment() -> dict[str, Any]:
+    """Describe where a run is made: command, versions, commit of the code, machine."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": commit(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu},
+    }
+
+
+def commit() -> str | None:
+    """Find the commit of this code, with ``+`` behind it where files were changed since; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            return None
+
+    head = git("rev-parse", "HEAD")
+    if head is None or git("ls-files", str(Path(__file__))) in (None, ""):
+        return None
+    return head + ("+" if git("status", "--porcelain", "--untracked-files=no", ".") else "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """Read a JSON object."""
+    content: Mapping[str, Any] = json.loads(path.read_text())
+    return content

@@ -1,0 +1,277 @@
+"""Run a recipe into a folder: data, training, probes, rows, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from sepclr import methods, nets
+from sepclr.benchmark import sources
+from sepclr.benchmark.folder import RunFolder, open_folder, read_json, write_whole
+from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.sources import Source
+from sepclr.data import Cohort
+from sepclr.probes import EncoderState, Probed, ProbeProtocol, delta_tot, probe
+from sepclr.reports import Page, RunView, print_separation, write_page
+from sepclr.training import Settings, encode, fit
+from sepclr.types import Codes, HasHeads, InputError, Method, Row
+from sepclr.views import ImageViews
+
+SHOWN = 600
+"""Test samples that a report shows."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run with its evaluation.
+
+    Attributes:
+        folder: where it lies.
+        recipe: what was run.
+        source: the data set.
+        rows: all rows of its evaluation.
+        seconds: time of training, over all sessions.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    source: Source
+    rows: Sequence[Row]
+    seconds: float
+
+
+def build(recipe: Recipe, sample_shape: Sequence[int]) -> methods.SepCLR:
+    """Make the method of a recipe with fresh weights from its seed."""
+
+    def network(dim: int) -> torch.nn.Module:
+        return nets.encoder(recipe.encoder, sample_shape, dim, width=recipe.width, stem_stride=recipe.stem_stride)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        return methods.SepCLR(
+            network(recipe.common_dim),
+            network(recipe.salient_dim),
+            nets.head(recipe.common_dim),
+            nets.head(recipe.salient_dim),
+            independence=recipe.independence,
+            weights=methods.SepCLRWeights(
+                recipe.weight_common, recipe.weight_salient, recipe.weight_information_less, recipe.weight_independence
+            ),
+            tau=recipe.tau,
+        )
+
+
+def run(
+    recipe: Recipe, out: Path, *, root: Path | None = None, download: bool = False, resume: bool = False, progress: bool = True
+) -> Finished:
+    """Train and evaluate a recipe into a folder.
+
+    Args:
+        recipe: what to run.
+        out: folder of the run.
+        root: folder of the data, for data sets that need one.
+        download: fetch missing data into ``root``.
+        resume: go on with the run in ``out``.
+        progress: show a bar with the terms of the loss.
+
+    Returns:
+        The run, its model, rows and report written.
+
+    Raises:
+        InputError: data, options or a folder that cannot be used; training has not started then.
+    """
+    settings = Settings(
+        recipe.max_epochs,
+        recipe.batch_size,
+        recipe.learning_rate,
+        recipe.schedule,
+        recipe.precision,
+        recipe.accelerator,
+        recipe.devices,
+        recipe.strategy,
+    )
+    source = sources.load(recipe.data, root, download=download)
+    shape = source.train.x.shape[1:]
+    method = build(recipe, shape)
+    views = ImageViews(
+        shape[0],
+        recipe.crop,
+        (recipe.crop_scale, 1.0),
+        recipe.flip,
+        recipe.jitter,
+        recipe.jitter_probability,
+        recipe.grey,
+        recipe.jitter_whole_batch,
+    )
+    folder = open_folder(out, recipe, resume=resume, root=root)
+    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in method.state_dict().items()},
+        folder.model,
+        metadata={"sample_shape": json.dumps(list(shape))},
+    )
+    return evaluate(folder, source)
+
+
+def load_method(folder: RunFolder) -> tuple[methods.SepCLR, tuple[int, ...]]:
+    """Load the trained method of a run and the shape of the samples that it takes.
+
+    Raises:
+        InputError: the folder holds no finished run.
+    """
+    recipe = folder.recipe()
+    if not folder.model.is_file():
+        raise InputError(f"{folder.path}: training has not finished (model.safetensors is missing); go on with --resume")
+    with safe_open(folder.model, framework="pt") as file:
+        shape = tuple(json.loads(file.metadata()["sample_shape"]))
+    method = build(recipe, shape)
+    method.load_state_dict(load_file(folder.model))
+    return method, shape
+
+
+def evaluate(folder: RunFolder, source: Source) -> Finished:
+    """Probe a finished run, beside the same networks untrained, and write its rows and report.
+
+    Args:
+        folder: of the run.
+        source: its data set.
+
+    Returns:
+        The run.
+    """
+    recipe = folder.recipe()
+    method, shape = load_method(folder)
+    rows: list[Row] = []
+    for encoder, network in (("untrained", build(recipe, shape)), ("trained", method)):
+        train = probed(network, source.train)
+        for protocol, cohort in source.tests.items():
+            test = probed(network, cohort)
+            rows += probe(train, test, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)
+    folder.write_rows(rows)
+    seconds = sum(epoch["seconds"] for epoch in folder.history())
+    finished = Finished(folder, recipe, source, rows, seconds)
+    write_report(folder.report, [finished])
+    return finished
+
+
+def evaluate_again(path: Path, root: Path | None = None) -> Finished:
+    """Evaluate the run in a folder once more.
+
+    Args:
+        path: folder of the run.
+        root: folder of the data; where it was at training when None.
+
+    Returns:
+        The run, its rows and report written anew.
+
+    Raises:
+        InputError: the folder holds no finished run, or the data are not there.
+    """
+    folder = RunFolder(path)
+    recipe = folder.recipe()
+    load_method(folder)  # complains about an unfinished run before the data are read
+    noted = read_json(folder.environment)["root"]
+    return evaluate(folder, sources.load(recipe.data, root or (Path(noted) if noted else None)))
+
+
+def probed(method: Method, cohort: Cohort) -> Probed:
+    """Encode a cohort into every space that is probed: the codes, and the heads where the method has them."""
+    codes = encode(method, cohort.x)
+    spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
+    if isinstance(method, HasHeads):
+        network = cast(torch.nn.Module, method)
+        network.eval()
+        device = next(network.parameters()).device
+        with torch.inference_mode():
+            heads = method.project(Codes(codes.c.to(device), codes.s.to(device)))
+        spaces |= {"c_head": heads.c.cpu().numpy(), "s_head": heads.s.cpu().numpy()}
+    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes)
+
+
+def result(finished: Finished, protocol: ProbeProtocol) -> Mapping[str, Any]:
+    """Summarise a run as a line for ``results/``: balanced accuracy of the codes, for ``published`` plain accuracy."""
+    metric = "accuracy" if protocol == "published" else "balanced_accuracy"
+    place = {"c": "common", "s": "salient"}
+    rows = [row for row in finished.rows if row["protocol"] == protocol and row["metric"] == metric and row["space"] in place]
+    delta = delta_tot(
+        [row for row in finished.rows if row["protocol"] == protocol],
+        common=finished.source.common_attributes,
+        salient=finished.source.salient_attributes,
+        metric=metric,
+    )
+
+    def scores(encoder: str) -> dict[str, float]:
+        return {f"{row['attribute']}_{place[row['space']]}": row["score"] for row in rows if row["encoder"] == encoder}
+
+    made = read_json(finished.folder.environment)
+    return {
+        "recipe": asdict(finished.recipe),
+        "protocol": protocol,
+        "method": "sepclr",
+        "independence": finished.recipe.independence,
+        "seed": finished.recipe.seed,
+        "scores": scores("trained") | {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]},
+        "untrained": scores("untrained"),
+        "chance": {row["attribute"]: row["chance"] for row in rows},
+        "seconds": finished.seconds,
+        "commit": made["commit"],
+        "versions": made["versions"],
+        "machine": made["machine"],
+    }
+
+
+def write_report(path: Path, runs: Sequence[Finished]) -> None:
+    """Write the page of one run, or of several with the first as the main one."""
+    source = runs[0].source
+    test = source.tests["strict"]
+    # Evenly spaced over both groups, with three targets to one background sample.
+    groups = [np.flatnonzero(~test.is_target.numpy()), np.flatnonzero(test.is_target.numpy())]
+    wanted = [SHOWN // 4, SHOWN - SHOWN // 4]
+    shown = np.concatenate([group[np.linspace(0, len(group) - 1, min(n, len(group))).astype(int)] for group, n in zip(groups, wanted, strict=True)])
+    views = []
+    for finished in runs:
+        method, _ = load_method(finished.folder)
+        codes = encode(method, test.x[torch.from_numpy(shown)])
+        views.append(RunView(finished.recipe.independence, finished.rows, finished.folder.history(), codes.c.numpy(), codes.s.numpy()))
+    first = runs[0]
+    made = read_json(first.folder.environment)
+    page = Page(
+        title=source.title,
+        lead=source.lead,
+        images=test.x[torch.from_numpy(shown)].numpy(),
+        is_target=test.is_target.numpy()[shown],
+        attributes={name: values[shown] for name, values in test.attributes.items()},
+        common_attributes=source.common_attributes,
+        salient_attributes=source.salient_attributes,
+        class_names=source.class_names,
+        runs=views,
+        made={
+            "Command": made["command"],
+            "Commit": made["commit"] or "not a checkout",
+            "Training": "; ".join(f"{finished.recipe.independence}: {finished.seconds:.0f} s" for finished in runs),
+            "Machine": ", ".join(f"{name} {value}" for name, value in made["machine"].items() if value),
+            "Versions": ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
+            "Recipe": ", ".join(f"{name} {value}" for name, value in asdict(first.recipe).items()),
+        },
+    )
+    write_page(path, page)
+
+
+def print_rows(runs: Sequence[Finished]) -> None:
+    """Print the table of runs on the same data set."""
+    source = runs[0].source
+    rows = {run.recipe.independence: run.rows for run in runs}
+    print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
+
+
+def write_results(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    """Write results, a JSON object a line."""
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in results))

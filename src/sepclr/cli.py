@@ -1,0 +1,149 @@
+"""The command line: parses and hands over; heavy imports are paid for by the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from jsonargparse import ArgumentParser, Namespace
+
+from sepclr.benchmark.recipes import DEMO, PROFILES, Profile, Recipe, changed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: words of the command line, those of the process where None.
+
+    Returns:
+        0, or 2 where something that was given cannot be used; the reason is then one line on standard error.
+    """
+    parser, commands = _parser()
+    options = parser.parse_args(arguments)
+    name = options.command
+    options = options[name]
+    if name == "fit":
+        name = f"fit {options.data}"
+        options = options[options.data]
+    from sepclr.types import InputError
+
+    try:
+        commands[name](options)
+    except InputError as error:
+        print(f"sepclr: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def demo(options: Namespace) -> None:
+    """Train on marked digits with k-JEM and without, some three minutes, and write a report that shows what is pulled apart."""
+    from sepclr.benchmark.demo import demo as run
+
+    print(f"report: {run(changed(DEMO, vars(options)), _out(options, 'demo'), resume=options.resume)}")
+
+
+def fit_digits_on_cifar(options: Namespace) -> None:
+    """Train on digits over CIFAR-10 photographs, in the layouts of their publishers."""
+    from sepclr.benchmark.runner import run
+
+    recipe = changed(PROFILES[options.profile], vars(options))
+    name = f"digits-on-cifar-{options.profile}-{recipe.independence}-{recipe.seed}"
+    _show(run(recipe, _out(options, name), root=Path(options.root), download=options.download, resume=options.resume))
+
+
+def fit_marked_digits(options: Namespace) -> None:
+    """Train on marked digits, the data of the demo, which ship with scikit-learn."""
+    from sepclr.benchmark.runner import run
+
+    recipe = changed(DEMO, vars(options))
+    _show(run(recipe, _out(options, f"marked-digits-{recipe.independence}-{recipe.seed}"), resume=options.resume))
+
+
+def encode(options: Namespace) -> None:
+    """Write the codes c and s of new samples."""
+    from sepclr.benchmark.files import encode_file
+
+    codes = encode_file(Path(options.run), Path(options.input), Path(options.output))
+    print(f"{options.output}: {len(codes.c)} samples, c of {codes.c.shape[1]} and s of {codes.s.shape[1]} numbers each")
+
+
+def evaluate(options: Namespace) -> None:
+    """Probe a finished run again, print its rows and store them with the report."""
+    from sepclr.benchmark.runner import evaluate_again
+
+    _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
+
+
+def _show(finished: Any) -> None:
+    from sepclr.benchmark.runner import print_rows
+
+    print_rows([finished])
+    print(f"report: {finished.folder.report}")
+
+
+def _out(options: Namespace, name: str) -> Path:
+    """Choose the folder of a run: the one given, or a new one under runs/."""
+    return Path(options.out) if options.out else Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
+    parser = ArgumentParser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
+    parser.add_argument("--version", action="version", version=f"sepclr {version('sepclr')}")
+    commands = parser.add_subcommands(dest="command")
+
+    demo_parser = _recipe_parser(demo, "DEMO")
+    commands.add_subcommand("demo", demo_parser, help=demo.__doc__)
+
+    fit = ArgumentParser(description="Train and evaluate into a folder.")
+    data = fit.add_subcommands(dest="data")
+    cifar = _recipe_parser(fit_digits_on_cifar, "the profile")
+    cifar.add_argument("--root", type=str, required=True, help="folder with cifar-10-batches-py and MNIST/raw")
+    cifar.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders, minutes; paper: ResNet-18s as published")
+    cifar.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
+    data.add_subcommand("digits-on-cifar", cifar, help=fit_digits_on_cifar.__doc__)
+    data.add_subcommand("marked-digits", _recipe_parser(fit_marked_digits, "DEMO"), help=fit_marked_digits.__doc__)
+    commands.add_subcommand("fit", fit, help="Train and evaluate into a folder.")
+
+    encode_parser = ArgumentParser(description=encode.__doc__)
+    encode_parser.add_argument("run", type=str, help="folder of the run")
+    encode_parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")
+    encode_parser.add_argument("--output", type=str, default="codes.npz", help="codes: .npz (arrays c and s) or .parquet")
+    commands.add_subcommand("encode", encode_parser, help=encode.__doc__)
+
+    evaluate_parser = ArgumentParser(description=evaluate.__doc__)
+    evaluate_parser.add_argument("run", type=str, help="folder of the run")
+    evaluate_parser.add_argument("--root", type=str, default=None, help="folder of the data, where it moved since training")
+    commands.add_subcommand("evaluate", evaluate_parser, help=evaluate.__doc__)
+
+    return parser, {
+        "demo": demo,
+        "fit digits-on-cifar": fit_digits_on_cifar,
+        "fit marked-digits": fit_marked_digits,
+        "encode": encode,
+        "evaluate": evaluate,
+    }
+
+
+def _recipe_parser(command: Callable[[Namespace], None], default: str) -> ArgumentParser:
+    """Make a parser with an option for every field of a recipe, so that a new field is an option without a line here."""
+    parser = ArgumentParser(description=command.__doc__)
+    parser.add_argument("--config", action="config", help="YAML file with any of the options below")
+    parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    lines = [line.strip() for line in (Recipe.__doc__ or "").splitlines()]
+    hints = get_type_hints(Recipe)
+    for field in fields(Recipe):
+        if field.name != "data":
+            about = next(line.partition(": ")[2] for line in lines if line.startswith(f"{field.name}: "))
+            parser.add_argument(f"--{field.name}", type=hints[field.name] | None, default=None, help=f"{about} (default: of {default})")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

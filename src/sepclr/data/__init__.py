@@ -1,0 +1,6 @@
+"""Samples with known membership: cohorts, batches of both groups, and one file per data set."""
+
+from sepclr.data.batches import Batches
+from sepclr.data.cohort import Cohort
+
+__all__ = ["Batches", "Cohort"]

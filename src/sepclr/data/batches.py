@@ -1,0 +1,62 @@
+"""Batches that always hold both groups, drawn from samples that live on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from sepclr.data.cohort import Cohort
+from sepclr.types import Batch, InputError
+
+
+class Batches:
+    """One epoch of stratified batches.
+
+    Every batch holds background and target in the cohort's proportion, at least two of each. Samples are drawn without repetition;
+    the rest of an epoch that would not fill a batch is left out, another one each epoch. With several processes each gets its own
+    part of every batch, again with both groups.
+
+    Args:
+        cohort: the samples.
+        batch_size: samples a batch, over all processes; cut to the size of the cohort.
+        seed: of the run; the same seed and epoch give the same batches.
+        epoch: number of the epoch.
+        device: where the samples live. Move them there once with ``cohort_on``.
+        rank: index of this process.
+        world_size: number of processes.
+
+    Raises:
+        InputError: a group with fewer than two samples for each process, or a batch that cannot hold two of each.
+    """
+
+    def __init__(self, cohort: Cohort, batch_size: int, *, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> None:
+        is_target = cohort.is_target.cpu().numpy()
+        self.groups = [np.flatnonzero(~is_target), np.flatnonzero(is_target)]
+        least = 2 * world_size
+        for name, group in zip(("background", "target"), self.groups, strict=True):
+            if len(group) < least:
+                raise InputError(f"is_target: {len(group)} {name} sample(s); contrastive analysis needs at least {least} of each group")
+        if batch_size < 2 * least:
+            raise InputError(f"batch_size: {batch_size} cannot hold {least} samples of each group; give at least {2 * least}")
+        n = len(is_target)
+        size = min(batch_size, n)
+        targets = round(size * len(self.groups[1]) / n)
+        targets = min(max(targets, least), size - least)
+        # Equal parts for all processes, or gathering them would need padding.
+        self.sizes = [(size - targets) // world_size * world_size, targets // world_size * world_size]
+        self.steps = min(len(group) // part for group, part in zip(self.groups, self.sizes, strict=True))
+        self.cohort, self.seed, self.epoch, self.rank, self.world_size = cohort, seed, epoch, rank, world_size
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        draw = np.random.default_rng([self.seed, self.epoch])
+        orders = [draw.permutation(group) for group in self.groups]
+        for step in range(self.steps):
+            parts = [order[step * size : (step + 1) * size] for order, size in zip(orders, self.sizes, strict=True)]
+            mine = np.concatenate([part[self.rank :: self.world_size] for part in parts])
+            index = torch.from_numpy(mine).to(self.cohort.x.device, non_blocking=True)
+            yield Batch(self.cohort.x[index], self.cohort.is_target[index])

@@ -1,0 +1,61 @@
+"""A cohort: samples, who is target, and what is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Shaped
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sepclr.types import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Samples of background and target.
+
+    Attributes:
+        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point.
+        is_target: True for target, False for background, shape (n,).
+        attributes: what is known of each sample, by name, each of shape (n,); integers or strings are classes, floating point is
+            a quantity. Only the values of targets are read, so background may hold any filler.
+
+    Raises:
+        InputError: no sample, lengths that differ, or values that are not finite.
+    """
+
+    # Two names for one length: a wrong one gets the error below, also where annotations are checked.
+    x: Shaped[Tensor, "n ..."]
+    is_target: Bool[Tensor, " members"]
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.x)
+        if n == 0:
+            raise InputError("x: there is no sample; give at least one of each group")
+        if len(self.is_target) != n:
+            raise InputError(f"is_target: {len(self.is_target)} values for {n} samples; give one for each")
+        for name, values in self.attributes.items():
+            if len(values) != n:
+                raise InputError(f"attribute {name!r}: {len(values)} values for {n} samples; give one for each")
+        if self.x.is_floating_point() and not torch.isfinite(self.x).all():
+            bad = int((~torch.isfinite(self.x)).flatten(1).any(1).nonzero()[0])
+            raise InputError(f"x: sample {bad} holds NaN or infinite values; remove it or fill it in")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def where(self, chosen: NDArray[np.bool_]) -> Cohort:
+        """Keep the samples at which ``chosen``, shape (n,), is True."""
+        keep = torch.from_numpy(chosen)
+        return Cohort(self.x[keep], self.is_target[keep], {name: values[chosen] for name, values in self.attributes.items()})
+
+    @property
+    def targets(self) -> Cohort:
+        """The target samples."""
+        return self.where(self.is_target.numpy())

@@ -1,0 +1,112 @@
+"""Marked digits: a small data set with two ten-class attributes that ships with scikit-learn.
+
+Background is a handwritten digit near the middle of a 32 × 32 grey image; target is another one with one of ten drawn marks on top. So the
+digit is what both groups share, and the mark is what only the target has. The digits are the test set of Optical Recognition of
+Handwritten Digits (Alpaydin & Kaynak 1998, UCI), 8 × 8 pixels, as in ``sklearn.datasets.load_digits``. Train and test share no digit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from sepclr.data.cohort import Cohort
+
+SIDE = 32
+DIGIT = 24
+DIGIT_SHIFT = 3
+DIGIT_BRIGHTNESS = 0.7
+MARK = 15
+MARK_SHIFT = 4
+MARKS = ("ring", "plus", "cross", "square", "disc", "pillars", "triangle", "frame", "bars", "tee")
+"""Names of the marks, in the order of their labels."""
+
+COMMON_ATTRIBUTES = ("digit",)
+SALIENT_ATTRIBUTES = ("mark",)
+
+
+class MarkedDigits(NamedTuple):
+    """Training and test samples, uint8 images of shape (n, 1, 32, 32), attributes ``digit`` and ``mark`` (-1 for background)."""
+
+    train: Cohort
+    test: Cohort
+
+
+def load(*, train_samples: int = 8000, test_samples: int = 4000, seed: int = 0) -> MarkedDigits:
+    """Compose the data set; half of the samples are background, half target.
+
+    Args:
+        train_samples: images composed from two thirds of the 1,797 digits.
+        test_samples: images composed from the others.
+        seed: of the split and of the composition.
+
+    Returns:
+        The two cohorts.
+    """
+    digits = load_digits()
+    images = [Image.fromarray(np.uint8(np.round(image * (255 / 16)))) for image in digits.images]
+    large = np.stack([np.asarray(image.resize((DIGIT, DIGIT), Image.Resampling.BICUBIC)) for image in images])
+    train, test = train_test_split(np.arange(len(large)), test_size=1 / 3, stratify=digits.target, random_state=seed)
+    draw = np.random.default_rng(seed)
+    return MarkedDigits(
+        _compose(large[train], digits.target[train], train_samples, draw),
+        _compose(large[test], digits.target[test], test_samples, draw),
+    )
+
+
+def marks() -> NDArray[np.uint8]:
+    """Draw the ten marks, shape (10, MARK, MARK), 0 outside and 255 on the stroke."""
+    fine = 8  # drawn larger and scaled down, for smooth edges
+    side = MARK * fine
+    near, middle, far, stroke = side // 12, side // 2, side - side // 12, 2 * fine
+
+    def line(pen: ImageDraw.ImageDraw, *points: tuple[int, int]) -> None:
+        pen.line(points, fill=255, width=stroke, joint="curve")
+
+    left, right = side // 4, side - side // 4
+    drawings = {
+        "ring": lambda pen: pen.ellipse((near, near, far, far), outline=255, width=stroke),
+        "plus": lambda pen: (line(pen, (middle, near), (middle, far)), line(pen, (near, middle), (far, middle))),
+        "cross": lambda pen: (line(pen, (near, near), (far, far)), line(pen, (near, far), (far, near))),
+        "square": lambda pen: pen.rectangle((left // 2, left // 2, side - left // 2, side - left // 2), fill=255),
+        "disc": lambda pen: pen.ellipse((near, near, far, far), fill=255),
+        "pillars": lambda pen: (line(pen, (left, near), (left, far)), line(pen, (right, near), (right, far))),
+        "triangle": lambda pen: line(pen, (near, far), (middle, near), (far, far), (near, far)),
+        "frame": lambda pen: pen.rectangle((near, near, far, far), outline=255, width=stroke),
+        "bars": lambda pen: (line(pen, (near, left), (far, left)), line(pen, (near, right), (far, right))),
+        "tee": lambda pen: (line(pen, (near, near + near), (far, near + near)), line(pen, (middle, near), (middle, far))),
+    }
+    images = []
+    for name in MARKS:
+        image = Image.new("L", (side, side))
+        drawings[name](ImageDraw.Draw(image))
+        images.append(np.asarray(image.resize((MARK, MARK), Image.Resampling.BOX)))
+    return np.stack(images)
+
+
+def _compose(images: NDArray[np.uint8], labels: NDArray[np.int64], n: int, draw: np.random.Generator) -> Cohort:
+    is_target = np.arange(n) >= n // 2
+    chosen = draw.integers(len(images), size=n)
+    mark = np.where(is_target, draw.integers(len(MARKS), size=n), -1)
+    digit_at = (SIDE - DIGIT) // 2 + draw.integers(-DIGIT_SHIFT, DIGIT_SHIFT + 1, size=(n, 2))
+    mark_at = (SIDE - MARK) // 2 + draw.integers(-MARK_SHIFT, MARK_SHIFT + 1, size=(n, 2))
+    drawn = marks() / 255
+    x = np.zeros((n, SIDE, SIDE))
+    for i in range(n):
+        row, column = digit_at[i]
+        x[i, row : row + DIGIT, column : column + DIGIT] = DIGIT_BRIGHTNESS * images[chosen[i]]
+        if is_target[i]:
+            row, column = mark_at[i]
+            under = x[i, row : row + MARK, column : column + MARK]
+            under += drawn[mark[i]] * (255 - under)
+    return Cohort(
+        torch.from_numpy(np.uint8(np.round(x)))[:, None],
+        torch.from_numpy(is_target),
+        {"digit": labels[chosen], "mark": mark},
+    )

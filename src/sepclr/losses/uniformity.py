@@ -1,0 +1,71 @@
+"""Uniformity: codes of different samples spread. A kernel density estimate of −H(z), to be minimised."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import pdist
+
+from sepclr.losses.kernel import full_precision, hide_background, log_kernel_pairs, log_mean_exp
+from sepclr.types import Scalar
+
+Form = Literal["paper", "released"]
+
+
+def uniformity(z: Float[Tensor, "n d"], tau: float = 0.5, *, with_self: bool = False) -> Scalar:
+    """Estimate −H(z) = log mean k_τ(z_i, z_j) (Wang & Isola 2020).
+
+    Args:
+        z: codes, shape (n, d).
+        tau: kernel bandwidth τ, in squared units of the codes.
+        with_self: keep the pairs i = j (the paper's form, at least −log n) or leave them out (the released form, unbounded).
+
+    Returns:
+        The term to minimise, at most 0; 0 where there is no pair.
+
+    Source: SepCLR (arXiv 2402.11928), −H(c).
+
+    >>> import torch
+    >>> round(uniformity(torch.tensor([[0.0], [1.0], [3.0]])).item(), 4)
+    -2.0485
+    """
+    if len(z) < 2:
+        return z.sum() * 0
+    if with_self:
+        return log_mean_exp(log_kernel_pairs(z, tau).flatten())
+    return log_mean_exp(-pdist(full_precision(z)).square() / (2 * tau))
+
+
+def salient_uniformity(
+    s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: float = 0.5, *, form: Form = "released"
+) -> Scalar:
+    """Spread the salient codes of targets, away from each other and from the information-less vector s′ = 0.
+
+    ``released`` is the uniformity of s̃, the codes with background rows set to 0, over all rows. ``paper`` is
+    log 1/N_Y Σ_i ( exp(−‖s_i‖²/τ) + 1/N_Y Σ_j k_τ(s_i, s_j) ) over targets. These are different objectives: in the released form
+    the pairs of background rows count (it cannot fall below about log of their share), and s′ repels with bandwidth τ, not τ/2.
+
+    Args:
+        s: salient codes, shape (n, d).
+        is_target: True for target samples, shape (n,).
+        tau: kernel bandwidth τ, in squared units of the codes.
+        form: ``released`` or ``paper``.
+
+    Returns:
+        The term to minimise; 0 without targets.
+
+    Source: SepCLR (arXiv 2402.11928), the s′-uniformity, and the authors' released form.
+    """
+    if form == "released":
+        return uniformity(hide_background(s, is_target), tau)
+    targets = full_precision(s[is_target])
+    n = len(targets)
+    if n == 0:
+        return s.sum() * 0
+    away_from_zero = -targets.square().sum(1) / tau
+    apart = log_kernel_pairs(targets, tau).flatten() - math.log(n)
+    return torch.logsumexp(torch.cat([away_from_zero, apart]), 0) - math.log(n)

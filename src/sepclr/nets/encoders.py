@@ -1,0 +1,66 @@
+"""Encoders of rows, images and volumes; the kind and the shape of a sample decide, two or three dimensions make no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import nn
+
+from sepclr.types import InputError
+
+ENCODERS = {"mlp": "rows", "resnet10": "images", "resnet18": "images"}
+"""Name of each encoder and the kind of samples that it takes."""
+
+BLOCKS = {"resnet10": [1, 1, 1, 1], "resnet18": [2, 2, 2, 2]}
+
+
+def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64, stem_stride: int = 1) -> nn.Module:
+    """Make an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
+
+    Args:
+        kind: ``mlp`` for rows; ``resnet10`` or ``resnet18`` for images and volumes, with a 3-wide stem and no max-pooling
+            (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end.
+        sample_shape: (features,) or (channels, *space) of one sample.
+        dim: length of the vectors.
+        width: channels of the first stage, doubled at each of the next three; units of a hidden layer of ``mlp``.
+        stem_stride: stride of the stem: 1 keeps the resolution, 2 is four times cheaper in 2-D.
+
+    Returns:
+        The encoder, with fresh weights from torch's global generator.
+
+    Raises:
+        InputError: unknown kind, or one that does not take samples of this shape.
+    """
+    if kind not in ENCODERS:
+        raise InputError(f"encoder: {kind!r} is unknown; choose one of {', '.join(ENCODERS)}")
+    rows = len(sample_shape) == 1
+    if (ENCODERS[kind] == "rows") != rows:
+        fitting = [name for name, takes in ENCODERS.items() if (takes == "rows") == rows]
+        raise InputError(f"encoder: {kind!r} does not take samples of shape {tuple(sample_shape)}; choose one of {', '.join(fitting)}")
+    if rows:
+        return nn.Sequential(
+            *_hidden(sample_shape[0], width),  # (n, width)
+            *_hidden(width, width),
+            nn.Linear(width, dim),
+        )
+    from monai.networks.nets.resnet import ResNet  # takes seconds to import, and rows do not need it
+
+    return cast(
+        nn.Module,
+        ResNet(
+            "basic",
+            layers=BLOCKS[kind],
+            block_inplanes=[width, 2 * width, 4 * width, 8 * width],
+            spatial_dims=len(sample_shape) - 1,
+            n_input_channels=sample_shape[0],
+            conv1_t_size=3,
+            conv1_t_stride=stem_stride,
+            no_max_pool=True,
+            num_classes=dim,
+        ),
+    )
+
+
+def _hidden(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU()]

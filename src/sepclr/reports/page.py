@@ -1,0 +1,181 @@
+"""The report of a run: one HTML file that needs nothing else, neither a network nor a second file."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sepclr.reports.attributes import Shown, caption, shown_attributes
+from sepclr.reports.figures import charts, flatten, sheet
+from sepclr.reports.neighbours import neighbourhood
+from sepclr.reports.scores import SPACES, findings, number, readings, span
+from sepclr.types import InputError, Row
+
+COLOURS = 10
+"""Classes that have a colour of their own; further ones share a grey."""
+EXAMPLES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class RunView:
+    """One run as the page shows it.
+
+    Attributes:
+        name: what the page calls it; the first run of a page is the main one, others are compared with it.
+        rows: its scores; ``group`` is the attribute background-against-target.
+        history: one mapping per epoch, ``epoch``, ``step`` and the value of each term; values may be NaN.
+        c: common codes of the shown samples, shape (n, d_c).
+        s: salient codes of the shown samples, shape (n, d_s).
+    """
+
+    name: str
+    rows: Sequence[Row]
+    history: Sequence[Mapping[str, float | int]]
+    c: NDArray[np.float32]
+    s: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What the report shows.
+
+    Attributes:
+        title: heading of the page.
+        lead: two sentences on what the data are.
+        images: the shown test samples, background and target mixed, shape (n, channels, h, w) with 1 or 3 channels; None if the
+            samples are not images.
+        is_target: True for target samples, shape (n,).
+        attributes: what is known of each sample, each of shape (n,); integers, strings and Booleans are classes, floating point is
+            a quantity. Background may hold any filler in salient attributes, and −1 or NaN elsewhere.
+        common_attributes: names of those expected in c.
+        salient_attributes: names of those expected in s.
+        class_names: names of the classes 0, 1, … of an integer attribute, where they have some.
+        runs: at least one.
+        made: how the page was made, shown as it stands.
+
+    Raises:
+        InputError: no run, lengths that differ, or images of another shape.
+    """
+
+    title: str
+    lead: str
+    images: NDArray[np.uint8] | None
+    is_target: NDArray[np.bool_]
+    attributes: Mapping[str, NDArray[Any]]
+    common_attributes: Sequence[str]
+    salient_attributes: Sequence[str]
+    class_names: Mapping[str, Sequence[str]]
+    runs: Sequence[RunView]
+    made: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        n = len(self.is_target)
+        if n == 0 or not self.runs:
+            raise InputError("page: there is nothing to show; give at least one sample and one run")
+        lengths = {f"attribute {name!r}": len(values) for name, values in self.attributes.items()}
+        lengths |= {f"code {space} of run {run.name!r}": len(getattr(run, space)) for run in self.runs for space in SPACES}
+        if self.images is not None:
+            lengths["images"] = len(self.images)
+            if self.images.ndim != 4 or self.images.shape[1] not in (1, 3):
+                raise InputError(f"images: shape {self.images.shape} is not (n, 1 or 3, height, width)")
+        for what, length in lengths.items():
+            if length != n:
+                raise InputError(f"{what}: {length} values for {n} samples; give one for each")
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Write the report as one HTML file; an older one is replaced only when the new one is complete.
+
+    Args:
+        path: the file to write; its folder must exist.
+        page: what to show.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = environment.get_template("page.html.j2").render(_context(page))
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _context(page: Page) -> dict[str, Any]:
+    """Compute everything that the template prints."""
+    main = page.runs[0]
+    scored = [(run.name, run.rows) for run in page.runs]
+    attributes = shown_attributes(
+        page.attributes, page.is_target, page.common_attributes, page.salient_attributes, page.class_names
+    )
+    maps = {space: flatten(getattr(main, space)) for space in SPACES}
+    return {
+        "page": page,
+        "main": main,
+        "run_names": [run.name for run in page.runs],
+        "findings": findings(scored, page.common_attributes, page.salient_attributes),
+        "readings": readings(scored, page.common_attributes, page.salient_attributes),
+        "rows": [_table_row(run.name, row) for run in page.runs for row in run.rows],
+        "attributes": attributes,
+        "captions": [caption(attributes, i) for i in range(len(page.is_target))],
+        "sheet": None if page.images is None else sheet(page.images),
+        "examples": [(name, np.flatnonzero(page.is_target == flag)[:EXAMPLES].tolist()) for name, flag in _groups()],
+        "counts": {name: int((page.is_target == flag).sum()) for name, flag in _groups()},
+        "maps": maps,
+        "data": _data(page, attributes, {space: plane for space, (plane, _) in maps.items()}),
+        "near": neighbourhood({space: getattr(main, space) for space in SPACES}, page.is_target, attributes),
+        "charts": charts([(run.name, run.history) for run in page.runs]),
+        "share": lambda value: number(value, "accuracy"),
+    }
+
+
+def _groups() -> tuple[tuple[str, bool], tuple[str, bool]]:
+    return ("background", False), ("target", True)
+
+
+def _table_row(run: str, row: Row) -> dict[str, Any]:
+    """Word one row for the full table, with one decimal."""
+    score, chance = (number(value, row["metric"], 1) for value in (row["score"], row["chance"]))
+    words = {"run": run, "metric": row["metric"].replace("_", " "), "score": score, "interval": span(row, 1), "chance": chance}
+    return {**row, **words}
+
+
+def _data(page: Page, attributes: Sequence[Shown], planes: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    """Collect what the script of the page needs to draw both maps, as JSON without NaN."""
+    return {
+        "target": page.is_target.astype(int).tolist(),
+        "planes": {space: plane.round(4).tolist() for space, plane in planes.items()},
+        "attributes": [
+            {
+                "name": a.name,
+                "salient": a.role == "s",
+                "quantity": a.is_quantity,
+                "names": a.names,
+                "values": [None if math.isnan(v) else _value(a, v) for v in a.values.tolist()],
+                "text": a.text,
+                "low": f"{a.low:.3g}",
+                "high": f"{a.high:.3g}",
+            }
+            for a in attributes
+        ],
+    }
+
+
+def _value(attribute: Shown, value: float) -> float | int:
+    """Give a colour's index for a class, and a place in 0..1 for a quantity."""
+    if not attribute.is_quantity:
+        return min(int(value), COLOURS)
+    extent = attribute.high - attribute.low
+    return round((value - attribute.low) / extent, 3) if extent else 0.5

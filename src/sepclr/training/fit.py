@@ -1,0 +1,155 @@
+"""Fit a method: Lightning's loop with our records."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from torch import Tensor, nn
+
+from sepclr.data import Batches, Cohort
+from sepclr.training.module import Training
+from sepclr.training.records import AtomicCheckpoints, JsonLines
+from sepclr.types import InputError, Method
+
+Schedule = Literal["constant", "cosine"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a method is optimised.
+
+    Attributes:
+        max_epochs: passes over the training samples.
+        batch_size: samples a step, of both groups together and over all processes.
+        learning_rate: Adam's step size.
+        schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
+        precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it, float32 elsewhere.
+        accelerator: Lightning's flag; ``auto`` picks up a GPU by itself.
+        devices: Lightning's flag.
+        strategy: Lightning's flag.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: Schedule = "cosine"
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: str | int = "auto"
+    strategy: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("max_epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate: {self.learning_rate} is not positive")
+        if self.schedule not in ("constant", "cosine"):
+            raise InputError(f"schedule: {self.schedule!r} is unknown; choose constant or cosine")
+
+
+def fit(
+    method: Method,
+    views: Callable[[Tensor], Tensor],
+    cohort: Cohort,
+    settings: Settings,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    progress: bool = False,
+) -> None:
+    """Train a method in place.
+
+    Args:
+        method: the method, a ``torch.nn.Module``.
+        views: draws a random view of each sample of a batch.
+        cohort: the training samples, of both groups.
+        settings: how to optimise.
+        seed: of batches and views; torch's global generator is left as it was.
+        folder: where ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt`` go; nothing is written without it. Where a
+            checkpoint lies there, training goes on from it.
+        progress: show a bar with the terms of the loss.
+
+    Raises:
+        InputError: a cohort or a batch size that cannot give batches of both groups.
+    """
+    Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # complains before anything starts
+    if cohort.x.ndim == 4:
+        cast(nn.Module, method).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = Training(
+        method,
+        views,
+        cohort,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        schedule=settings.schedule,
+        seed=seed,
+    )
+    callbacks: list[Callback] = [RichProgressBar(leave=False)] if progress else []
+    loggers: list[Logger] = []
+    checkpoint = None
+    if folder is not None:
+        callbacks.append(
+            ModelCheckpoint(folder / "checkpoints", save_top_k=0, save_last=True, every_n_epochs=1, save_on_train_epoch_end=True)
+        )
+        loggers = [JsonLines(folder / "metrics.jsonl"), TensorBoardLogger(folder, name="", version="tensorboard")]
+        last = folder / "checkpoints" / "last.ckpt"
+        checkpoint = last if last.exists() else None
+    with quiet_lightning(), torch.random.fork_rng():
+        trainer = Trainer(
+            max_epochs=settings.max_epochs,
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            strategy=settings.strategy,
+            precision=cast(Any, resolve_precision(settings.precision)),
+            callbacks=callbacks,
+            logger=loggers,
+            plugins=[AtomicCheckpoints()],
+            enable_checkpointing=folder is not None,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
+            use_distributed_sampler=False,  # Batches deals out the samples of each process
+            reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches
+        )
+        trainer.fit(training, ckpt_path=checkpoint, weights_only=True)
+
+
+def resolve_precision(precision: str) -> str:
+    """Choose Lightning's precision for ``auto``: bfloat16 where the processor computes in it."""
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    # Without these instructions bfloat16 on a CPU is emulated, and slower than float32.
+    has_bfloat16 = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's announcements (devices found, advice); errors still come through."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

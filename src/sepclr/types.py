@@ -1,0 +1,98 @@
+"""Every value that crosses a folder: batches, codes, the seam of a method, rows, and the error that a user reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict, runtime_checkable
+
+from jaxtyping import Bool, Float, Shaped
+from torch import Tensor
+
+Scalar = Float[Tensor, ""]
+Outputs = Mapping[str, Tensor]
+"""Per-sample tensors of a method, each of shape (n, ...): what is gathered over processes before the terms are computed."""
+
+
+class InputError(ValueError):
+    """Something that the user gave cannot be used; one line that names the thing and the remedy. The command line exits with 2."""
+
+
+class Batch(NamedTuple):
+    """Samples of both groups.
+
+    Attributes:
+        x: samples, shape (n, features) or (n, channels, *space); uint8 in 0..255 or floating point.
+        is_target: True for target samples, False for background, shape (n,).
+    """
+
+    x: Shaped[Tensor, "n ..."]
+    is_target: Bool[Tensor, " n"]
+
+
+class Codes(NamedTuple):
+    """Common code c, shape (n, d_c), and salient code s, shape (n, d_s), of the same samples."""
+
+    c: Float[Tensor, "n d_c"]
+    s: Float[Tensor, "n d_s"]
+
+
+@runtime_checkable
+class DataclassInstance(Protocol):
+    """Any instance of a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+@runtime_checkable
+class Method(Protocol):
+    """What training and evaluation know of a method; implementations are ``torch.nn.Module``.
+
+    Attributes:
+        weights: one multiplier per term, under the same names.
+    """
+
+    weights: DataclassInstance
+
+    def outputs(self, one: Batch, two: Batch) -> Outputs:
+        """Compute what the terms need from two views of the same samples, on this process alone."""
+        ...
+
+    def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
+        """Compute the unweighted terms, pure, on the whole batch."""
+        ...
+
+    def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
+        """Compute the codes of samples."""
+        ...
+
+
+@runtime_checkable
+class HasHeads(Protocol):
+    """A method whose losses see a projection of the codes; evaluation then probes both."""
+
+    def project(self, codes: Codes) -> Codes:
+        """Map codes to what the losses see."""
+        ...
+
+
+class Row(TypedDict):
+    """One number of an evaluation: how well one attribute is read from one space."""
+
+    attribute: str
+    space: str
+    """``c``, ``s``, or the heads ``c_head``, ``s_head``."""
+    encoder: str
+    """``trained`` or ``untrained``: the same networks before the first step."""
+    protocol: str
+    """``strict`` or ``published``."""
+    metric: str
+    """``balanced_accuracy``, ``accuracy`` (both 0..1, higher is better) or ``mae`` (units of the attribute, lower is better)."""
+    score: float
+    low: float
+    """Lower end of the 95 % bootstrap interval over test samples."""
+    high: float
+    """Upper end of that interval."""
+    chance: float
+    """Score of the best constant prediction."""
+    n_train: int
+    n_test: int

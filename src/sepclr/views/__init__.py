@@ -1,0 +1,6 @@
+"""Random transformations of a batch, on the batch's device, drawn for each sample apart."""
+
+from sepclr.views.images import ImageViews, pixels
+from sepclr.views.rows import RowViews
+
+__all__ = ["ImageViews", "RowViews", "pixels"]

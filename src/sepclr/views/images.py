@@ -1,0 +1,81 @@
+"""Views of 2-D images: crop, flip, colour jitter, grey (kornia)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from sepclr.types import InputError
+
+
+def pixels(x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+    """Scale uint8 samples to 0..1; pass floating-point samples through."""
+    return x.float() / 255 if x.dtype == torch.uint8 else x
+
+
+class ImageViews(nn.Module):
+    """Draw a random view of each image.
+
+    With three channels the jitter is kornia's ColorJitter and grey is on offer; with any other number of channels there is no colour, and
+    only brightness is jittered: the image is multiplied by a factor within the strength of 1.
+
+    Args:
+        channels: channels of an image.
+        crop: side of the view, in pixels.
+        scale: smallest and largest area of the crop, as fractions of the image.
+        flip: probability of a horizontal flip.
+        jitter: strengths of brightness, contrast, saturation and hue.
+        jitter_probability: probability that an image is jittered.
+        grey: probability that a colour image is turned grey.
+        jitter_whole_batch: toss one coin per batch for the jitter, as the authors of SepCLR released it, instead of one per image.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        crop: int,
+        scale: tuple[float, float] = (0.2, 1.0),
+        flip: float = 0.5,
+        jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1),
+        jitter_probability: float = 0.8,
+        grey: float = 0.2,
+        jitter_whole_batch: bool = False,
+    ) -> None:
+        super().__init__()
+        import kornia.augmentation as kornia
+
+        if not 0 < scale[0] <= scale[1] <= 1:
+            raise InputError(f"crop_scale: {tuple(scale)} is not 0 < smallest <= largest <= 1")
+        for name, value in (("flip", flip), ("jitter_probability", jitter_probability), ("grey", grey)):
+            if not 0 <= value <= 1:
+                raise InputError(f"{name}: {value} is not a probability between 0 and 1")
+        brightness, contrast, saturation, hue = jitter
+        if channels == 3:
+            colour: list[nn.Module] = [kornia.ColorJitter(brightness, contrast, saturation, hue, p=jitter_probability)]
+            last: list[nn.Module] = [kornia.RandomGrayscale(p=grey)]
+        else:
+            # kornia's RandomBrightness adds; its RandomContrast multiplies, which is what ColorJitter calls brightness.
+            colour = [kornia.RandomContrast((1 - brightness, 1 + brightness), p=jitter_probability)]
+            last = []
+        # With p = 1 and one coin of our own, the strengths are still drawn for each image, as in the release.
+        if jitter_whole_batch:
+            for step in colour:
+                step.p = 1.0
+        self.coin = jitter_probability if jitter_whole_batch else 1.0
+        self.place = nn.Sequential(
+            kornia.RandomResizedCrop((crop, crop), scale=scale, cropping_mode="resample"), kornia.RandomHorizontalFlip(p=flip)
+        )
+        self.colour = nn.Sequential(*colour)
+        self.last = nn.Sequential(*last)
+
+    @torch.no_grad()
+    def forward(self, x: Shaped[Tensor, "n channels height width"]) -> Float[Tensor, "n channels crop crop"]:
+        """Draw one view of each image; uint8 0..255 or floating point 0..1 in, floating point 0..1 out."""
+        view: Tensor = self.place(pixels(x))
+        if self.coin == 1.0 or torch.rand(()).item() < self.coin:
+            view = self.colour(view)
+        return self.last(view)  # type: ignore[no-any-return]

@@ -1,0 +1,99 @@
+"""The page in Chromium: silent, no wider than the window, and answering to mouse, keyboard and selector."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sepclr.reports.page import Page, write_page
+
+MISSING = "page test left out: no Chromium; install it with `apt-get install chromium`"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start Chromium once."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        program = None
+    if program is None:
+        pytest.skip(MISSING)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=[1280, 400])
+def opened(request: pytest.FixtureRequest, browser: Any, tmp_path: Path, make_page: Callable[..., Page]) -> Iterator[Any]:
+    """Open a page at one width; whatever the console says, or a request leaves the file, fails the test."""
+    write_page(tmp_path / "report.html", make_page())
+    view = browser.new_page(viewport={"width": request.param, "height": 900})
+    said: list[str] = []
+    view.on("console", lambda message: said.append(message.text))
+    view.on("pageerror", lambda error: said.append(str(error)))
+    view.on("request", lambda asked: said.extend([asked.url] * (not asked.url.startswith(("file:", "data:")))))
+    view.goto((tmp_path / "report.html").as_uri())
+    yield view
+    assert not said
+    view.close()
+
+
+def test_the_page_fits_its_window(opened: Any) -> None:
+    opened.locator("summary").click()
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert opened.locator("#map-c circle[data-index]").count() == 60
+
+
+def test_a_point_shows_its_image(opened: Any) -> None:
+    tip = opened.locator("#tip")
+    assert tip.is_hidden()
+    opened.locator("#map-s circle[data-index='7']").hover(force=True)
+    assert tip.is_visible()
+    assert tip.locator(".tile").bounding_box()["height"] > 60
+    assert "png" in tip.locator(".tile").evaluate("tile => getComputedStyle(tile).backgroundImage")
+    assert "target" in tip.inner_text()
+    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    rings = [opened.locator(f"#map-{space} .ring").evaluate("ring => ring.style.visibility") for space in "cs"]
+    assert rings == ["visible", "visible"]
+
+
+def test_the_keyboard_goes_from_point_to_point(opened: Any) -> None:
+    opened.locator("#map-c circle[tabindex='0']").focus()
+    first = opened.locator("#tip").get_attribute("data-index")
+    for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"):
+        opened.keyboard.press(key)
+        if opened.locator("#tip").get_attribute("data-index") != first:
+            break
+    else:
+        pytest.fail("no arrow key moves")
+    assert opened.locator("#map-c circle[tabindex='0']").count() == 1
+    assert "digit" in opened.evaluate("document.activeElement.getAttribute('aria-label')")
+    opened.keyboard.press("Escape")
+    assert opened.locator("#tip").is_hidden()
+
+
+def test_another_attribute_recolours(opened: Any) -> None:
+    fills = "points => points.map(point => point.style.fill + point.style.stroke)"
+    points = opened.locator("#map-c circle[data-index]")
+    before = points.evaluate_all(fills)
+    opened.get_by_label("mark", exact=True).check()
+    assert points.evaluate_all(fills) != before
+    assert opened.locator("#legend").inner_text().split() == ["ring", "cross", "background"]
+    opened.locator("#legend button").first.click()
+    assert 0 < opened.locator("#map-c circle.off").count() < 60

@@ -1,0 +1,147 @@
+"""The contract of every method, on rows, images and volumes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sepclr import nets
+from sepclr.methods import INDEPENDENCE, SepCLR, SepCLRWeights
+from sepclr.types import Batch, InputError
+
+SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
+
+
+def sepclr(independence: str) -> Callable[[tuple[int, ...]], SepCLR]:
+    def build(shape: tuple[int, ...]) -> SepCLR:
+        kind = "mlp" if len(shape) == 1 else "resnet10"
+        return SepCLR(
+            nets.encoder(kind, shape, 5, width=4),
+            nets.encoder(kind, shape, 4, width=4),
+            nets.head(5),
+            nets.head(4),
+            independence=independence,
+        )
+
+    return build
+
+
+METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE}
+
+
+@pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())
+def shape(request: pytest.FixtureRequest) -> tuple[int, ...]:
+    return request.param
+
+
+@pytest.fixture(params=METHODS.values(), ids=METHODS.keys())
+def method(request: pytest.FixtureRequest, shape: tuple[int, ...]) -> SepCLR:
+    torch.manual_seed(0)
+    return request.param(shape)
+
+
+def views(shape: tuple[int, ...], is_target: Tensor) -> tuple[Batch, Batch]:
+    draw = torch.Generator().manual_seed(1)
+    x = torch.rand(len(is_target), *shape, generator=draw)
+    return tuple(Batch(x + 0.05 * torch.randn(x.shape, generator=draw), is_target) for _ in range(2))
+
+
+MIXED = torch.tensor([False, True] * 5)
+
+
+def test_terms_have_the_names_of_the_weights(method, shape):
+    terms = method.terms(method.outputs(*views(shape, MIXED)), MIXED)
+    assert set(terms) == set(asdict(method.weights))
+    assert all(term.shape == () for term in terms.values())
+
+
+def test_outputs_are_per_sample_so_that_they_can_be_gathered(method, shape):
+    assert all(len(value) == len(MIXED) for value in method.outputs(*views(shape, MIXED)).values())
+
+
+def test_every_parameter_gets_a_finite_gradient(method, shape):
+    sum(method.terms(method.outputs(*views(shape, MIXED)), MIXED).values()).backward()
+    for name, parameter in method.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_some_gradient_is_not_zero_in_each_encoder(method, shape):
+    sum(method.terms(method.outputs(*views(shape, MIXED)), MIXED).values()).backward()
+    for encoder in (method.common, method.salient):
+        assert max(parameter.grad.abs().max() for parameter in encoder.parameters()) > 0
+
+
+def test_order_of_samples_does_not_matter(method, shape):
+    method.eval()
+    order = torch.randperm(len(MIXED), generator=torch.Generator().manual_seed(2))
+    one, two = views(shape, MIXED)
+    terms = method.terms(method.outputs(one, two), MIXED)
+    shuffled = (Batch(view.x[order], MIXED[order]) for view in (one, two))
+    for name, value in method.terms(method.outputs(*shuffled), MIXED[order]).items():
+        torch.testing.assert_close(value, terms[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_target", [torch.zeros(6, dtype=torch.bool), torch.ones(6, dtype=torch.bool)], ids=["background", "target"])
+def test_a_batch_of_one_group_is_finite(method, shape, is_target):
+    terms = method.terms(method.outputs(*views(shape, is_target)), is_target)
+    sum(terms.values()).backward()
+    assert all(torch.isfinite(term) for term in terms.values())
+    assert all(torch.isfinite(parameter.grad).all() for parameter in method.parameters())
+
+
+def test_saved_and_loaded_method_gives_the_same_codes(method, shape, tmp_path: Path):
+    method.outputs(*views(shape, MIXED))  # moves the statistics of batch normalisation
+    method.eval()
+    other = copy.deepcopy(method)
+    for parameter in other.parameters():
+        torch.nn.init.normal_(parameter)
+    save_file(method.state_dict(), tmp_path / "model.safetensors")
+    other.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    x = views(shape, MIXED)[0].x
+    with torch.no_grad():
+        for mine, theirs in zip(method.encode(x), other.encode(x), strict=True):
+            assert torch.equal(mine, theirs)
+
+
+def test_codes_have_the_asked_for_lengths(method, shape):
+    codes = method.encode(views(shape, MIXED)[0].x)
+    assert codes.c.shape == (10, 5)
+    assert codes.s.shape == (10, 4)
+
+
+def test_common_head_lies_on_the_unit_sphere():
+    method = sepclr("k-jem")((7,))
+    heads = method.project(method.encode(views((7,), MIXED)[0].x))
+    torch.testing.assert_close(heads.c.norm(dim=1), torch.ones(10))
+
+
+def test_k_jem_differs_from_none_in_the_independence_term_only():
+    torch.manual_seed(0)
+    method = sepclr("k-jem")((7,))
+    out = method.outputs(*views((7,), MIXED))
+    terms = method.terms(out, MIXED)
+    method.independence = "none"
+    others = method.terms(out, MIXED)
+    assert others["independence"] == 0
+    assert terms["independence"] < 0
+    assert all(terms[name] == others[name] for name in ("common", "salient", "information_less"))
+
+
+def test_weights_are_frozen():
+    with pytest.raises(AttributeError):
+        SepCLRWeights().common = 2.0
+
+
+@pytest.mark.parametrize(("option", "value"), [("independence", "k-gem"), ("tau", 0.0), ("tau", float("nan"))])
+def test_options_that_cannot_be_used_are_named(option, value):
+    identity = torch.nn.Identity()
+    with pytest.raises(InputError, match=option):
+        SepCLR(identity, identity, identity, identity, **{option: value})

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from sepclr import nets
+from sepclr.data import Cohort
+from sepclr.methods import SepCLR
+from sepclr.training import Settings, encode, fit
+from sepclr.training.fit import resolve_precision
+from sepclr.types import InputError
+from sepclr.views import ImageViews, RowViews
+
+SETTINGS = Settings(max_epochs=4, batch_size=20, learning_rate=1e-2)
+
+
+def method(shape: tuple[int, ...] = (6,)) -> SepCLR:
+    torch.manual_seed(0)
+    kind = "mlp" if len(shape) == 1 else "resnet10"
+    return SepCLR(nets.encoder(kind, shape, 4, width=8), nets.encoder(kind, shape, 3, width=8), nets.head(4), nets.head(3))
+
+
+def weights(trained: nn.Module) -> torch.Tensor:
+    return nn.utils.parameters_to_vector(trained.parameters()).detach()
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+class Stop(Exception):
+    pass
+
+
+class CutAfter(RowViews):
+    """Views that fail in the middle, as a killed run does."""
+
+    def __init__(self, calls: int) -> None:
+        super().__init__()
+        self.calls = calls
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls -= 1
+        if self.calls < 0:
+            raise Stop
+        return super().forward(x)
+
+
+def test_training_lowers_the_loss(rows: Cohort, tmp_path: Path):
+    fit(method(), RowViews(), rows, replace(SETTINGS, max_epochs=30), seed=0, folder=tmp_path)
+    losses = [epoch["loss"] for epoch in history(tmp_path)]
+    assert min(losses[-5:]) < losses[0]
+
+
+def test_every_term_is_logged_unweighted_each_epoch(rows: Cohort, tmp_path: Path):
+    trained = method()
+    fit(trained, RowViews(), rows, SETTINGS, seed=0, folder=tmp_path)
+    epochs = history(tmp_path)
+    assert [epoch["epoch"] for epoch in epochs] == [0, 1, 2, 3]
+    for epoch in epochs:
+        total = sum(epoch[name] * getattr(trained.weights, name) for name in ("common", "salient", "information_less", "independence"))
+        assert epoch["loss"] == pytest.approx(total, rel=1e-4)
+        assert epoch["seconds"] > 0
+
+
+def test_the_seed_decides_and_the_global_generator_is_left_alone(rows: Cohort):
+    runs = []
+    for seed in (0, 0, 1):
+        trained = method()
+        torch.manual_seed(5)
+        fit(trained, RowViews(), rows, SETTINGS, seed=seed)
+        after = torch.rand(1)
+        torch.manual_seed(5)
+        assert torch.equal(after, torch.rand(1))
+        runs.append(weights(trained))
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+def test_a_resumed_run_equals_one_that_was_never_cut(rows: Cohort, tmp_path: Path):
+    whole = method()
+    fit(whole, RowViews(), rows, SETTINGS, seed=0, folder=tmp_path / "whole")
+    with pytest.raises(Stop):
+        fit(method(), CutAfter(calls=14), rows, SETTINGS, seed=0, folder=tmp_path / "cut")  # 6 calls an epoch
+    assert len(history(tmp_path / "cut")) == 2
+    resumed = method()
+    fit(resumed, RowViews(), rows, SETTINGS, seed=0, folder=tmp_path / "cut")
+    assert torch.equal(weights(whole), weights(resumed))
+    losses = [[epoch["loss"] for epoch in history(tmp_path / name)] for name in ("whole", "cut")]
+    assert losses[0] == losses[1]
+
+
+def test_a_finished_run_is_not_trained_further(rows: Cohort, tmp_path: Path):
+    first, again = method(), method()
+    fit(first, RowViews(), rows, SETTINGS, seed=0, folder=tmp_path)
+    fit(again, RowViews(), rows, SETTINGS, seed=0, folder=tmp_path)
+    assert torch.equal(weights(first), weights(again))
+    assert len(history(tmp_path)) == 4
+
+
+def test_checkpoint_holds_plain_types_only(rows: Cohort, tmp_path: Path):
+    fit(method(), RowViews(), rows, SETTINGS, seed=0, folder=tmp_path)
+    checkpoints = tmp_path / "checkpoints"
+    assert [path.name for path in checkpoints.iterdir()] == ["last.ckpt"]
+    assert torch.load(checkpoints / "last.ckpt", weights_only=True)["epoch"] == 3
+
+
+def test_tensorboard_log_is_written(rows: Cohort, tmp_path: Path):
+    fit(method(), RowViews(), rows, SETTINGS, seed=0, folder=tmp_path)
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_nothing_is_written_without_a_folder(rows: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    fit(method(), RowViews(), rows, SETTINGS, seed=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_of_whole_numbers_are_trained_on(images: Cohort):
+    trained = method((3, 12, 12))
+    before = weights(trained)
+    fit(trained, ImageViews(3, crop=8), images, replace(SETTINGS, max_epochs=1, batch_size=8), seed=0)
+    assert not torch.equal(before, weights(trained))
+    assert torch.isfinite(weights(trained)).all()
+
+
+def test_one_group_is_refused_before_anything_is_written(rows: Cohort, tmp_path: Path):
+    with pytest.raises(InputError, match="background"):
+        fit(method(), RowViews(), rows.targets, SETTINGS, seed=0, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("max_epochs", 0), ("batch_size", 0), ("learning_rate", 0.0), ("learning_rate", float("nan")), ("schedule", "step")]
+)
+def test_settings_that_cannot_be_used_are_named(option, value):
+    with pytest.raises(InputError, match=option):
+        replace(SETTINGS, **{option: value})
+
+
+def test_constant_schedule_keeps_the_learning_rate(rows: Cohort, tmp_path: Path):
+    fit(method(), RowViews(), rows, replace(SETTINGS, schedule="constant"), seed=0, folder=tmp_path)
+    state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["lr_schedulers"] == []
+    assert state["optimizer_states"][0]["param_groups"][0]["lr"] == SETTINGS.learning_rate
+
+
+def test_bfloat16_is_used_only_where_the_processor_computes_in_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert resolve_precision("auto") == "bf16-mixed"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert resolve_precision("auto") == "32-true"
+    assert resolve_precision("16-mixed") == "16-mixed"
+
+
+def test_mixed_precision_trains_and_its_losses_are_float32(rows: Cohort, tmp_path: Path):
+    trained = method()
+    terms = trained.terms
+    kinds = set()
+
+    def noted(out, is_target):
+        values = terms(out, is_target)
+        kinds.update(value.dtype for value in values.values())
+        return values
+
+    trained.terms = noted
+    fit(trained, RowViews(), rows, replace(SETTINGS, precision="bf16-mixed"), seed=0)
+    assert kinds == {torch.float32}
+    assert torch.isfinite(weights(trained)).all()
+
+
+def test_encoding_does_not_depend_on_batches_and_keeps_the_mode(rows: Cohort):
+    trained = method()
+    codes = encode(trained, rows.x)
+    assert trained.training
+    parts = encode(trained, rows.x, batch_size=7)
+    torch.testing.assert_close(codes.c, parts.c)
+    torch.testing.assert_close(codes.s, parts.s)
+    assert not codes.c.requires_grad
+
+
+def test_whole_numbers_are_scaled_before_encoding(images: Cohort):
+    trained = method((3, 12, 12))
+    torch.testing.assert_close(encode(trained, images.x).c, encode(trained, images.x.float() / 255).c)
+
+
+def test_a_spoilt_write_leaves_the_last_checkpoint(rows: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    fit(method(), RowViews(), rows, replace(SETTINGS, max_epochs=1), seed=0, folder=tmp_path)
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    kept = shutil.copy(last, tmp_path / "kept.ckpt")
+    monkeypatch.setattr(torch, "save", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        fit(method(), RowViews(), rows, replace(SETTINGS, max_epochs=2), seed=0, folder=tmp_path)
+    assert last.read_bytes() == Path(kept).read_bytes()
