@@ -101,6 +101,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     commands.add_subcommand("demo", demo_parser, help=demo.__doc__)
 
     fit = ArgumentParser(description="Train and evaluate into a folder.")
+    commands.add_subcommand("fit", fit, help=fit.description)
     data = fit.add_subcommands(dest="data")
     cifar = _recipe_parser(fit_digits_on_cifar, "the profile")
     cifar.add_argument("--root", type=str, required=True, help="folder with cifar-10-batches-py and MNIST/raw")
@@ -108,8 +109,6 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     cifar.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
     data.add_subcommand("digits-on-cifar", cifar, help=fit_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _recipe_parser(fit_marked_digits, "DEMO"), help=fit_marked_digits.__doc__)
-    commands.add_subcommand("fit", fit, help="Train and evaluate into a folder.")
-
     encode_parser = ArgumentParser(description=encode.__doc__)
     encode_parser.add_argument("run", type=str, help="folder of the run")
     encode_parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")

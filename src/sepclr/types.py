@@ -45,13 +45,12 @@ class DataclassInstance(Protocol):
 
 @runtime_checkable
 class Method(Protocol):
-    """What training and evaluation know of a method; implementations are ``torch.nn.Module``.
+    """What training and evaluation know of a method; implementations are ``torch.nn.Module``."""
 
-    Attributes:
-        weights: one multiplier per term, under the same names.
-    """
-
-    weights: DataclassInstance
+    @property
+    def weights(self) -> DataclassInstance:
+        """One multiplier per term, under the same names."""
+        ...
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
         """Compute what the terms need from two views of the same samples, on this process alone."""

@@ -137,9 +137,7 @@ def test_removes_what_has_another_checksum(one_file: Server, tmp_path: Path, par
     assert files(tmp_path) == {f"MNIST/raw/{NAME}": CONTENT}
 
 
-def test_a_server_without_the_file_or_none_at_all_is_one_line(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_without_the_file_or_none_at_all_is_one_line(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"train-images-idx3-ubyte.gz could not be fetched .*404"):
         download.fetch_mnist(tmp_path)
     monkeypatch.setattr(download, "MNIST_URL", "http://127.0.0.1:9/")

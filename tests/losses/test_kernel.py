@@ -35,7 +35,9 @@ def test_hiding_sets_background_to_zero_and_nothing_else(problem: Problem) -> No
 
 def test_hiding_stops_what_is_not_finite_in_background_and_its_gradient() -> None:
     s = torch.tensor([[float("nan")], [2.0]], requires_grad=True)
-    hide_background(s, torch.tensor([False, True])).sum().backward()
+    hidden = hide_background(s, torch.tensor([False, True]))
+    hidden.sum().backward()
+    assert torch.equal(hidden, torch.tensor([[0.0], [2.0]]))
     assert s.grad is not None
     assert torch.equal(s.grad, torch.tensor([[0.0], [1.0]]))
 

@@ -234,7 +234,5 @@ def test_sepclr_without_independence_minimises_the_released_total_without_its_la
     problem = random_problem(n=9)
     method = columns_method(3, 2, independence="none")
     ours = value_and_gradients(lambda *z: method_total(method, problem.is_target, *z), *heads(problem))
-    expected = value_and_gradients(
-        lambda *z: released_total(*z, problem.is_target, lambda_independence=0.0)["total"], *heads(problem)
-    )
+    expected = value_and_gradients(lambda *z: released_total(*z, problem.is_target, lambda_independence=0.0)["total"], *heads(problem))
     torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-10)

@@ -87,8 +87,7 @@ def verdict(text: str) -> str:
 
 def test_the_verdict_has_the_numbers_of_the_main_run(tmp_path: Path, make_page: MakePage) -> None:
     assert verdict(html(tmp_path, make_page())) == (
-        "Digit is read from c with 84 %, from s with 22 % (chance 10 %); "
-        "mark is read from s with 71 %, from c with 18 % (chance 10 %)."
+        "Digit is read from c with 84 %, from s with 22 % (chance 10 %); mark is read from s with 71 %, from c with 18 % (chance 10 %)."
     )
 
 

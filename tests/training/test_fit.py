@@ -12,7 +12,7 @@ from torch import nn
 from sepclr import nets
 from sepclr.data import Cohort
 from sepclr.methods import SepCLR
-from sepclr.training import Settings, encode, fit
+from sepclr.training import Settings, encode, fit, project
 from sepclr.training.fit import resolve_precision
 from sepclr.types import InputError
 from sepclr.views import ImageViews, RowViews
@@ -27,7 +27,7 @@ def method(shape: tuple[int, ...] = (6,)) -> SepCLR:
 
 
 def weights(trained: nn.Module) -> torch.Tensor:
-    return nn.utils.parameters_to_vector(trained.parameters()).detach()
+    return torch.cat([parameter.detach().reshape(-1) for parameter in trained.parameters()])
 
 
 def history(folder: Path) -> list[dict[str, float]]:
@@ -137,7 +137,7 @@ def test_one_group_is_refused_before_anything_is_written(rows: Cohort, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("max_epochs", 0), ("batch_size", 0), ("learning_rate", 0.0), ("learning_rate", float("nan")), ("schedule", "step")]
+    ("option", "value"), [("max_epochs", 0), ("batch_size", 0), ("learning_rate", 0.0), ("learning_rate", float("nan"))]
 )
 def test_settings_that_cannot_be_used_are_named(option, value):
     with pytest.raises(InputError, match=option):
@@ -192,10 +192,28 @@ def test_whole_numbers_are_scaled_before_encoding(images: Cohort):
 
 
 def test_a_spoilt_write_leaves_the_last_checkpoint(rows: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    fit(method(), RowViews(), rows, replace(SETTINGS, max_epochs=1), seed=0, folder=tmp_path)
+    with pytest.raises(Stop):
+        fit(method(), CutAfter(calls=8), rows, SETTINGS, seed=0, folder=tmp_path)
     last = tmp_path / "checkpoints" / "last.ckpt"
     kept = shutil.copy(last, tmp_path / "kept.ckpt")
     monkeypatch.setattr(torch, "save", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        fit(method(), RowViews(), rows, replace(SETTINGS, max_epochs=2), seed=0, folder=tmp_path)
+        fit(method(), RowViews(), rows, SETTINGS, seed=0, folder=tmp_path)
     assert last.read_bytes() == Path(kept).read_bytes()
+
+
+def test_batch_statistics_are_learnt_whatever_the_mode_of_the_method(rows: Cohort):
+    trained = method().eval()
+    fit(trained, RowViews(), rows, SETTINGS, seed=0)
+    assert all(buffer.item() > 0 for name, buffer in trained.named_buffers() if name.endswith("num_batches_tracked"))
+
+
+def test_heads_are_those_of_the_method_in_evaluation_mode(rows: Cohort):
+    trained = method()
+    codes = encode(trained, rows.x)
+    heads = project(trained, codes)
+    assert trained.training
+    with torch.no_grad():
+        expected = trained.eval().project(codes)
+    assert torch.equal(heads.c, expected.c)
+    assert torch.equal(heads.s, expected.s)

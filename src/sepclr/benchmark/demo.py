@@ -28,7 +28,7 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
     Raises:
         InputError: a folder that holds something or cannot be written, or options that cannot be used.
     """
-    finished = []
+    finished: list[Finished] = []
     for independence in dict.fromkeys([recipe.independence, "none"]):
         folder = out / independence
         # A demo that was cut before its second run began starts that one as a new run.
@@ -50,7 +50,10 @@ def cells(finished: Finished) -> Mapping[str, Any]:
         if row["metric"] == "balanced_accuracy" and row["protocol"] == "strict"
     }
     picked: dict[str, Any] = {}
-    for kind, names in (("salient_attribute", finished.source.salient_attributes), ("common_attribute", finished.source.common_attributes)):
+    for kind, names in (
+        ("salient_attribute", finished.source.salient_attributes),
+        ("common_attribute", finished.source.common_attributes),
+    ):
         name = names[0]
         picked[kind] = {
             "name": name,

@@ -24,15 +24,15 @@ def encode_file(run: Path, source: Path, output: Path) -> Codes:
 
     Args:
         run: folder of the run.
-        source: ``.npy``; ``.npz`` with the samples as ``x``; or ``.parquet`` with a column per value, which rows are reshaped from. Samples
-            have the shape (n, *sample) that the run was trained on; images are uint8 0..255 or floating point 0..1.
+        source: ``.npy``; ``.npz`` with the samples as ``x``; or ``.parquet`` with a column per value, reshaped to samples. They have the
+            shape (n, *sample) that the run was trained on; images are uint8 0..255 or floating point 0..1.
         output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` with columns ``c0, c1, …, s0, s1, …``.
 
     Returns:
         The codes, as written.
 
     Raises:
-        InputError: a folder that is no finished run, samples that cannot be read or do not fit, or an output that cannot be written.
+        InputError: a folder that is no finished run, samples that cannot be read or do not fit, an output that cannot be written.
     """
     if output.suffix not in SUFFIXES:
         raise InputError(f"{output}: unknown kind of file; name the output .npz or .parquet")
@@ -93,7 +93,9 @@ def read_samples(path: Path, shape: Sequence[int]) -> NDArray[Any]:
     if not np.isfinite(x).all():
         raise InputError(f"{path}: sample {np.argwhere(~np.isfinite(x))[0][0]} holds NaN or infinite values; remove it or fill it in")
     if len(shape) > 1 and (x.min() < 0 or x.max() > 1):
-        raise InputError(f"{path}: pixels of type {x.dtype} reach from {x.min():g} to {x.max():g}; give uint8 0..255 or floating point 0..1")
+        raise InputError(
+            f"{path}: pixels of type {x.dtype} reach from {x.min():g} to {x.max():g}; give uint8 0..255 or floating point 0..1"
+        )
     return x.astype(np.float32)
 
 
@@ -103,10 +105,10 @@ def _read(path: Path) -> NDArray[Any]:
 
         table = pyarrow.parquet.read_table(path)
         return np.stack([column.to_numpy() for column in table.columns], 1)
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded:
+    with path.open("rb") as file:  # NumPy leaves a damaged archive open
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
         if "x" not in loaded:
             raise ValueError(f"no array x among {', '.join(loaded.files) or 'nothing'}")
         x: NDArray[Any] = loaded["x"]

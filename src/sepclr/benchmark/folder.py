@@ -61,7 +61,7 @@ class RunFolder:
         """The page."""
         return self.path / "report.html"
 
-    def history(self) -> list[dict[str, float]]:
+    def history(self) -> list[dict[str, float | int]]:
         """Read the metrics of each epoch; empty before the first one ended."""
         return [json.loads(line) for line in self.metrics.read_text().splitlines()] if self.metrics.exists() else []
 

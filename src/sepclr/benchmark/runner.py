@@ -18,11 +18,11 @@ from sepclr.benchmark import sources
 from sepclr.benchmark.folder import RunFolder, open_folder, read_json, write_whole
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.sources import Source
-from sepclr.data import Cohort
+from sepclr.data import Batches, Cohort
 from sepclr.probes import EncoderState, Probed, ProbeProtocol, delta_tot, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
-from sepclr.training import Settings, encode, fit
-from sepclr.types import Codes, HasHeads, InputError, Method, Row
+from sepclr.training import Settings, encode, fit, project
+from sepclr.types import HasHeads, InputError, Method, Row
 from sepclr.views import ImageViews
 
 SHOWN = 600
@@ -99,6 +99,7 @@ def run(
         recipe.strategy,
     )
     source = sources.load(recipe.data, root, download=download)
+    Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains before there is a folder
     shape = source.train.x.shape[1:]
     method = build(recipe, shape)
     views = ImageViews(
@@ -187,12 +188,8 @@ def probed(method: Method, cohort: Cohort) -> Probed:
     codes = encode(method, cohort.x)
     spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
     if isinstance(method, HasHeads):
-        network = cast(torch.nn.Module, method)
-        network.eval()
-        device = next(network.parameters()).device
-        with torch.inference_mode():
-            heads = method.project(Codes(codes.c.to(device), codes.s.to(device)))
-        spaces |= {"c_head": heads.c.cpu().numpy(), "s_head": heads.s.cpu().numpy()}
+        heads = project(method, codes)
+        spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
     return Probed(spaces, cohort.is_target.numpy(), cohort.attributes)
 
 
@@ -235,7 +232,9 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     # Evenly spaced over both groups, with three targets to one background sample.
     groups = [np.flatnonzero(~test.is_target.numpy()), np.flatnonzero(test.is_target.numpy())]
     wanted = [SHOWN // 4, SHOWN - SHOWN // 4]
-    shown = np.concatenate([group[np.linspace(0, len(group) - 1, min(n, len(group))).astype(int)] for group, n in zip(groups, wanted, strict=True)])
+    shown = np.concatenate(
+        [group[np.linspace(0, len(group) - 1, min(n, len(group))).astype(int)] for group, n in zip(groups, wanted, strict=True)]
+    )
     views = []
     for finished in runs:
         method, _ = load_method(finished.folder)
@@ -268,7 +267,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
 def print_rows(runs: Sequence[Finished]) -> None:
     """Print the table of runs on the same data set."""
     source = runs[0].source
-    rows = {run.recipe.independence: run.rows for run in runs}
+    rows = {str(run.recipe.independence): run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
 
 

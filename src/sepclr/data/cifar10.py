@@ -65,9 +65,7 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     except FileNotFoundError:
         raise InputError(f"{path} is missing; give the folder that holds {FOLDER} with --root, or add --download") from None
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); make it readable, or give another folder with --root"
-        ) from None
+        raise InputError(f"{path} cannot be read ({error.strerror}); make it readable, or give another folder with --root") from None
     except _RefusedError as error:
         raise InputError(f"{path} asks for {error}, which no CIFAR-10 file needs; fetch a sound one with --download") from None
     except Exception as error:  # a damaged pickle can raise anything

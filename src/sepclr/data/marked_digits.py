@@ -1,8 +1,8 @@
 """Marked digits: a small data set with two ten-class attributes that ships with scikit-learn.
 
-Background is a handwritten digit near the middle of a 32 × 32 grey image; target is another one with one of ten drawn marks on top. So the
-digit is what both groups share, and the mark is what only the target has. The digits are the test set of Optical Recognition of
-Handwritten Digits (Alpaydin & Kaynak 1998, UCI), 8 × 8 pixels, as in ``sklearn.datasets.load_digits``. Train and test share no digit.
+Background is a handwritten digit near the middle of a 32 × 32 grey image; target is another one with one of ten drawn marks on top.
+So the digit is what both groups share, and the mark is what only the target has. The digits are the test set of Optical Recognition
+of Handwritten Digits (Alpaydin & Kaynak 1998, UCI), 8 × 8 pixels, as in ``sklearn.datasets.load_digits``. Train and test share none.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ DIGIT_SHIFT = 3
 DIGIT_BRIGHTNESS = 0.7
 MARK = 15
 MARK_SHIFT = 4
+STROKE = 3
 MARKS = ("ring", "plus", "cross", "square", "disc", "pillars", "triangle", "frame", "bars", "tee")
 """Names of the marks, in the order of their labels."""
 
@@ -64,28 +65,26 @@ def marks() -> NDArray[np.uint8]:
     """Draw the ten marks, shape (10, MARK, MARK), 0 outside and 255 on the stroke."""
     fine = 8  # drawn larger and scaled down, for smooth edges
     side = MARK * fine
-    near, middle, far, stroke = side // 12, side // 2, side - side // 12, 2 * fine
-
-    def line(pen: ImageDraw.ImageDraw, *points: tuple[int, int]) -> None:
-        pen.line(points, fill=255, width=stroke, joint="curve")
-
-    left, right = side // 4, side - side // 4
-    drawings = {
-        "ring": lambda pen: pen.ellipse((near, near, far, far), outline=255, width=stroke),
-        "plus": lambda pen: (line(pen, (middle, near), (middle, far)), line(pen, (near, middle), (far, middle))),
-        "cross": lambda pen: (line(pen, (near, near), (far, far)), line(pen, (near, far), (far, near))),
-        "square": lambda pen: pen.rectangle((left // 2, left // 2, side - left // 2, side - left // 2), fill=255),
-        "disc": lambda pen: pen.ellipse((near, near, far, far), fill=255),
-        "pillars": lambda pen: (line(pen, (left, near), (left, far)), line(pen, (right, near), (right, far))),
-        "triangle": lambda pen: line(pen, (near, far), (middle, near), (far, far), (near, far)),
-        "frame": lambda pen: pen.rectangle((near, near, far, far), outline=255, width=stroke),
-        "bars": lambda pen: (line(pen, (near, left), (far, left)), line(pen, (near, right), (far, right))),
-        "tee": lambda pen: (line(pen, (near, near + near), (far, near + near)), line(pen, (middle, near), (middle, far))),
+    near, far, stroke = side // 12, side - side // 12, STROKE * fine
+    left, middle, right = side // 4, side // 2, side - side // 4
+    lines: dict[str, list[tuple[int, ...]]] = {
+        "plus": [(middle, near, middle, far), (near, middle, far, middle)],
+        "cross": [(near, near, far, far), (near, far, far, near)],
+        "pillars": [(left, near, left, far), (right, near, right, far)],
+        "triangle": [(near, far, middle, near, far, far, near, far)],
+        "bars": [(near, left, far, left), (near, right, far, right)],
+        "tee": [(near, 2 * near, far, 2 * near), (middle, near, middle, far)],
     }
     images = []
     for name in MARKS:
         image = Image.new("L", (side, side))
-        drawings[name](ImageDraw.Draw(image))
+        pen = ImageDraw.Draw(image)
+        for points in lines.get(name, ()):
+            pen.line(points, fill=255, width=stroke, joint="curve")
+        if name in ("ring", "disc"):
+            pen.ellipse((near, near, far, far), fill=255 if name == "disc" else 0, outline=255, width=stroke)
+        if name in ("frame", "square"):
+            pen.rectangle((near, near, far, far), fill=255 if name == "square" else 0, outline=255, width=stroke)
         images.append(np.asarray(image.resize((MARK, MARK), Image.Resampling.BOX)))
     return np.stack(images)
 

@@ -72,9 +72,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise _damaged(path, "cut off, or no gzip file") from None
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); make it readable, or give another folder with --root"
-        ) from None
+        raise InputError(f"{path} cannot be read ({error.strerror}); make it readable, or give another folder with --root") from None
     if content[: len(header)] != header:
         raise _damaged(path, f"its header does not say unsigned bytes of shape {shape}")
     if len(content) != expected:

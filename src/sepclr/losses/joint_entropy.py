@@ -8,13 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sepclr.losses.kernel import log_kernel_pairs, mean_or_zero
+from sepclr.losses.kernel import full_precision, log_kernel_pairs, mean_or_zero
 from sepclr.types import Scalar
 
 
-def joint_entropy(
-    c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: float = 0.5, *, with_self: bool = True
-) -> Scalar:
+def joint_entropy(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: float = 0.5, *, with_self: bool = True) -> Scalar:
     """Estimate −H(c, s) = 1/N Σ_i log 1/N Σ_j k_τ(c_i, c_j) k_τ(s_i, s_j).
 
     Args:
@@ -36,7 +34,7 @@ def joint_entropy(
     """
     n = len(c)
     if n < 2:
-        return (c.sum() + s.sum()) * 0
+        return full_precision(c[:0]).sum() + full_precision(s[:0]).sum()
     log_k = log_kernel_pairs(c, tau) + log_kernel_pairs(s, tau)
     if not with_self:
         log_k = log_k.masked_fill(torch.eye(n, dtype=torch.bool, device=c.device), -math.inf)

@@ -17,7 +17,7 @@ def full_precision(z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def log_kernel_pairs(z: Float[Tensor, "n d"], tau: float) -> Float[Tensor, "n n"]:
-    """log k_τ(z_i, z_j) = −‖z_i − z_j‖²/2τ of all pairs."""
+    """Compute log k_τ(z_i, z_j) = −‖z_i − z_j‖²/2τ of all pairs."""
     z = full_precision(z)
     # Differences instead of a Gram matrix: no cancellation for close codes, and nothing that autocast would run in bfloat16.
     distances = torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist")
@@ -25,12 +25,12 @@ def log_kernel_pairs(z: Float[Tensor, "n d"], tau: float) -> Float[Tensor, "n n"
 
 
 def log_kernel_matched(a: Float[Tensor, "... d"], b: Float[Tensor, "... d"], tau: float) -> Float[Tensor, "..."]:
-    """log k_τ(a_i, b_i) of matching rows."""
+    """Compute log k_τ(a_i, b_i) of matching rows."""
     return -(full_precision(a) - full_precision(b)).square().sum(-1) / (2 * tau)
 
 
 def log_mean_exp(x: Float[Tensor, "*rows n"]) -> Float[Tensor, "*rows"]:
-    """log of the mean of exp(x) over the last axis, which must not be empty."""
+    """Compute the log of the mean of exp(x) over the last axis, which must not be empty."""
     return torch.logsumexp(x, dim=-1) - math.log(x.shape[-1])
 
 

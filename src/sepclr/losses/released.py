@@ -54,9 +54,7 @@ def released_total(
         "salient_alignment": alignment(s1[is_target], s2[is_target], tau),
         "salient_uniformity": (salient_uniformity(s1, is_target, tau) + salient_uniformity(s2, is_target, tau)) / 2,
         "information_less": (information_less(s1, is_target, tau) + information_less(s2, is_target, tau)) / 2,
-        "joint_entropy": (
-            joint_entropy(c1, hide_background(s1, is_target), tau) + joint_entropy(c2, hide_background(s2, is_target), tau)
-        )
+        "joint_entropy": (joint_entropy(c1, hide_background(s1, is_target), tau) + joint_entropy(c2, hide_background(s2, is_target), tau))
         / 2,
     }
     total = (

@@ -34,15 +34,13 @@ def uniformity(z: Float[Tensor, "n d"], tau: float = 0.5, *, with_self: bool = F
     -2.0485
     """
     if len(z) < 2:
-        return z.sum() * 0
+        return full_precision(z[:0]).sum()
     if with_self:
         return log_mean_exp(log_kernel_pairs(z, tau).flatten())
     return log_mean_exp(-pdist(full_precision(z)).square() / (2 * tau))
 
 
-def salient_uniformity(
-    s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: float = 0.5, *, form: Form = "released"
-) -> Scalar:
+def salient_uniformity(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: float = 0.5, *, form: Form = "released") -> Scalar:
     """Spread the salient codes of targets, away from each other and from the information-less vector s′ = 0.
 
     ``released`` is the uniformity of s̃, the codes with background rows set to 0, over all rows. ``paper`` is
@@ -65,7 +63,7 @@ def salient_uniformity(
     targets = full_precision(s[is_target])
     n = len(targets)
     if n == 0:
-        return s.sum() * 0
+        return targets.sum()
     away_from_zero = -targets.square().sum(1) / tau
     apart = log_kernel_pairs(targets, tau).flatten() - math.log(n)
     return torch.logsumexp(torch.cat([away_from_zero, apart]), 0) - math.log(n)

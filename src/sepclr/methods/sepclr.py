@@ -1,4 +1,4 @@
-"""SepCLR: Louiset, Duchesnay, Grigis, Gori, "Separating common from salient patterns with contrastive representation learning", ICLR 2024.
+"""SepCLR (Louiset, Duchesnay, Grigis, Gori: Separating common from salient patterns with contrastive representation learning, ICLR 2024).
 
     max  λ_C (I(x;c) + I(y;c)) + λ_S I(y;s)    subject to    D_KL(s_x ‖ δ(s′)) = 0    and    I(c;s) = 0
 
@@ -39,8 +39,8 @@ INDEPENDENCE = ("k-jem", "none")
 class SepCLRWeights:
     """One multiplier per term. The defaults are those that the authors released for digits on CIFAR-10.
 
-    Adam ignores the scale of a loss and the encoders are separate, so salient = information_less = 1000 beside independence = 10 only
-    keeps k-JEM's gradient out of the salient encoder: k-JEM then moves c away from s, not s away from c.
+    Adam ignores the scale of a loss and the encoders are separate, so salient = information_less = 1000 beside independence = 10
+    only keeps k-JEM's gradient out of the salient encoder: k-JEM then moves c away from s, not s away from c.
 
     Attributes:
         common: λ_C.

@@ -34,6 +34,8 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
     """
     if kind not in ENCODERS:
         raise InputError(f"encoder: {kind!r} is unknown; choose one of {', '.join(ENCODERS)}")
+    if not 1 <= len(sample_shape) <= 4 or min(sample_shape) < 1:
+        raise InputError(f"encoder: no encoder takes samples of shape {tuple(sample_shape)}; give (features,) or (channels, *space)")
     rows = len(sample_shape) == 1
     if (ENCODERS[kind] == "rows") != rows:
         fitting = [name for name, takes in ENCODERS.items() if (takes == "rows") == rows]
@@ -57,6 +59,7 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
             conv1_t_size=3,
             conv1_t_stride=stem_stride,
             no_max_pool=True,
+            bias_downsample=False,
             num_classes=dim,
         ),
     )

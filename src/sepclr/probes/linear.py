@@ -84,9 +84,7 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
     return rows
 
 
-def _questions(
-    train: Probed, test: Probed
-) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[Any]]]:
+def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[Any]]]:
     """Yield what is asked: name, rows of train and of test that it is asked of, and the truth about them."""
     for name, truth in train.attributes.items():
         yield name, train.is_target, test.is_target, truth[train.is_target], test.attributes[name][test.is_target]

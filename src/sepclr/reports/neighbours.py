@@ -52,9 +52,7 @@ class Neighbourhood:
     targets: int
 
 
-def neighbourhood(
-    spaces: Mapping[str, NDArray[np.float32]], is_target: NDArray[np.bool_], attributes: Sequence[Shown]
-) -> Neighbourhood:
+def neighbourhood(spaces: Mapping[str, NDArray[np.float32]], is_target: NDArray[np.bool_], attributes: Sequence[Shown]) -> Neighbourhood:
     """Find the nearest other targets, by Euclidean distance, of every target in each space of codes, shape (n, d)."""
     targets = np.flatnonzero(is_target)
     count = min(NEIGHBOURS, len(targets) - 1)
@@ -93,9 +91,7 @@ def _varied(targets: NDArray[np.intp], attributes: Sequence[Shown]) -> list[int]
 def _tile(index: np.intp, query: np.intp, attributes: Sequence[Shown]) -> Tile:
     one, two = np.array([index]), np.array([query])
     values = tuple(
-        (a.name, a.role, a.text[int(index)], bool(index != query) and bool(a.agree(one, two)[0]))
-        for a in attributes
-        if a.text[int(index)]
+        (a.name, a.role, a.text[int(index)], bool(index != query) and bool(a.agree(one, two)[0])) for a in attributes if a.text[int(index)]
     )
     return Tile(int(index), values)
 

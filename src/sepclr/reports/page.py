@@ -117,9 +117,7 @@ def _context(page: Page) -> dict[str, Any]:
     """Compute everything that the template prints."""
     main = page.runs[0]
     scored = [(run.name, run.rows) for run in page.runs]
-    attributes = shown_attributes(
-        page.attributes, page.is_target, page.common_attributes, page.salient_attributes, page.class_names
-    )
+    attributes = shown_attributes(page.attributes, page.is_target, page.common_attributes, page.salient_attributes, page.class_names)
     maps = {space: flatten(getattr(main, space)) for space in SPACES}
     return {
         "page": page,

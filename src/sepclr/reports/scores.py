@@ -125,8 +125,7 @@ def _reading(runs: Scored, name: str, expected: str) -> Reading:
     ]
     top = _top(shown, metric)
     lines = tuple(
-        Line(space, space == expected, tuple(_bar(run, rows, name, space, protocol, metric, top) for run, rows in runs))
-        for space in SPACES
+        Line(space, space == expected, tuple(_bar(run, rows, name, space, protocol, metric, top) for run, rows in runs)) for space in SPACES
     )
     chances = [number(row["chance"], metric) for row in shown]
     ahead = tuple(_ahead(rows, name, expected, protocol, metric) for _, rows in runs)

@@ -1,7 +1,9 @@
-"""Codes of samples from a trained method."""
+"""Codes of samples from a trained method, and what its losses see of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -9,7 +11,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from sepclr.training.module import by_layout
-from sepclr.types import Codes, Method
+from sepclr.types import Codes, HasHeads, Method
 from sepclr.views import pixels
 
 
@@ -24,13 +26,26 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."], batch_size: int = 500) ->
     Returns:
         Codes on the CPU, c of shape (n, d_c) and s of shape (n, d_s).
     """
+    with _evaluating(method) as device:
+        parts = [method.encode(by_layout(pixels(part.to(device)))) for part in torch.split(x, batch_size)]
+        return Codes(torch.cat([part.c for part in parts]).cpu(), torch.cat([part.s for part in parts]).cpu())
+
+
+def project(method: HasHeads, codes: Codes) -> Codes:
+    """Compute the heads of codes in evaluation mode, c and s of shape (n, d_c) and (n, d_s), on the CPU."""
+    with _evaluating(cast(Method, method)) as device:
+        heads = method.project(Codes(codes.c.to(device), codes.s.to(device)))
+        return Codes(heads.c.cpu(), heads.s.cpu())
+
+
+@contextmanager
+def _evaluating(method: Method) -> Iterator[torch.device]:
+    """Switch to evaluation mode without gradient, and back; gives the device on which the method computes."""
     module = cast(nn.Module, method)
-    device = next(module.parameters()).device
     training = module.training
     module.eval()
     try:
         with torch.inference_mode():
-            parts = [method.encode(by_layout(pixels(part.to(device)))) for part in x.split(batch_size)]
-            return Codes(torch.cat([part.c for part in parts]).cpu(), torch.cat([part.s for part in parts]).cpu())
+            yield next(module.parameters()).device
     finally:
         module.train(training)

@@ -87,6 +87,7 @@ def fit(
         InputError: a cohort or a batch size that cannot give batches of both groups.
     """
     Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # complains before anything starts
+    cast(nn.Module, method).train()  # Lightning leaves the mode as it finds it
     if cohort.x.ndim == 4:
         cast(nn.Module, method).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     training = Training(
@@ -102,9 +103,7 @@ def fit(
     loggers: list[Logger] = []
     checkpoint = None
     if folder is not None:
-        callbacks.append(
-            ModelCheckpoint(folder / "checkpoints", save_top_k=0, save_last=True, every_n_epochs=1, save_on_train_epoch_end=True)
-        )
+        callbacks.append(ModelCheckpoint(folder / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False))
         loggers = [JsonLines(folder / "metrics.jsonl"), TensorBoardLogger(folder, name="", version="tensorboard")]
         last = folder / "checkpoints" / "last.ckpt"
         checkpoint = last if last.exists() else None

@@ -48,7 +48,8 @@ class Training(LightningModule):
 
     def on_fit_start(self) -> None:
         """Move the samples to the device."""
-        self.cohort = replace(self.cohort, x=self.cohort.x.to(self.device), is_target=self.cohort.is_target.to(self.device))
+        device = cast(torch.device, self.device)
+        self.cohort = replace(self.cohort, x=self.cohort.x.to(device), is_target=self.cohort.is_target.to(device))
 
     def train_dataloader(self) -> Batches:
         """Draw the batches of the epoch that begins."""
@@ -76,7 +77,7 @@ class Training(LightningModule):
         one, two = (Batch(by_layout(self.views(batch.x)), batch.is_target) for _ in range(2))
         out = self._gathered(self.method.outputs(one, two))
         is_target = self._gathered({"is_target": batch.is_target})["is_target"]
-        with torch.autocast(self.device.type, enabled=False):  # losses run in float32 whatever the networks do
+        with torch.autocast(batch.x.device.type, enabled=False):  # losses run in float32 whatever the networks do
             terms = self.method.terms(out, is_target)
         weights = asdict(cast(Any, self.method.weights))
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()

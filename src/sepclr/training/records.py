@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only
 
 
 class JsonLines(Logger):
@@ -37,14 +37,14 @@ class JsonLines(Logger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Do nothing: a run's settings are in its config."""
 
-    @rank_zero_only
+    @rank_zero_only  # type: ignore[untyped-decorator]
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one line."""
         with self.path.open("a") as file:
             file.write(json.dumps({"epoch": int(metrics["epoch"]), "step": step} | metrics) + "\n")
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
+class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
     """Write a checkpoint beside the last one and rename it, so that a killed run keeps a whole one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -17,13 +19,12 @@ def pixels(x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
 class ImageViews(nn.Module):
     """Draw a random view of each image.
 
-    With three channels the jitter is kornia's ColorJitter and grey is on offer; with any other number of channels there is no colour, and
-    only brightness is jittered: the image is multiplied by a factor within the strength of 1.
+    With any number of channels but three there is no colour: brightness and contrast are jittered, saturation, hue and grey do nothing.
 
     Args:
         channels: channels of an image.
         crop: side of the view, in pixels.
-        scale: smallest and largest area of the crop, as fractions of the image.
+        crop_scale: smallest and largest area of the crop, as fractions of the image.
         flip: probability of a horizontal flip.
         jitter: strengths of brightness, contrast, saturation and hue.
         jitter_probability: probability that an image is jittered.
@@ -38,7 +39,7 @@ class ImageViews(nn.Module):
         self,
         channels: int,
         crop: int,
-        scale: tuple[float, float] = (0.2, 1.0),
+        crop_scale: tuple[float, float] = (0.2, 1.0),
         flip: float = 0.5,
         jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1),
         jitter_probability: float = 0.8,
@@ -48,29 +49,27 @@ class ImageViews(nn.Module):
         super().__init__()
         import kornia.augmentation as kornia
 
-        if not 0 < scale[0] <= scale[1] <= 1:
-            raise InputError(f"crop_scale: {tuple(scale)} is not 0 < smallest <= largest <= 1")
+        if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
+            raise InputError(f"crop_scale: {tuple(crop_scale)} is not 0 < smallest <= largest <= 1")
         for name, value in (("flip", flip), ("jitter_probability", jitter_probability), ("grey", grey)):
             if not 0 <= value <= 1:
                 raise InputError(f"{name}: {value} is not a probability between 0 and 1")
-        brightness, contrast, saturation, hue = jitter
-        if channels == 3:
-            colour: list[nn.Module] = [kornia.ColorJitter(brightness, contrast, saturation, hue, p=jitter_probability)]
-            last: list[nn.Module] = [kornia.RandomGrayscale(p=grey)]
-        else:
-            # kornia's RandomBrightness adds; its RandomContrast multiplies, which is what ColorJitter calls brightness.
-            colour = [kornia.RandomContrast((1 - brightness, 1 + brightness), p=jitter_probability)]
-            last = []
+        if crop < 1:
+            raise InputError(f"crop: {crop} is not a number of pixels of at least 1")
+        if not all(0 <= strength < math.inf for strength in jitter) or jitter[3] > 0.5:
+            raise InputError(f"jitter: {tuple(jitter)} are not strengths of at least 0, the last (hue) at most 0.5")
+        colourful = channels == 3
+        brightness, contrast, saturation, hue = jitter if colourful else (*jitter[:2], 0.0, 0.0)
+        colour = kornia.ColorJitter(brightness, contrast, saturation, hue, p=jitter_probability)
         # With p = 1 and one coin of our own, the strengths are still drawn for each image, as in the release.
         if jitter_whole_batch:
-            for step in colour:
-                step.p = 1.0
+            colour.p = 1.0
         self.coin = jitter_probability if jitter_whole_batch else 1.0
         self.place = nn.Sequential(
-            kornia.RandomResizedCrop((crop, crop), scale=scale, cropping_mode="resample"), kornia.RandomHorizontalFlip(p=flip)
+            kornia.RandomResizedCrop((crop, crop), scale=crop_scale, cropping_mode="resample"), kornia.RandomHorizontalFlip(p=flip)
         )
-        self.colour = nn.Sequential(*colour)
-        self.last = nn.Sequential(*last)
+        self.colour = colour
+        self.last = kornia.RandomGrayscale(p=grey) if colourful else nn.Identity()
 
     @torch.no_grad()
     def forward(self, x: Shaped[Tensor, "n channels height width"]) -> Float[Tensor, "n channels crop crop"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -24,8 +26,8 @@ class RowViews(nn.Module):
         super().__init__()
         if not 0 <= corruption < 1:
             raise InputError(f"corruption: {corruption} is not a probability of at least 0 and below 1")
-        if noise < 0:
-            raise InputError(f"noise: {noise} is negative")
+        if not 0 <= noise < math.inf:
+            raise InputError(f"noise: {noise} is not a standard deviation of at least 0")
         self.corruption, self.noise = corruption, noise
 
     @torch.no_grad()

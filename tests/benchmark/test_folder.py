@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sepclr.benchmark.folder import RunFolder, commit, environment, open_folder, write_whole
+from sepclr.benchmark.recipes import CPU, DEMO, PAPER, Recipe, changed
+from sepclr.types import InputError
+
+
+def test_a_recipe_survives_its_folder(tmp_path: Path):
+    recipe = replace(CPU, seed=3, jitter=(0.1, 0.2, 0.3, 0.05))
+    folder = open_folder(tmp_path / "deep" / "run", recipe, resume=False, root=Path("data"))
+    assert folder.recipe() == recipe
+    assert list(yaml.safe_load(folder.config.read_text())) == [field.name for field in fields(Recipe)]
+    made = json.loads(folder.environment.read_text())
+    assert made["root"] == str(Path("data").resolve())
+    assert made["versions"]["torch"]
+
+
+def test_resume_finds_the_same_recipe(tmp_path: Path):
+    open_folder(tmp_path / "run", DEMO, resume=False, root=None)
+    assert open_folder(tmp_path / "run", DEMO, resume=True, root=None).recipe() == DEMO
+
+
+def test_resume_with_another_recipe_names_the_keys_and_changes_nothing(tmp_path: Path):
+    folder = open_folder(tmp_path / "run", DEMO, resume=False, root=None)
+    before = {path: path.read_bytes() for path in folder.path.iterdir()}
+    with pytest.raises(
+        InputError, match=r"max_epochs \(\d+ there, 99 here\), independence|independence .*, max_epochs \(\d+ there, 99 here\)"
+    ):
+        open_folder(tmp_path / "run", replace(DEMO, max_epochs=99, independence="none"), resume=True, root=None)
+    assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
+
+
+def test_a_folder_that_holds_something_is_refused_and_kept(tmp_path: Path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        open_folder(tmp_path, DEMO, resume=False, root=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file.run: cannot be written .*; choose another --out"):
+        open_folder(tmp_path / "file" / "run", DEMO, resume=False, root=None)
+
+
+def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path: Path):
+    with pytest.raises(InputError, match="not a run"):
+        open_folder(tmp_path / "nothing", DEMO, resume=True, root=None)
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("spoil", [lambda config: config | {"lambda": 1}, lambda config: config.pop("tau") and config, lambda config: [1]])
+def test_unknown_and_missing_keys_of_a_config_are_named(tmp_path: Path, spoil):
+    folder = open_folder(tmp_path / "run", DEMO, resume=False, root=None)
+    folder.config.write_text(yaml.safe_dump(spoil(yaml.safe_load(folder.config.read_text()))))
+    with pytest.raises(InputError, match=r"unknown or missing keys: (lambda|tau|everything)"):
+        folder.recipe()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "file"
+    write_whole(path, "old")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError))
+    with pytest.raises(OSError):  # noqa: PT011
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_history_is_empty_before_the_first_epoch(tmp_path: Path):
+    assert RunFolder(tmp_path).history() == []
+
+
+def test_environment_says_what_ran_where():
+    made = environment()
+    assert made["machine"]["cores"] >= 1
+    assert made["versions"].keys() >= {"python", "sepclr", "torch", "pytorch-lightning"}
+
+
+def test_commit_is_that_of_the_checkout_or_nothing():
+    head = commit()
+    assert head is None or len(head.rstrip("+")) == 40
+
+
+def test_given_options_replace_fields_and_others_stay():
+    assert changed(PAPER, {"max_epochs": 3, "tau": None, "out": "x"}) == replace(PAPER, max_epochs=3)
+
+
+def test_released_settings_are_those_of_the_authors():
+    released = {
+        "learning_rate": 3e-4,
+        "schedule": "constant",
+        "tau": 0.5,
+        "batch_size": 512,
+        "max_epochs": 250,
+        "crop": 24,
+        "crop_scale": 0.2,
+    }
+    released |= {
+        "weight_salient": 1000,
+        "weight_information_less": 1000,
+        "weight_independence": 10,
+        "common_dim": 32,
+        "salient_dim": 32,
+    }
+    released |= {
+        "jitter": (0.4, 0.4, 0.4, 0.1),
+        "jitter_probability": 0.8,
+        "grey": 0.2,
+        "flip": 0.5,
+        "encoder": "resnet18",
+        "stem_stride": 1,
+    }
+    assert {name: getattr(PAPER, name) for name in released} == released

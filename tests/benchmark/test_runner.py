@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sepclr.benchmark import runner, sources
+from sepclr.benchmark.demo import demo
+from sepclr.benchmark.folder import RunFolder
+from sepclr.benchmark.recipes import Recipe
+from sepclr.probes import delta_tot
+from sepclr.training import encode
+from sepclr.types import InputError
+
+
+def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
+    finished = runner.run(tiny, tmp_path / "run", progress=False)
+    left = {str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    promised = {
+        "config.yaml",
+        "environment.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "rows.jsonl",
+        "report.html",
+        "checkpoints/last.ckpt",
+    }
+    assert promised <= left
+    assert all(name.startswith("tensorboard/") for name in left - promised)
+    assert finished.seconds > 0
+    assert [json.loads(line) for line in finished.folder.rows.read_text().splitlines()] == finished.rows
+
+
+def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(tiny: Recipe, tmp_path: Path):
+    rows = runner.run(tiny, tmp_path / "run", progress=False).rows
+    assert len(rows) == len({tuple(row[key] for key in ("attribute", "space", "encoder", "protocol", "metric")) for row in rows})
+    for key, values in {
+        "attribute": {"digit", "mark", "group"},
+        "space": {"c", "s", "c_head", "s_head"},
+        "encoder": {"trained", "untrained"},
+        "protocol": {"strict", "published"},
+    }.items():
+        assert {row[key] for row in rows} == values
+    assert len(rows) == 3 * 4 * 2 * 2 * 2
+
+
+def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny: Recipe, tmp_path: Path):
+    folder = runner.run(tiny, tmp_path / "run", progress=False).folder
+    method, shape = runner.load_method(folder)
+    assert shape == (1, 12, 12)
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    for name, value in load_file(folder.model).items():
+        assert torch.equal(value, checkpoint[f"method.{name}"])
+        assert torch.equal(value, method.state_dict()[name])
+
+
+def test_untrained_encoders_are_those_that_training_began_with(tiny: Recipe, tmp_path: Path):
+    x = sources.load("tiny").train.x
+    first = encode(runner.build(tiny, (1, 12, 12)), x)
+    again = encode(runner.build(tiny, (1, 12, 12)), x)
+    other = encode(runner.build(replace(tiny, seed=1), (1, 12, 12)), x)
+    assert torch.equal(first.c, again.c)
+    assert not torch.equal(first.c, other.c)
+    assert not torch.equal(first.c[:, :3], first.s)
+
+
+def test_evaluating_again_gives_the_same_rows(tiny: Recipe, tmp_path: Path):
+    finished = runner.run(tiny, tmp_path / "run", progress=False)
+    finished.folder.rows.unlink()
+    finished.folder.report.unlink()
+    assert runner.evaluate_again(tmp_path / "run").rows == finished.rows
+    assert finished.folder.rows.exists()
+    assert finished.folder.report.exists()
+
+
+def test_resuming_a_finished_run_changes_no_number(tiny: Recipe, tmp_path: Path):
+    rows = runner.run(tiny, tmp_path / "run", progress=False).rows
+    assert runner.run(tiny, tmp_path / "run", resume=True, progress=False).rows == rows
+
+
+def test_an_unfinished_run_is_named(tiny: Recipe, tmp_path: Path):
+    folder = runner.run(tiny, tmp_path / "run", progress=False).folder
+    folder.model.unlink()
+    with pytest.raises(InputError, match="training has not finished"):
+        runner.evaluate_again(tmp_path / "run")
+    with pytest.raises(InputError, match="not a run"):
+        runner.evaluate_again(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("max_epochs", 0), ("batch_size", 3), ("crop_scale", 0.0), ("flip", 2.0), ("tau", 0.0), ("crop", 0)]
+)
+def test_options_that_cannot_be_used_leave_no_folder(tiny: Recipe, tmp_path: Path, option: str, value: float):
+    with pytest.raises(InputError, match=option):
+        runner.run(replace(tiny, **{option: value}), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_result_is_a_summary_of_the_rows(tiny: Recipe, tmp_path: Path):
+    finished = runner.run(tiny, tmp_path / "run", progress=False)
+    for protocol, metric in (("strict", "balanced_accuracy"), ("published", "accuracy")):
+        line = runner.result(finished, protocol)
+        json.dumps(line)
+        row = next(
+            row
+            for row in finished.rows
+            if (row["protocol"], row["metric"], row["attribute"], row["space"], row["encoder"])
+            == (protocol, metric, "mark", "s", "trained")
+        )
+        assert line["scores"]["mark_salient"] == row["score"]
+        rows = [row for row in finished.rows if row["protocol"] == protocol]
+        assert line["scores"]["delta_tot"] == delta_tot(rows, common=["digit"], salient=["mark"], metric=metric)["signed"]
+        assert line["seconds"] == finished.seconds
+        assert line["recipe"]["width"] == tiny.width
+
+
+def test_the_demo_compares_with_none_and_goes_on_where_it_was_cut(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "demo"
+    run = runner.run
+
+    def cut(recipe: Recipe, *args: object, **options: object) -> runner.Finished:
+        if recipe.independence == "none":
+            raise KeyboardInterrupt
+        return run(recipe, *args, **options)
+
+    monkeypatch.setattr("sepclr.benchmark.demo.run", cut)
+    with pytest.raises(KeyboardInterrupt):
+        demo(tiny, out, progress=False)
+    monkeypatch.setattr("sepclr.benchmark.demo.run", run)
+    assert demo(tiny, out, resume=True, progress=False) == out / "report.html"
+    metrics = json.loads((out / "metrics.json").read_text())
+    for cells in (metrics, metrics["none"]):
+        assert set(cells["salient_attribute"]) >= {"from_s", "from_c", "untrained_s", "untrained_c", "chance"}
+        assert set(cells["common_attribute"]) == set(cells["salient_attribute"])
+        assert cells["seconds"] > 0
+    assert metrics["salient_attribute"]["chance"] == 0.5
+    lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert [line["independence"] for line in lines] == ["k-jem", "none"]
+    assert metrics["common_attribute"]["from_c"] == lines[0]["scores"]["digit_common"]
+    assert RunFolder(out / "none").recipe().independence == "none"
+
+
+def test_data_sets_that_are_not_there_are_named():
+    with pytest.raises(InputError, match="'digits' is unknown"):
+        sources.load("digits")
+    with pytest.raises(InputError, match="give --root DIR"):
+        sources.load("digits-on-cifar")
+
+
+def test_the_demo_data_are_complete():
+    source = sources.load("marked-digits")
+    for cohort in (source.train, *source.tests.values()):
+        assert set(cohort.attributes) == {*source.common_attributes, *source.salient_attributes}
