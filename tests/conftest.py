@@ -1,6 +1,11 @@
-"""What all tests share: one thread per worker, and small cohorts."""
+"""What all tests share: one thread per worker, small cohorts, and a browser."""
 
 from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +17,29 @@ from sepclr.data import Cohort
 settings.register_profile("sepclr", deadline=None, max_examples=50)
 settings.load_profile("sepclr")
 torch.set_num_threads(1)
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+NO_BROWSER = "page tests left out: no Chromium; install it with `apt-get install chromium`"
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with a line where the page could not be tested."""
+    if CHROMIUM is None:
+        terminalreporter.write_line(NO_BROWSER)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Start Chromium once."""
+    if CHROMIUM is None or importlib.util.find_spec("playwright") is None:
+        pytest.skip(NO_BROWSER)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

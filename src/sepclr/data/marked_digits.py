@@ -20,11 +20,11 @@ from sepclr.data.cohort import Cohort
 
 SIDE = 32
 DIGIT = 24
-DIGIT_SHIFT = 3
+DIGIT_SHIFT = 2
 DIGIT_BRIGHTNESS = 0.7
-MARK = 15
+MARK = 14
 MARK_SHIFT = 4
-STROKE = 3
+STROKE = 2.5
 MARKS = ("ring", "plus", "cross", "square", "disc", "pillars", "triangle", "frame", "bars", "tee")
 """Names of the marks, in the order of their labels."""
 
@@ -65,7 +65,7 @@ def marks() -> NDArray[np.uint8]:
     """Draw the ten marks, shape (10, MARK, MARK), 0 outside and 255 on the stroke."""
     fine = 8  # drawn larger and scaled down, for smooth edges
     side = MARK * fine
-    near, far, stroke = side // 12, side - side // 12, STROKE * fine
+    near, far, stroke = side // 12, side - side // 12, round(STROKE * fine)
     left, middle, right = side // 4, side // 2, side - side // 4
     lines: dict[str, list[tuple[int, ...]]] = {
         "plus": [(middle, near, middle, far), (near, middle, far, middle)],
@@ -81,10 +81,14 @@ def marks() -> NDArray[np.uint8]:
         pen = ImageDraw.Draw(image)
         for points in lines.get(name, ()):
             pen.line(points, fill=255, width=stroke, joint="curve")
-        if name in ("ring", "disc"):
-            pen.ellipse((near, near, far, far), fill=255 if name == "disc" else 0, outline=255, width=stroke)
-        if name in ("frame", "square"):
-            pen.rectangle((near, near, far, far), fill=255 if name == "square" else 0, outline=255, width=stroke)
+        if name == "ring":
+            pen.ellipse((near, near, far, far), outline=255, width=stroke)
+        if name == "frame":
+            pen.rectangle((near, near, far, far), outline=255, width=stroke)
+        if name == "disc":
+            pen.ellipse((2 * near, 2 * near, side - 2 * near, side - 2 * near), fill=255)
+        if name == "square":
+            pen.rectangle((2 * near, 2 * near, side - 2 * near, side - 2 * near), fill=255)
         images.append(np.asarray(image.resize((MARK, MARK), Image.Resampling.BOX)))
     return np.stack(images)
 

@@ -1,0 +1,61 @@
+"""Tables of results as Markdown, written into a page between markers, so that no number is typed by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sepclr.types import InputError
+
+MARKER = re.compile(r"(<!-- results: (?P<name>\S+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+
+
+def markdown(results: Sequence[Mapping[str, Any]]) -> str:
+    """Write results as a Markdown table, a row per run, with chance and the untrained encoders below.
+
+    Args:
+        results: lines of a file in ``results/``.
+
+    Returns:
+        The table, scores in percent.
+    """
+    cells = [name for name in results[0]["scores"] if not name.startswith("delta")]
+    heads = [f"{name.rpartition('_')[0]} from {'s' if name.endswith('_salient') else 'c'}" for name in cells]
+    lines = [["protocol", "independence", "seed", *heads, "δ_tot", "minutes"]]
+    for protocol in dict.fromkeys(result["protocol"] for result in results):
+        runs = [result for result in results if result["protocol"] == protocol]
+        for run in runs:
+            scores = [f"{100 * run['scores'][name]:.1f}" for name in cells]
+            delta = f"{run['scores']['delta_tot_absolute']:.1f}"
+            lines.append([protocol, run["independence"], str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
+        untrained = [f"{100 * runs[0]['untrained'][name]:.1f}" for name in cells]
+        chance = [f"{100 * runs[0]['chance'][name.rpartition('_')[0]]:.1f}" for name in cells]
+        lines.append([protocol, "*untrained encoders*", str(runs[0]["seed"]), *untrained, "", ""])
+        lines.append([protocol, "*chance*", "", *chance, "", ""])
+    lines.insert(1, ["---"] * 3 + ["--:"] * (len(lines[0]) - 3))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def fill(text: str, folder: Path) -> str:
+    """Replace what stands between the markers of a page by the tables of ``folder``.
+
+    Raises:
+        InputError: a marker that names a file that is not there.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        path = folder / match["name"]
+        if not path.is_file():
+            raise InputError(f"{path}: no such results, though the page asks for them")
+        return match[1] + markdown([json.loads(line) for line in path.read_text().splitlines()]) + match[3]
+
+    return MARKER.sub(table, text)
+
+
+if __name__ == "__main__":
+    page, results = Path(sys.argv[1]), Path(sys.argv[2])
+    page.write_text(fill(page.read_text(), results))
