@@ -30,6 +30,7 @@ class Recipe:
         weight_independence: λ.
         crop: side of a view, in pixels.
         crop_scale: smallest area of a crop, as a fraction of the image.
+        crop_ratio: largest ratio of a crop's width to its height; the smallest is its inverse.
         flip: probability of a horizontal flip.
         jitter: strengths of brightness, contrast, saturation and hue.
         jitter_probability: probability that an image is jittered.
@@ -60,6 +61,7 @@ class Recipe:
     weight_independence: float = 10.0
     crop: int = 24
     crop_scale: float = 0.2
+    crop_ratio: float = 4 / 3
     flip: float = 0.5
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
     jitter_probability: float = 0.8
@@ -100,9 +102,11 @@ DEMO = Recipe(
     weight_information_less=1.0,
     crop=28,
     crop_scale=0.6,
+    crop_ratio=1.1,
     flip=0.0,
+    jitter=(0.4, 0.0, 0.0, 0.0),
     jitter_probability=1.0,
-    max_epochs=10,
+    max_epochs=16,
     batch_size=128,
     learning_rate=2e-3,
     schedule="cosine",

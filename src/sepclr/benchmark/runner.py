@@ -106,6 +106,7 @@ def run(
         shape[0],
         recipe.crop,
         (recipe.crop_scale, 1.0),
+        recipe.crop_ratio,
         recipe.flip,
         recipe.jitter,
         recipe.jitter_probability,

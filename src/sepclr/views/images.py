@@ -25,6 +25,7 @@ class ImageViews(nn.Module):
         channels: channels of an image.
         crop: side of the view, in pixels.
         crop_scale: smallest and largest area of the crop, as fractions of the image.
+        crop_ratio: largest ratio of the crop's width to its height; the smallest is its inverse.
         flip: probability of a horizontal flip.
         jitter: strengths of brightness, contrast, saturation and hue.
         jitter_probability: probability that an image is jittered.
@@ -40,6 +41,7 @@ class ImageViews(nn.Module):
         channels: int,
         crop: int,
         crop_scale: tuple[float, float] = (0.2, 1.0),
+        crop_ratio: float = 4 / 3,
         flip: float = 0.5,
         jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1),
         jitter_probability: float = 0.8,
@@ -54,6 +56,8 @@ class ImageViews(nn.Module):
         for name, value in (("flip", flip), ("jitter_probability", jitter_probability), ("grey", grey)):
             if not 0 <= value <= 1:
                 raise InputError(f"{name}: {value} is not a probability between 0 and 1")
+        if not 1 <= crop_ratio < math.inf:
+            raise InputError(f"crop_ratio: {crop_ratio} is not a ratio of at least 1")
         if crop < 1:
             raise InputError(f"crop: {crop} is not a number of pixels of at least 1")
         if not all(0 <= strength < math.inf for strength in jitter) or jitter[3] > 0.5:
@@ -66,7 +70,8 @@ class ImageViews(nn.Module):
             colour.p = 1.0
         self.coin = jitter_probability if jitter_whole_batch else 1.0
         self.place = nn.Sequential(
-            kornia.RandomResizedCrop((crop, crop), scale=crop_scale, cropping_mode="resample"), kornia.RandomHorizontalFlip(p=flip)
+            kornia.RandomResizedCrop((crop, crop), scale=crop_scale, ratio=(1 / crop_ratio, crop_ratio), cropping_mode="resample"),
+            kornia.RandomHorizontalFlip(p=flip),
         )
         self.colour = colour
         self.last = kornia.RandomGrayscale(p=grey) if colourful else nn.Identity()
