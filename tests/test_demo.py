@@ -19,7 +19,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     load = marked_digits.load
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(marked_digits, "load", lambda: load(train_samples=400, test_samples=300))
-        assert main(["demo", "--out", str(folder), "--max_epochs", "1", "--width", "4", "--batch_size", "100"]) == 0
+        assert main(["demo", "--out", str(folder), "--max_epochs", "1", "--width", "8", "--batch_size", "100"]) == 0
     return folder
 
 

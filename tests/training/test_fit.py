@@ -14,6 +14,7 @@ from sepclr.data import Cohort
 from sepclr.methods import SepCLR
 from sepclr.training import Settings, encode, fit, project
 from sepclr.training.fit import resolve_precision
+from sepclr.training.module import by_layout, layout
 from sepclr.types import InputError
 from sepclr.views import ImageViews, RowViews
 
@@ -217,3 +218,11 @@ def test_heads_are_those_of_the_method_in_evaluation_mode(rows: Cohort):
         expected = trained.eval().project(codes)
     assert torch.equal(heads.c, expected.c)
     assert torch.equal(heads.s, expected.s)
+
+
+@pytest.mark.parametrize(("width", "expected"), [(8, torch.channels_last), (4, torch.contiguous_format)])
+def test_channels_last_is_left_alone_where_torch_would_corrupt_memory(width: int, expected: torch.memory_format):
+    networks = (nets.encoder("resnet10", (1, 12, 12), 4, width=width) for _ in range(2))
+    narrow = SepCLR(*networks, nets.head(4), nets.head(4))
+    assert layout(narrow) == expected
+    assert by_layout(torch.rand(6, 3, 8, 8), narrow).is_contiguous(memory_format=expected)

@@ -27,7 +27,7 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."], batch_size: int = 500) ->
         Codes on the CPU, c of shape (n, d_c) and s of shape (n, d_s).
     """
     with _evaluating(method) as device:
-        parts = [method.encode(by_layout(pixels(part.to(device)))) for part in torch.split(x, batch_size)]
+        parts = [method.encode(by_layout(pixels(part.to(device)), method)) for part in torch.split(x, batch_size)]
         return Codes(torch.cat([part.c for part in parts]).cpu(), torch.cat([part.s for part in parts]).cpu())
 
 

@@ -17,7 +17,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
-from sepclr.training.module import Training
+from sepclr.training.module import Training, layout
 from sepclr.training.records import AtomicCheckpoints, JsonLines
 from sepclr.types import InputError, Method
 
@@ -89,7 +89,7 @@ def fit(
     Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # complains before anything starts
     cast(nn.Module, method).train()  # Lightning leaves the mode as it finds it
     if cohort.x.ndim == 4:
-        cast(nn.Module, method).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        cast(nn.Module, method).to(memory_format=layout(method))  # type: ignore[call-overload]
     training = Training(
         method,
         views,

@@ -74,7 +74,7 @@ class Training(LightningModule):
 
     def training_step(self, batch: Batch) -> Scalar:
         """Sum weights × terms on the batch of all processes."""
-        one, two = (Batch(by_layout(self.views(batch.x)), batch.is_target) for _ in range(2))
+        one, two = (Batch(by_layout(self.views(batch.x), self.method), batch.is_target) for _ in range(2))
         out = self._gathered(self.method.outputs(one, two))
         is_target = self._gathered({"is_target": batch.is_target})["is_target"]
         with torch.autocast(batch.x.device.type, enabled=False):  # losses run in float32 whatever the networks do
@@ -105,6 +105,16 @@ class Training(LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
 
 
-def by_layout(x: Tensor) -> Tensor:
-    """Store images with channels last, in which convolutions run fastest; leave other samples as they are."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+def by_layout(x: Tensor, method: Method) -> Tensor:
+    """Store images in the layout in which the method computes; leave other samples as they are."""
+    return x.contiguous(memory_format=layout(method)) if x.ndim == 4 else x
+
+
+def layout(method: Method) -> torch.memory_format:
+    """Choose channels last, in which 2-D convolutions run fastest, where it is safe.
+
+    With fewer than 8 channels, torch 2.13 on a CPU writes past the end of a buffer in the backward pass of a channels-last convolution.
+    """
+    convolutions = [module for module in cast(nn.Module, method).modules() if isinstance(module, nn.Conv2d)]
+    safe = all(convolution.out_channels % 8 == 0 for convolution in convolutions)
+    return torch.channels_last if safe else torch.contiguous_format
