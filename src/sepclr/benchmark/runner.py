@@ -240,7 +240,8 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     for finished in runs:
         method, _ = load_method(finished.folder)
         codes = encode(method, test.x[torch.from_numpy(shown)])
-        views.append(RunView(finished.recipe.independence, finished.rows, finished.folder.history(), codes.c.numpy(), codes.s.numpy()))
+        terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
+        views.append(RunView(finished.recipe.independence, finished.rows, terms, codes.c.numpy(), codes.s.numpy()))
     first = runs[0]
     made = read_json(first.folder.environment)
     page = Page(
