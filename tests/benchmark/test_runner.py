@@ -26,6 +26,7 @@ def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
         "metrics.jsonl",
         "model.safetensors",
         "rows.jsonl",
+        "results.jsonl",
         "report.html",
         "checkpoints/last.ckpt",
     }

@@ -57,6 +57,11 @@ class RunFolder:
         return self.path / "rows.jsonl"
 
     @property
+    def results(self) -> Path:
+        """Summary of the evaluation, a line per protocol, as ``results/`` collects them."""
+        return self.path / "results.jsonl"
+
+    @property
     def report(self) -> Path:
         """The page."""
         return self.path / "report.html"

@@ -160,6 +160,7 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     folder.write_rows(rows)
     seconds = sum(epoch["seconds"] for epoch in folder.history())
     finished = Finished(folder, recipe, source, rows, seconds)
+    write_results(folder.results, [result(finished, protocol) for protocol in source.tests])
     write_report(folder.report, [finished])
     return finished
 
