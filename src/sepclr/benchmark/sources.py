@@ -66,7 +66,7 @@ def load(name: str, root: Path | None = None, *, download: bool = False) -> Sour
         photographs = digits_on_cifar.load(root, download=download)
         return Source(
             title="Digits on CIFAR-10",
-            lead="Background is a photograph of CIFAR-10. Target is another one with an MNIST digit on top: both groups share the object, "
+            lead="Background is a photograph of CIFAR-10. Target is one with an MNIST digit on top: both groups share the object, "
             "only the target has the digit.",
             train=photographs.train,
             tests={"strict": photographs.strict, "published": photographs.published},
