@@ -225,4 +225,4 @@ def test_channels_last_is_left_alone_where_torch_would_corrupt_memory(width: int
     networks = (nets.encoder("resnet10", (1, 12, 12), 4, width=width) for _ in range(2))
     narrow = SepCLR(*networks, nets.head(4), nets.head(4))
     assert layout(narrow) == expected
-    assert by_layout(torch.rand(6, 3, 8, 8), narrow).is_contiguous(memory_format=expected)
+    assert by_layout(torch.rand(6, 3, 8, 8), layout(narrow)).is_contiguous(memory_format=expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -10,44 +11,46 @@ from rich.table import Table
 from sepclr.types import Row
 
 LOWER_IS_BETTER = "mae"
+METRIC = {"strict": "balanced_accuracy", "published": "accuracy"}
+"""The metric of classes that each protocol stands for; the rows hold the others."""
 
 
 def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str], salient: Sequence[str]) -> None:
-    """Print what is read from c and from s, a line per run, protocol, attribute and metric, with chance and untrained encoders beside.
+    """Print what is read from c and from s, a table per protocol, with chance and untrained encoders beside.
 
     Args:
         runs: rows of each run, by its name.
         common: names of the attributes that belong into c.
         salient: names of the attributes that belong into s.
     """
-    table = Table(title="What is read from each code (linear probes)")
-    for heading in ("run", "protocol", "attribute", "metric"):
-        table.add_column(heading)
-    for heading in ("from c", "from s", "chance", "untrained c", "untrained s"):
-        table.add_column(heading, justify="right")
-    for name, rows in runs.items():
-        cells = {(row["protocol"], row["attribute"], row["metric"], row["encoder"], row["space"]): row for row in rows}
-        for protocol, attribute, metric in dict.fromkeys(key[:3] for key in cells):
-            shown = {key[3:]: row for key, row in cells.items() if key[:3] == (protocol, attribute, metric)}
-            from_c, from_s = _score(shown["trained", "c"]), _score(shown["trained", "s"])
-            table.add_row(
-                name,
-                protocol,
-                attribute,
-                metric.replace("_", " "),
-                f"[bold]{from_c}[/bold]" if attribute in common else from_c,
-                f"[bold]{from_s}[/bold]" if attribute in salient else from_s,
-                _number(shown["trained", "c"]["chance"], metric),
-                *(_number(shown["untrained", space]["score"], metric) if ("untrained", space) in shown else "" for space in "cs"),
-            )
-        table.add_section()
-    Console().print(table)
+    for protocol in dict.fromkeys(row["protocol"] for rows in runs.values() for row in rows):
+        table = Table(title=f"Linear probes, {protocol}: {METRIC[protocol].replace('_', ' ')} in %, with 95 % intervals")
+        for heading in ("run", "attribute"):
+            table.add_column(heading)
+        for heading in ("from c", "from s", "chance", "untrained\nc, s"):
+            table.add_column(heading, justify="right")
+        for name, rows in runs.items():
+            shown = [row for row in rows if row["protocol"] == protocol and row["metric"] in (METRIC[protocol], LOWER_IS_BETTER)]
+            cells = {(row["attribute"], row["encoder"], row["space"]): row for row in shown}
+            for attribute in dict.fromkeys(row["attribute"] for row in shown):
+                from_c, from_s = (_score(cells[attribute, "trained", space]) for space in "cs")
+                table.add_row(
+                    name,
+                    attribute,
+                    f"[bold]{from_c}[/bold]" if attribute in common else from_c,
+                    f"[bold]{from_s}[/bold]" if attribute in salient else from_s,
+                    _number(cells[attribute, "trained", "c"], "chance"),
+                    ", ".join(_number(cells[attribute, "untrained", space], "score") for space in "cs"),
+                )
+            table.add_section()
+        Console().print(table)
 
 
 def _score(row: Row) -> str:
-    metric = row["metric"]
-    return f"{_number(row['score'], metric)} ({_number(row['low'], metric)}–{_number(row['high'], metric)})"
+    if row["metric"] == LOWER_IS_BETTER:
+        return f"{row['score']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+    return f"{100 * row['score']:.1f} ({100 * row['low']:.0f}–{100 * row['high']:.0f})"
 
 
-def _number(value: float, metric: str) -> str:
-    return f"{value:.2f}" if metric == LOWER_IS_BETTER else f"{100 * value:.1f}"
+def _number(row: Row, field: Literal["score", "chance"]) -> str:
+    return f"{row[field]:.2f}" if row["metric"] == LOWER_IS_BETTER else f"{100 * row[field]:.1f}"

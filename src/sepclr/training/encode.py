@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from sepclr.training.module import by_layout
+from sepclr.training.module import by_layout, layout
 from sepclr.types import Codes, HasHeads, Method
 from sepclr.views import pixels
 
@@ -26,8 +26,9 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."], batch_size: int = 500) ->
     Returns:
         Codes on the CPU, c of shape (n, d_c) and s of shape (n, d_s).
     """
+    images = layout(method)
     with _evaluating(method) as device:
-        parts = [method.encode(by_layout(pixels(part.to(device)), method)) for part in torch.split(x, batch_size)]
+        parts = [method.encode(by_layout(pixels(part.to(device)), images)) for part in torch.split(x, batch_size)]
         return Codes(torch.cat([part.c for part in parts]).cpu(), torch.cat([part.s for part in parts]).cpu())
 
 

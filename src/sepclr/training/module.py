@@ -42,6 +42,7 @@ class Training(LightningModule):
     ) -> None:
         super().__init__()
         self.method = method
+        self.layout = layout(method)
         self.views = views
         self.cohort = cohort
         self.batch_size, self.learning_rate, self.schedule, self.seed = batch_size, learning_rate, schedule, seed
@@ -74,7 +75,7 @@ class Training(LightningModule):
 
     def training_step(self, batch: Batch) -> Scalar:
         """Sum weights × terms on the batch of all processes."""
-        one, two = (Batch(by_layout(self.views(batch.x), self.method), batch.is_target) for _ in range(2))
+        one, two = (Batch(by_layout(self.views(batch.x), self.layout), batch.is_target) for _ in range(2))
         out = self._gathered(self.method.outputs(one, two))
         is_target = self._gathered({"is_target": batch.is_target})["is_target"]
         with torch.autocast(batch.x.device.type, enabled=False):  # losses run in float32 whatever the networks do
@@ -105,9 +106,9 @@ class Training(LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
 
 
-def by_layout(x: Tensor, method: Method) -> Tensor:
-    """Store images in the layout in which the method computes; leave other samples as they are."""
-    return x.contiguous(memory_format=layout(method)) if x.ndim == 4 else x
+def by_layout(x: Tensor, images: torch.memory_format) -> Tensor:
+    """Store images in a layout, that in which the method computes; leave other samples as they are."""
+    return x.contiguous(memory_format=images) if x.ndim == 4 else x
 
 
 def layout(method: Method) -> torch.memory_format:
