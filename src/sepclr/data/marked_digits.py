@@ -23,7 +23,7 @@ DIGIT = 24
 DIGIT_SHIFT = 2
 DIGIT_BRIGHTNESS = 0.7
 MARK = 15
-MARK_SHIFT = 5
+MARK_SHIFT = 4
 STROKE = 2.2
 MARKS = ("ring", "plus", "cross", "square", "disc", "pillars", "triangle", "frame", "bars", "tee")
 """Names of the marks, in the order of their labels."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sepclr.losses.kernel import full_precision, mean_or_zero
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, log_kernel, mean_or_zero
 from sepclr.types import Scalar
 
 
-def information_less(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: float = 0.5) -> Scalar:
+def information_less(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: Bandwidth = 0.5) -> Scalar:
     """Pull the salient codes of background onto s′ = 0: 1/N_X Σ_x ‖s_x‖²/2τ, from D_KL(s_x ‖ δ(s′)) = 0.
 
     Args:
         s: salient codes, shape (n, d).
         is_target: True for target samples, shape (n,).
-        tau: kernel bandwidth τ, in squared units of the codes.
+        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one by the
+            codes of targets.
 
     Returns:
         The term to minimise, at least 0; 0 without background.
@@ -26,4 +27,4 @@ def information_less(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau
     >>> information_less(torch.tensor([[1.0, 1.0], [5.0, 5.0]]), torch.tensor([False, True])).item()
     2.0
     """
-    return mean_or_zero(full_precision(s[~is_target]).square().sum(1)) / (2 * tau)
+    return -mean_or_zero(log_kernel(full_precision(s[~is_target]).square().sum(1), bandwidths(s[is_target], tau)))

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import pdist
+from torch.utils.checkpoint import checkpoint
 
-from sepclr.types import Scalar
+from sepclr.types import InputError, Scalar
+
+Bandwidth = float | Float[Tensor, "..."] | Literal["median"]
+"""Kernel bandwidth τ: a number; a tensor of K of them, whose kernels are averaged; or ``"median"``, by the median heuristic."""
+
+PAIRS = 2**22
+"""Pairs of samples that are held at once; the rows of larger problems are taken block by block, and computed again for the gradient."""
+
+MEDIAN_SAMPLES = 1000
+"""Samples, evenly spaced, that the median heuristic looks at."""
 
 
 def full_precision(z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -16,17 +29,77 @@ def full_precision(z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 
-def log_kernel_pairs(z: Float[Tensor, "n d"], tau: float) -> Float[Tensor, "n n"]:
-    """Compute log k_τ(z_i, z_j) = −‖z_i − z_j‖²/2τ of all pairs."""
-    z = full_precision(z)
-    # Differences instead of a Gram matrix: no cancellation for close codes, and nothing that autocast would run in bfloat16.
-    distances = torch.cdist(z, z, compute_mode="donot_use_mm_for_euclid_dist")
-    return -distances.square() / (2 * tau)
+def bandwidths(z: Float[Tensor, "n d"], tau: Bandwidth) -> Float[Tensor, " k"]:
+    """Resolve a bandwidth for codes: K values of τ, without gradient.
+
+    The median heuristic sets 2τ to the median squared distance of different codes, or to 1 where there is none.
+
+    Raises:
+        InputError: a name other than ``median``, or a number that is not positive.
+    """
+    z = full_precision(z.detach())
+    if isinstance(tau, Tensor):
+        return tau.detach().to(z.device).flatten()
+    if isinstance(tau, str):
+        if tau != "median":
+            raise InputError(f"tau: {tau!r} is unknown; give a positive number, a tensor of them, or 'median'")
+        some = z[:: max(1, -(-len(z) // MEDIAN_SAMPLES))]
+        squared = pdist(some).square()
+        different = squared[squared > 0]
+        return (different.median() if len(different) else z.new_ones(())).reshape(1) / 2
+    if not tau > 0:
+        raise InputError(f"tau: {tau} is not positive")
+    return torch.tensor([tau], dtype=torch.float64, device=z.device)
 
 
-def log_kernel_matched(a: Float[Tensor, "... d"], b: Float[Tensor, "... d"], tau: float) -> Float[Tensor, "..."]:
+def log_kernel(squared_distances: Float[Tensor, "*shape"], taus: Float[Tensor, " k"]) -> Float[Tensor, "*shape"]:
+    """Compute log 1/K Σ_k exp(−‖a − b‖²/2τ_k) from squared distances."""
+    scales = (2 * taus).to(squared_distances.dtype)
+    if len(taus) == 1:
+        return -squared_distances / scales
+    return log_mean_exp(-squared_distances[..., None] / scales)
+
+
+def log_kernel_matched(a: Float[Tensor, "... d"], b: Float[Tensor, "... d"], taus: Float[Tensor, " k"]) -> Float[Tensor, "..."]:
     """Compute log k_τ(a_i, b_i) of matching rows."""
-    return -(full_precision(a) - full_precision(b)).square().sum(-1) / (2 * tau)
+    return log_kernel((full_precision(a) - full_precision(b)).square().sum(-1), taus)
+
+
+def log_row_sums(
+    spaces: Sequence[Float[Tensor, "n _"]],
+    taus: Sequence[Float[Tensor, " _"]],
+    others: Sequence[Float[Tensor, "n _"]] | None = None,
+    *,
+    with_self: bool = True,
+) -> Float[Tensor, " n"]:
+    """Compute log Σ_j Π_spaces k(z_i, z_j) for every sample i, in memory linear in n, backward included.
+
+    Args:
+        spaces: codes of the same n samples in one or several spaces.
+        taus: bandwidths of each space.
+        others: codes of the samples j, ``spaces`` where not given.
+        with_self: keep j = i.
+    """
+    spaces = [full_precision(z) for z in spaces]
+    others = spaces if others is None else [full_precision(z) for z in others]
+    n = len(spaces[0])
+    height = max(1, PAIRS // max(n, 1))
+
+    def block(top: int, *codes: Tensor) -> Tensor:
+        log_k = cast(Any, 0)
+        for a, b, tau in zip(codes[: len(taus)], codes[len(taus) :], taus, strict=True):
+            # Differences instead of a Gram matrix: no cancellation for close codes, and nothing that autocast would run in bfloat16.
+            distances = torch.cdist(a[top : top + height], b, compute_mode="donot_use_mm_for_euclid_dist")
+            log_k = log_k + log_kernel(distances.square(), tau)
+        if not with_self:
+            i = torch.arange(len(log_k), device=log_k.device)
+            log_k = log_k.index_put((i, top + i), log_k.new_tensor(-math.inf))
+        return torch.logsumexp(log_k, 1)
+
+    if height >= n:
+        return block(0, *spaces, *others)
+    parts = [checkpoint(block, top, *spaces, *others, use_reentrant=False) for top in range(0, n, height)]
+    return torch.cat(cast(list[Tensor], parts))
 
 
 def log_mean_exp(x: Float[Tensor, "*rows n"]) -> Float[Tensor, "*rows"]:
@@ -37,6 +110,11 @@ def log_mean_exp(x: Float[Tensor, "*rows n"]) -> Float[Tensor, "*rows"]:
 def mean_or_zero(x: Float[Tensor, " n"]) -> Scalar:
     """Mean, and 0 (with a gradient of 0) over no sample: a batch may lack one of the groups."""
     return x.sum() / max(len(x), 1)
+
+
+def nothing(*codes: Float[Tensor, "n _"]) -> Scalar:
+    """Give the value 0, with a gradient of 0, of a term that has no pair of samples to look at."""
+    return cast(Tensor, sum(full_precision(z[:0]).sum() for z in codes))
 
 
 def hide_background(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"]) -> Float[Tensor, "n d"]:

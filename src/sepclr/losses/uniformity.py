@@ -8,20 +8,19 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import pdist
 
-from sepclr.losses.kernel import full_precision, hide_background, log_kernel_pairs, log_mean_exp
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background, log_kernel, log_row_sums, nothing
 from sepclr.types import Scalar
 
 Form = Literal["paper", "released"]
 
 
-def uniformity(z: Float[Tensor, "n d"], tau: float = 0.5, *, with_self: bool = False) -> Scalar:
+def uniformity(z: Float[Tensor, "n d"], tau: Bandwidth = 0.5, *, with_self: bool = False) -> Scalar:
     """Estimate −H(z) = log mean k_τ(z_i, z_j) (Wang & Isola 2020).
 
     Args:
         z: codes, shape (n, d).
-        tau: kernel bandwidth τ, in squared units of the codes.
+        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one.
         with_self: keep the pairs i = j (the paper's form, at least −log n) or leave them out (the released form, unbounded).
 
     Returns:
@@ -33,14 +32,14 @@ def uniformity(z: Float[Tensor, "n d"], tau: float = 0.5, *, with_self: bool = F
     >>> round(uniformity(torch.tensor([[0.0], [1.0], [3.0]])).item(), 4)
     -2.0485
     """
-    if len(z) < 2:
-        return full_precision(z[:0]).sum()
-    if with_self:
-        return log_mean_exp(log_kernel_pairs(z, tau).flatten())
-    return log_mean_exp(-pdist(full_precision(z)).square() / (2 * tau))
+    n = len(z)
+    if n < 2:
+        return nothing(z)
+    rows = log_row_sums([z], [bandwidths(z, tau)], with_self=with_self)
+    return torch.logsumexp(rows, 0) - math.log(n * (n if with_self else n - 1))
 
 
-def salient_uniformity(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: float = 0.5, *, form: Form = "released") -> Scalar:
+def salient_uniformity(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: Bandwidth = 0.5, *, form: Form = "released") -> Scalar:
     """Spread the salient codes of targets, away from each other and from the information-less vector s′ = 0.
 
     ``released`` is the uniformity of s̃, the codes with background rows set to 0, over all rows. ``paper`` is
@@ -50,7 +49,7 @@ def salient_uniformity(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], t
     Args:
         s: salient codes, shape (n, d).
         is_target: True for target samples, shape (n,).
-        tau: kernel bandwidth τ, in squared units of the codes.
+        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one.
         form: ``released`` or ``paper``.
 
     Returns:
@@ -63,7 +62,8 @@ def salient_uniformity(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], t
     targets = full_precision(s[is_target])
     n = len(targets)
     if n == 0:
-        return targets.sum()
-    away_from_zero = -targets.square().sum(1) / tau
-    apart = log_kernel_pairs(targets, tau).flatten() - math.log(n)
+        return nothing(targets)
+    taus = bandwidths(targets, tau)
+    away_from_zero = log_kernel(targets.square().sum(1), taus / 2)
+    apart = log_row_sums([targets], [taus]) - math.log(n)
     return torch.logsumexp(torch.cat([away_from_zero, apart]), 0) - math.log(n)
