@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sepclr import nets
-from sepclr.methods import INDEPENDENCE, SepCLR, SepCLRWeights
+from sepclr.losses import INDEPENDENCE
+from sepclr.methods import SepCLR, SepCLRWeights
 from sepclr.types import Batch, InputError
 
 SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
@@ -27,6 +28,7 @@ def sepclr(independence: str) -> Callable[[tuple[int, ...]], SepCLR]:
             nets.encoder(kind, shape, 4, width=4),
             nets.head(5),
             nets.head(4),
+            (5, 4),
             independence=independence,
         )
 
@@ -67,7 +69,11 @@ def test_outputs_are_per_sample_so_that_they_can_be_gathered(method, shape):
 
 
 def test_every_parameter_gets_a_finite_gradient(method, shape):
-    sum(method.terms(method.outputs(*views(shape, MIXED)), MIXED).values()).backward()
+    out = method.outputs(*views(shape, MIXED))
+    losses = [*method.terms(out, MIXED).values()]
+    if method.critic_parameters():
+        losses.append(method.critic_loss(out, MIXED))
+    sum(losses).backward()
     for name, parameter in method.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -85,15 +91,21 @@ def test_order_of_samples_does_not_matter(method, shape):
     one, two = views(shape, MIXED)
     terms = method.terms(method.outputs(one, two), MIXED)
     shuffled = (Batch(view.x[order], MIXED[order]) for view in (one, two))
-    for name, value in method.terms(method.outputs(*shuffled), MIXED[order]).items():
+    moved = method.terms(method.outputs(*shuffled), MIXED[order])
+    if method.independence == "mmd":  # draws which samples stand beside each other; tests/losses/test_dependence.py holds it
+        moved.pop("independence")
+    for name, value in moved.items():
         torch.testing.assert_close(value, terms[name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("is_target", [torch.zeros(6, dtype=torch.bool), torch.ones(6, dtype=torch.bool)], ids=["background", "target"])
 def test_a_batch_of_one_group_is_finite(method, shape, is_target):
     terms = method.terms(method.outputs(*views(shape, is_target)), is_target)
-    sum(terms.values()).backward()
-    assert all(torch.isfinite(term) for term in terms.values())
+    losses = [*terms.values()]
+    if method.critic_parameters():
+        losses.append(method.critic_loss(method.outputs(*views(shape, is_target)), is_target))
+    sum(losses).backward()
+    assert all(torch.isfinite(loss) for loss in losses)
     assert all(torch.isfinite(parameter.grad).all() for parameter in method.parameters())
 
 
@@ -123,16 +135,31 @@ def test_common_head_lies_on_the_unit_sphere():
     torch.testing.assert_close(heads.c.norm(dim=1), torch.ones(10))
 
 
-def test_k_jem_differs_from_none_in_the_independence_term_only():
-    torch.manual_seed(0)
-    method = sepclr("k-jem")((7,))
-    out = method.outputs(*views((7,), MIXED))
-    terms = method.terms(out, MIXED)
-    method.independence = "none"
-    others = method.terms(out, MIXED)
+@pytest.mark.parametrize("independence", [name for name in INDEPENDENCE if name != "none"])
+def test_the_way_to_independence_changes_that_term_only(independence: str):
+    with_term, without = (sepclr(name)((7,)) for name in (independence, "none"))
+    out = without.outputs(*views((7,), MIXED))
+    terms, others = with_term.terms(out, MIXED), without.terms(out, MIXED)
     assert others["independence"] == 0
-    assert terms["independence"] < 0
+    assert terms["independence"] != 0
     assert all(terms[name] == others[name] for name in ("common", "salient", "information_less"))
+
+
+@pytest.mark.parametrize("independence", INDEPENDENCE)
+def test_encoders_and_critic_do_not_move_each_other(independence: str):
+    method = sepclr(independence)((7,))
+    out = method.outputs(*views((7,), MIXED))
+    critic = list(method.critic_parameters())
+    sum(method.terms(out, MIXED).values()).backward(retain_graph=True)
+    assert all(parameter.grad is None for parameter in critic)
+    method.zero_grad()
+    if critic:
+        method.critic_loss(out, MIXED).backward()
+        assert all(parameter.grad is None for parameter in method.common.parameters())
+        assert max(parameter.grad.abs().max() for parameter in critic) > 0
+    else:
+        with pytest.raises(InputError, match="no critic"):
+            method.critic_loss(out, MIXED)
 
 
 def test_weights_are_frozen():
@@ -140,8 +167,8 @@ def test_weights_are_frozen():
         SepCLRWeights().common = 2.0
 
 
-@pytest.mark.parametrize(("option", "value"), [("independence", "k-gem"), ("tau", 0.0), ("tau", float("nan"))])
+@pytest.mark.parametrize(("option", "value"), [("independence", "k-gem"), ("critic_steps", 0), ("tau", 0.0), ("tau", float("nan"))])
 def test_options_that_cannot_be_used_are_named(option, value):
     identity = torch.nn.Identity()
     with pytest.raises(InputError, match=option):
-        SepCLR(identity, identity, identity, identity, **{option: value})
+        SepCLR(identity, identity, identity, identity, (2, 2), **{option: value})

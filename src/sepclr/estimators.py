@@ -25,9 +25,9 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         common_dim: length of the common code c.
         salient_dim: length of the salient code s.
-        independence: how c and s are kept apart, ``k-jem`` or ``none``.
+        independence: how c and s are kept apart: ``k-jem``, ``none``, or another of ``sepclr.losses.INDEPENDENCE``.
         background: which of the two labels in y is background; the lower one where None.
-        encoder: ``mlp`` for rows, ``resnet10`` or ``resnet18`` for images; ``auto`` takes ``mlp`` or ``resnet10``.
+        encoder: ``mlp`` for rows, ``resnet8``, ``resnet10`` or ``resnet18`` for images; ``auto`` takes ``mlp`` or ``resnet10``.
         width: units of a hidden layer of ``mlp``, channels of the first stage of a ResNet.
         crop: side of a view of an image, in pixels; three quarters of the shorter side where None.
         weight_salient: λ_S.
@@ -183,6 +183,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             nets.encoder(kind, self.sample_shape_, self.salient_dim, width=self.width),
             nets.head(self.common_dim),
             nets.head(self.salient_dim),
+            (self.common_dim, self.salient_dim),
             independence=self.independence,
             weights=methods.SepCLRWeights(
                 salient=self.weight_salient,

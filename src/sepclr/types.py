@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 from jaxtyping import Bool, Float, Shaped
-from torch import Tensor
+from torch import Tensor, nn
 
 Scalar = Float[Tensor, ""]
 Outputs = Mapping[str, Tensor]
@@ -62,6 +62,24 @@ class Method(Protocol):
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute the codes of samples."""
+        ...
+
+
+@runtime_checkable
+class HasCritic(Protocol):
+    """A method some of whose parameters are an adversary's; training takes turns between it and the others."""
+
+    @property
+    def critic_steps(self) -> int:
+        """Steps of the critic before each step of the others."""
+        ...
+
+    def critic_parameters(self) -> Sequence[nn.Parameter]:
+        """List the critic's parameters; none where the method runs without one."""
+        ...
+
+    def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
+        """Compute what the critic minimises, pure, on the whole batch; ``out`` comes without gradient."""
         ...
 
 

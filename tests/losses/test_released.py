@@ -207,7 +207,7 @@ def method_total(method: SepCLR, is_target: Tensor, c1: Tensor, c2: Tensor, s1: 
 
 
 def columns_method(d_c: int, d_s: int, **options: Any) -> SepCLR:
-    return SepCLR(Columns(0, d_c), Columns(d_c, d_c + d_s), nn.Identity(), nn.Identity(), **options)
+    return SepCLR(Columns(0, d_c), Columns(d_c, d_c + d_s), nn.Identity(), nn.Identity(), (d_c, d_s), **options)
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.3])

@@ -24,7 +24,7 @@ SETTINGS = Settings(max_epochs=4, batch_size=20, learning_rate=1e-2)
 def method(shape: tuple[int, ...] = (6,)) -> SepCLR:
     torch.manual_seed(0)
     kind = "mlp" if len(shape) == 1 else "resnet10"
-    return SepCLR(nets.encoder(kind, shape, 4, width=8), nets.encoder(kind, shape, 3, width=8), nets.head(4), nets.head(3))
+    return SepCLR(nets.encoder(kind, shape, 4, width=8), nets.encoder(kind, shape, 3, width=8), nets.head(4), nets.head(3), (4, 3))
 
 
 def weights(trained: nn.Module) -> torch.Tensor:
@@ -223,6 +223,6 @@ def test_heads_are_those_of_the_method_in_evaluation_mode(rows: Cohort):
 @pytest.mark.parametrize(("width", "expected"), [(8, torch.channels_last), (4, torch.contiguous_format)])
 def test_channels_last_is_left_alone_where_torch_would_corrupt_memory(width: int, expected: torch.memory_format):
     networks = (nets.encoder("resnet10", (1, 12, 12), 4, width=width) for _ in range(2))
-    narrow = SepCLR(*networks, nets.head(4), nets.head(4))
+    narrow = SepCLR(*networks, nets.head(4), nets.head(4), (4, 4))
     assert layout(narrow) == expected
     assert by_layout(torch.rand(6, 3, 8, 8), layout(narrow)).is_contiguous(memory_format=expected)

@@ -6,7 +6,23 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 DataName = Literal["marked-digits", "digits-on-cifar"]
-Independence = Literal["k-jem", "none"]
+Independence = Literal[
+    "none",
+    "k-jem",
+    "k-mi",
+    "vclub-sym",
+    "vclub-c2s",
+    "vclub-s2c",
+    "vl1out-sym",
+    "vl1out-c2s",
+    "vl1out-s2c",
+    "vub-sym",
+    "vub-c2s",
+    "vub-s2c",
+    "tc",
+    "mmd",
+    "hsic",
+]
 Profile = Literal["cpu", "paper"]
 
 
@@ -18,9 +34,11 @@ class Recipe:
         data: name of the data set.
         seed: of weights, batches, views and bootstrap.
         independence: how c and s are kept apart.
-        encoder: kind of both encoders: ``resnet10`` or ``resnet18``.
+        critic_steps: steps of the critic, where independence has one, before each step of the encoders.
+        encoder: kind of both encoders: ``resnet8``, ``resnet10`` or ``resnet18``.
         width: channels of an encoder's first stage.
         stem_stride: stride of an encoder's stem.
+        norm: ``batch``, over the samples of a process, or ``group``, within each sample.
         common_dim: length of c.
         salient_dim: length of s.
         tau: kernel bandwidth τ.
@@ -49,9 +67,11 @@ class Recipe:
     data: DataName
     seed: int = 0
     independence: Independence = "k-jem"
-    encoder: Literal["resnet10", "resnet18"] = "resnet18"
+    critic_steps: int = 1
+    encoder: Literal["resnet8", "resnet10", "resnet18"] = "resnet18"
     width: int = 64
     stem_stride: int = 1
+    norm: Literal["batch", "group"] = "batch"
     common_dim: int = 32
     salient_dim: int = 32
     tau: float = 0.5

@@ -52,16 +52,18 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> methods.SepCLR:
     """Make the method of a recipe with fresh weights from its seed."""
 
     def network(dim: int) -> torch.nn.Module:
-        return nets.encoder(recipe.encoder, sample_shape, dim, width=recipe.width, stem_stride=recipe.stem_stride)
+        return nets.encoder(recipe.encoder, sample_shape, dim, width=recipe.width, stem_stride=recipe.stem_stride, norm=recipe.norm)
 
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         return methods.SepCLR(
             network(recipe.common_dim),
             network(recipe.salient_dim),
-            nets.head(recipe.common_dim),
-            nets.head(recipe.salient_dim),
+            nets.head(recipe.common_dim, norm=recipe.norm),
+            nets.head(recipe.salient_dim, norm=recipe.norm),
+            (recipe.common_dim, recipe.salient_dim),
             independence=recipe.independence,
+            critic_steps=recipe.critic_steps,
             weights=methods.SepCLRWeights(
                 recipe.weight_common, recipe.weight_salient, recipe.weight_information_less, recipe.weight_independence
             ),

@@ -1,21 +1,43 @@
-"""Pure functions of tensors: entropies, alignment, independence. Each is minimised."""
+"""Pure functions of tensors: entropies, alignment, independence, attributes. Each is minimised; those with a critic are modules."""
 
 from sepclr.losses.alignment import alignment
+from sepclr.losses.attributes import class_alignment, quantity_alignment
+from sepclr.losses.conditional import GaussianConditional, VariationalBound, gaussian_log_density, vclub, vl1out, vub
+from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd
 from sepclr.losses.fused import kernel_entropies
+from sepclr.losses.independence import INDEPENDENCE, HasCriticLoss, independence
 from sepclr.losses.information_less import information_less
 from sepclr.losses.joint_entropy import joint_entropy
-from sepclr.losses.kernel import full_precision, hide_background
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background
 from sepclr.losses.released import released_total
+from sepclr.losses.total_correlation import TotalCorrelation
 from sepclr.losses.uniformity import salient_uniformity, uniformity
 
 __all__ = [
+    "INDEPENDENCE",
+    "Bandwidth",
+    "GaussianConditional",
+    "HasCriticLoss",
+    "TotalCorrelation",
+    "VariationalBound",
     "alignment",
+    "bandwidths",
+    "class_alignment",
     "full_precision",
+    "gaussian_log_density",
     "hide_background",
+    "hsic",
+    "independence",
     "information_less",
     "joint_entropy",
     "kernel_entropies",
+    "kernel_mutual_information",
+    "mmd",
+    "quantity_alignment",
     "released_total",
     "salient_uniformity",
     "uniformity",
+    "vclub",
+    "vl1out",
+    "vub",
 ]

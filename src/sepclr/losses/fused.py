@@ -9,38 +9,49 @@ The self pair's 1 in r_i is added by hand: inside the products it would cost the
 An upstream gradient (g_c, g_s, g_J) weighs each pair in the gradient of c with
 M_ij = 2 g_c exp(a_ij)/S_c + g_J/N exp(a_ij + b_ij) (1/r_i + 1/r_j), and ∂/∂c_i = −1/τ Σ_j M_ij (c_i − c_j); the same for s.
 Only r, S_c and S_s are kept for it: tiles of the Gram matrices are computed again.
+
+Salient codes of background are 0: exp b is 1 between two of them, and exp(−‖s_i‖²/2τ) between target i and any of them. So samples
+are sorted by group, and only target × target needs a Gram matrix of s.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sepclr.losses.joint_entropy import joint_entropy
-from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background
 from sepclr.losses.uniformity import uniformity
 from sepclr.types import Scalar
 
 NARROW = 8.0
-"""Largest ‖z‖²/2τ of codes (c centred) whose kernels float32 holds: no exponent lies below −32 then, and each is right to about 1e-6."""
+"""Largest ‖z‖²/2τ that float32 holds: no exponent lies below −4 · 8 then, and each kernel is right to about 1e-6."""
+
+WIDE = 150.0
+"""Largest ‖z‖²/2τ at which no kernel vanishes in float64; beyond it, they are divided by the largest of them."""
 
 
-def kernel_entropies(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 0.5) -> dict[str, Scalar]:
+def kernel_entropies(
+    c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 0.5, *, is_target: Bool[Tensor, " n"] | None = None
+) -> dict[str, Scalar]:
     """Estimate −H(c), −H(s) and −H(c, s) together, in the released form.
 
     Equal to ``uniformity(c)``, ``uniformity(s)`` and ``joint_entropy(c, s)``, several times faster and in O(n) memory, backward
-    included. Codes that are spread too far for float32, and all codes on a GPU, are computed in float64. Under ``torch.compile`` it is
+    included. A code that is spread too far for float32, and all codes on a GPU, are computed in float64. Under ``torch.compile`` it is
     one opaque operation. Several bandwidths at once go through the three functions.
 
     Args:
         c: common codes, shape (n, d_c).
-        s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
+        s: salient codes, shape (n, d_s).
         tau: kernel bandwidth τ, in squared units of the codes, or ``"median"``.
+        is_target: True for target samples, shape (n,). The other rows of s are taken as 0, as by ``hide_background``; that saves up to
+            half of the time. Without it s is taken as it is.
 
     Returns:
         ``common_uniformity``, ``salient_uniformity`` and ``joint_entropy``, each to be minimised; 0 where there is no pair.
@@ -56,36 +67,63 @@ def kernel_entropies(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: 
     >>> {name: round(value.item(), 4) for name, value in kernel_entropies(z, z).items()}
     {'common_uniformity': -1.0, 'salient_uniformity': -1.0, 'joint_entropy': -0.5662}
     """
-    tau_c, tau_s = bandwidths(c, tau), bandwidths(s, tau)
+    hidden = s if is_target is None else hide_background(s, is_target)
+    tau_c, tau_s = bandwidths(c, tau), bandwidths(hidden, tau)
     if len(c) < 2 or len(tau_c) > 1:
         return {
             "common_uniformity": uniformity(c, tau_c),
-            "salient_uniformity": uniformity(s, tau_s),
-            "joint_entropy": joint_entropy(c, s, tau),
+            "salient_uniformity": uniformity(hidden, tau_s),
+            "joint_entropy": joint_entropy(c, hidden, tau),
         }
-    values, *_ = _forward(full_precision(c), full_precision(s), tau_c, tau_s)
+    everyone = torch.ones(len(c), dtype=torch.bool, device=c.device)
+    values, *_ = _forward(full_precision(c), full_precision(s), everyone if is_target is None else is_target, tau_c, tau_s)
     return {"common_uniformity": values[0], "salient_uniformity": values[1], "joint_entropy": values[2]}
 
 
 @dataclass(frozen=True)
 class _Space:
-    """One code, divided by √τ, so that a_ij = left_i · right_j."""
+    """One code, divided by √τ, so that log k(z_i, z_j) = z_i · z_j + half_i + half_j."""
 
-    left: Tensor
-    """[z, −‖z‖²/2, 1], shape (n, d + 2)."""
-    right: Tensor
-    """[z, 1, −‖z‖²/2], shape (n, d + 2); without its last column it gives Σ_j M_ij z_j and Σ_j M_ij in one product."""
+    z: Tensor
+    half: Tensor
+    """−‖z‖²/2, shape (n,)."""
+    shift: Tensor | None
+    """Subtracted from every exponent: the largest one, where all kernels might vanish otherwise."""
+
+    def kernels(self, rows: slice, columns: slice, out: Tensor) -> Tensor:
+        """Compute exp(log k − shift) of rows against columns."""
+        torch.addmm(self.half[columns], self.z[rows], self.z[columns].T, out=out)
+        return out.add_(self.shifted(self.half[rows])[:, None]).exp_()
+
+    def shifted(self, exponents: Tensor) -> Tensor:
+        """Subtract the shift."""
+        return exponents if self.shift is None else exponents - self.shift
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """All pairs of samples, targets first."""
+
+    common: _Space
+    salient: _Space
+    """Of the targets alone."""
+    order: Tensor
+    """Where each row comes from, shape (n,)."""
+    alone: Tensor
+    """exp(log k(s_i, 0) − shift) for every sample i, shape (n,)."""
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """Kernels of rows against columns: exp(a − shift), exp(b − shift), exp(a + b), their diagonals set to 0."""
+    """Kernels of rows against columns with a diagonal of 0."""
 
     rows: slice
     columns: slice
     common: Tensor
-    salient: Tensor
+    salient: Tensor | None
+    """None where rows or columns are background."""
     joint: Tensor
+    """exp(a + b), not shifted."""
     spare: Tensor
 
     @property
@@ -94,128 +132,152 @@ class _Tile:
         return self.rows != self.columns
 
 
-def _spaces(c: Tensor, s: Tensor, tau_c: Tensor, tau_s: Tensor) -> tuple[_Space, _Space, bool]:
-    """Prepare both codes, in float64 where float32 does not hold their kernels."""
-    # s is not centred: its rows of background are 0, and pull each other with 0 to the last bit.
-    scaled = [(c - c.mean(0)) / tau_c.to(c.dtype).sqrt(), s / tau_s.to(s.dtype).sqrt()]
+def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor) -> _Pairs:
+    if c.is_cuda:  # counting targets would stop the queue
+        order, targets = torch.arange(len(c), device=c.device), len(c)
+        s = hide_background(s, is_target)
+    else:
+        order, targets = torch.argsort(is_target.byte(), descending=True, stable=True), int(is_target.sum())
+        c, s = c[order], s[order[:targets]]
+    background = len(c) - targets
+    common = _space(c - c.mean(0), tau_c, 0)
+    salient = _space(s, tau_s, background)
+    alone = salient.shifted(torch.cat([salient.half, salient.half.new_zeros(background)])).exp_()
+    return _Pairs(common, salient, order, alone)
+
+
+def _space(z: Tensor, tau: Tensor, zeros: int) -> _Space:
+    """Prepare a code, in float64 where float32 does not hold its kernels; ``zeros`` further samples lie at 0."""
+    scaled = z / tau.to(z.dtype).sqrt()
+    half = scaled.square().sum(1) / -2
     # On a GPU the question would stop the queue, and float64 costs little beside a network.
-    wide = c.dtype == torch.float64 or c.is_cuda or not all(bool((z.square().sum(1) <= 2 * NARROW).all()) for z in scaled)
-    if wide and c.dtype != torch.float64:
-        return _spaces(c.double(), s.double(), tau_c, tau_s)
-    built = []
-    for z in scaled:
-        half, one = z.square().sum(1, keepdim=True) / -2, torch.ones_like(z[:, :1])
-        built.append(_Space(torch.cat([z, half, one], 1), torch.cat([z, one, half], 1)))
-    return built[0], built[1], wide
+    if z.dtype != torch.float64 and (z.is_cuda or not bool((half >= -NARROW).all())):
+        return _space(z.double(), tau, zeros)
+    shift = None
+    # Two samples at 0 have the kernel 1, which is the largest there can be.
+    if zeros < 2 and (z.is_cuda or not bool((half >= -WIDE).all())):
+        shift = _largest(_Space(scaled, half, shift), zeros)
+    return _Space(scaled, half, shift)
 
 
-def _tiles(c: _Space, s: _Space, shift: Tensor | None) -> Iterator[_Tile]:
-    """Compute the kernels tile by tile over the upper triangle, each in the buffers of the one before.
-
-    Without ``shift`` (narrow codes) exp(a + b) is the product of the two others. ``shift`` holds the largest a and b off the diagonal.
-    """
-    n = len(c.left)
-    # Two tiles a side at least, or half of the symmetry is lost; more than 512 rows no longer fit into a core's cache.
-    side = min(n, 256 if n <= 1024 else 512)
-    buffers = [c.left.new_empty(side * side) for _ in range(4)]
-    starts = range(0, n, side)
-    for top in starts:
-        for start in starts[top // side :]:
-            rows, columns = slice(top, min(top + side, n)), slice(start, min(start + side, n))
-            shape = (rows.stop - top, columns.stop - start)
-            a, b, joint, spare = (buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers)
-            torch.mm(c.left[rows], c.right[columns].T, out=a)
-            torch.mm(s.left[rows], s.right[columns].T, out=b)
-            if shift is None:
-                torch.mul(a.exp_(), b.exp_(), out=joint)
-            else:
-                torch.add(a, b, out=joint).exp_()
-                a.sub_(shift[0]).exp_()
-                b.sub_(shift[1]).exp_()
-            if top == start:
-                for kernel in (a, b, joint):
-                    kernel.fill_diagonal_(0)
-            yield _Tile(rows, columns, a, b, joint, spare)
-
-
-def _largest(c: _Space, s: _Space) -> Tensor:
-    """Find the largest a and b off the diagonal, so that the largest kernel of a sum is 1 and none overflows."""
-    largest = c.left.new_full((2,), -torch.inf)
-    n, side = len(c.left), 512
+def _largest(space: _Space, zeros: int, side: int = 512) -> Tensor:
+    """Find the largest exponent off the diagonal."""
+    n = len(space.z)
+    found = [space.half.max()] if zeros and n else []
     for top in range(0, n, side):
         for start in range(top, n, side):
-            for k, space in enumerate((c, s)):
-                exponents = space.left[top : top + side] @ space.right[start : start + side].T
-                if top == start:
-                    exponents.fill_diagonal_(-torch.inf)
-                if exponents.numel() > 1:
-                    largest[k] = torch.maximum(largest[k], exponents.max())
-    return largest
+            left, right = slice(top, top + side), slice(start, start + side)
+            exponents = torch.addmm(space.half[right], space.z[left], space.z[right].T) + space.half[left, None]
+            if top == start:
+                exponents.fill_diagonal_(-torch.inf)
+            if exponents.numel() > 1:
+                found.append(exponents.max())
+    return torch.stack(found).max()
+
+
+def _tiles(pairs: _Pairs) -> Iterator[_Tile]:
+    """Compute the kernels tile by tile over the upper triangle, each in the buffers of the one before."""
+    common, salient = pairs.common, pairs.salient
+    n, targets = len(common.z), len(salient.z)
+    # Small tiles lose less of the symmetry and of the groups' structure; larger ones less time between them.
+    side = min(n, 256 if n <= 1024 else 512)
+    blocks = [slice(i, min(i + side, targets)) for i in range(0, targets, side)]
+    blocks += [slice(i, min(i + side, n)) for i in range(targets, n, side)]
+    buffers = [space.z.new_empty(side * side) for space in (common, salient, common, common)]
+    shifts = [space.shift for space in (common, salient) if space.shift is not None]
+    for k, rows in enumerate(blocks):
+        for columns in blocks[k:]:
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            a, b, joint, spare = (buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers)
+            common.kernels(rows, columns, a)
+            both_targets = columns.stop <= targets
+            factor = salient.kernels(rows, columns, b) if both_targets else pairs.alone[rows, None]
+            torch.mul(a, factor, out=joint)
+            for shift in shifts:
+                joint.mul_(shift.exp())
+            for kernel in (a, b, joint) if rows == columns else ():
+                kernel.fill_diagonal_(0)
+            yield _Tile(rows, columns, a, b if both_targets else None, joint, spare)
 
 
 @torch.library.custom_op(
-    "sepclr::kernel_entropies", mutates_args=(), schema="(Tensor c, Tensor s, Tensor tau_c, Tensor tau_s) -> (Tensor, Tensor, Tensor, Tensor)"
+    "sepclr::kernel_entropies",
+    mutates_args=(),
+    schema="(Tensor c, Tensor s, Tensor is_target, Tensor tau_c, Tensor tau_s) -> (Tensor, Tensor, Tensor)",
 )
-def _forward(c: Tensor, s: Tensor, tau_c: Tensor, tau_s: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute the three values, r, (S_c, S_s) as sums of shifted kernels, and the shifts."""
+def _forward(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute the three values, and for the backward pass r and, of shifted kernels, (S_c, S_s)."""
     with torch.autocast(c.device.type, enabled=False):
-        common, salient, wide = _spaces(c, s, tau_c, tau_s)
-        shift = _largest(common, salient) if wide else None
-        n = len(c)
-        sums, r = common.left.new_zeros(2), common.left.new_ones(n)
-        for tile in _tiles(common, salient, shift):
+        pairs = _pairs(c, s, is_target, tau_c, tau_s)
+        n, targets = len(c), len(pairs.salient.z)
+        background = n - targets
+        r = torch.ones(n, dtype=torch.float64, device=c.device)
+        sums = r.new_zeros(2)
+        sums[1] = 2 * background * pairs.alone[:targets].sum() + (background - 1) * pairs.alone[targets:].sum()
+        for tile in _tiles(pairs):
             times = 2 if tile.mirrored else 1
             sums[0] += times * tile.common.sum()
-            sums[1] += times * tile.salient.sum()
+            if tile.salient is not None:
+                sums[1] += times * tile.salient.sum()
             r[tile.rows] += tile.joint.sum(1)
             if tile.mirrored:
                 r[tile.columns] += tile.joint.sum(0)
-        uniformities = sums.log() - torch.tensor(float(n) * (n - 1), dtype=sums.dtype, device=sums.device).log()
-        kept = shift if shift is not None else sums.new_zeros(2)
-        values = torch.cat([uniformities + kept, (r / n).log().mean()[None]]).to(c.dtype)
-        return values, r.double(), sums.double(), kept.double()
+        shifts = [0.0 if space.shift is None else space.shift.double() for space in (pairs.common, pairs.salient)]
+        uniformities = torch.stack([sums[k].log() - math.log(n * (n - 1)) + shift for k, shift in enumerate(shifts)])
+        return torch.cat([uniformities, (r / n).log().mean()[None]]).to(c.dtype), r, sums
 
 
 @torch.library.custom_op(
     "sepclr::kernel_entropies_backward",
     mutates_args=(),
-    schema="(Tensor g, Tensor c, Tensor s, Tensor tau_c, Tensor tau_s, Tensor r, Tensor sums, Tensor shift) -> (Tensor, Tensor)",
+    schema="(Tensor g, Tensor c, Tensor s, Tensor is_target, Tensor tau_c, Tensor tau_s, Tensor r, Tensor sums) -> (Tensor, Tensor)",
 )
 def _backward(
-    g: Tensor, c: Tensor, s: Tensor, tau_c: Tensor, tau_s: Tensor, r: Tensor, sums: Tensor, shift: Tensor
+    g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor, r: Tensor, sums: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Compute the gradients of c and s from what the forward pass kept."""
     with torch.autocast(c.device.type, enabled=False):
-        common, salient, wide = _spaces(c, s, tau_c, tau_s)
-        dtype, n = common.left.dtype, len(c)
-        alone = (2 * g[:2] / sums).to(dtype)
-        joint = (g[2] / (n * r)).to(dtype)
-        pulls = [torch.zeros_like(space.right[:, :-1]) for space in (common, salient)]
-        for tile in _tiles(common, salient, shift if wide else None):
-            weight = torch.add(joint[tile.rows, None], joint[tile.columns], out=tile.spare).mul_(tile.joint)
-            for k, (space, kernel) in enumerate(((common, tile.common), (salient, tile.salient))):
-                m = kernel.mul_(alone[k]).add_(weight)
-                points = space.right[:, :-1]
-                pulls[k][tile.rows].addmm_(m, points[tile.columns])
-                if tile.mirrored:
-                    pulls[k][tile.columns].addmm_(m.T, points[tile.rows])
+        pairs = _pairs(c, s, is_target, tau_c, tau_s)
+        common, salient = pairs.common, pairs.salient
+        n, targets = len(c), len(salient.z)
+        share_c, share_s = (2 * g[:2] / sums).unbind()
+        share_joint = (g[2] / (n * r)).to(common.z.dtype)
+        # Σ_j M_ij z_j of rows and (transposed, which is faster) of mirrored columns, and Σ_j M_ij.
+        pulls = [(torch.zeros_like(space.z), torch.zeros_like(space.z.T), torch.zeros_like(space.half)) for space in (common, salient)]
+        pulls[1][2].add_(share_s * (n - targets) * pairs.alone[:targets])
+        for tile in _tiles(pairs):
+            weight = torch.add(share_joint[tile.rows, None], share_joint[tile.columns], out=tile.spare).mul_(tile.joint)
+            _pull(pulls[0], common.z, tile, tile.common.mul_(share_c).add_(weight))
+            if tile.salient is not None:
+                _pull(pulls[1], salient.z, tile, tile.salient.mul_(share_s).add_(weight))
+            elif tile.rows.stop <= targets:
+                pulls[1][2][tile.rows] += weight.sum(1)
         gradients = []
-        for pull, space, tau in zip(pulls, (common, salient), (tau_c, tau_s), strict=True):
-            z, moved, mass = space.right[:, :-2], pull[:, :-1], pull[:, -1:]
-            gradients.append(((moved - mass * z) / tau.to(dtype).sqrt()).to(c.dtype))
-        return gradients[0], gradients[1]
+        for like, space, (rows, columns, mass), tau in zip((c, s), (common, salient), pulls, (tau_c, tau_s), strict=True):
+            sorted_gradient = (rows + columns.T - mass[:, None] * space.z) / tau.to(space.z.dtype).sqrt()
+            gradient = torch.zeros_like(like)
+            gradient[pairs.order[: len(space.z)]] = sorted_gradient.to(like.dtype)
+            gradients.append(gradient)
+        return gradients[0], hide_background(gradients[1], is_target)
+
+
+def _pull(pulls: tuple[Tensor, Tensor, Tensor], z: Tensor, tile: _Tile, m: Tensor) -> None:
+    rows, columns, mass = pulls
+    rows[tile.rows].addmm_(m, z[tile.columns])
+    mass[tile.rows] += m.sum(1)
+    if tile.mirrored:
+        columns[:, tile.columns].addmm_(z[tile.rows].T, m)
+        mass[tile.columns] += m.sum(0)
 
 
 @_forward.register_fake
-def _(c: Tensor, s: Tensor, tau_c: Tensor, tau_s: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    wide = {"dtype": torch.float64, "device": c.device}
-    return c.new_empty(3), torch.empty(len(c), **wide), torch.empty(2, **wide), torch.empty(2, **wide)
+def _(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    wide = torch.empty(len(c), dtype=torch.float64, device=c.device)
+    return c.new_empty(3), wide, wide.new_empty(2)
 
 
 @_backward.register_fake
-def _(
-    g: Tensor, c: Tensor, s: Tensor, tau_c: Tensor, tau_s: Tensor, r: Tensor, sums: Tensor, shift: Tensor
-) -> tuple[Tensor, Tensor]:
+def _(g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor, r: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty_like(c), torch.empty_like(s)
 
 
@@ -224,8 +286,8 @@ def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> N
     ctx.mark_non_differentiable(*output[1:])
 
 
-def _differentiate(ctx: Any, upstream: Tensor, *_: Tensor | None) -> tuple[Tensor, Tensor, None, None]:
-    return *_backward(upstream, *ctx.saved_tensors), None, None
+def _differentiate(ctx: Any, g: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+    return *_backward(g, *ctx.saved_tensors), None, None, None
 
 
 def _refuse(ctx: Any, *_: Tensor) -> None:

@@ -1,5 +1,5 @@
 """One paper, one file; each opens with its objective."""
 
-from sepclr.methods.sepclr import INDEPENDENCE, SepCLR, SepCLRWeights
+from sepclr.methods.sepclr import SepCLR, SepCLRWeights
 
-__all__ = ["INDEPENDENCE", "SepCLR", "SepCLRWeights"]
+__all__ = ["SepCLR", "SepCLRWeights"]

@@ -8,11 +8,12 @@ x is background, y target, c the common and s the salient code, s′ = 0. What i
       common                 salient                  information_less         independence
 
 A is alignment, U uniformity, s̃ is s with background rows set to 0, c is normalised to the unit sphere. Independence is −Ĥ(c, s̃) for
-``k-jem`` and 0 for ``none``.
+``k-jem``, 0 for ``none``, and one of the other ways that the paper compares it with (``sepclr.losses.independence``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,19 +21,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from sepclr import losses
 from sepclr.losses import (
+    Bandwidth,
+    HasCriticLoss,
     alignment,
+    bandwidths,
     full_precision,
     hide_background,
     information_less,
-    joint_entropy,
-    salient_uniformity,
-    uniformity,
+    kernel_entropies,
 )
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
-
-INDEPENDENCE = ("k-jem", "none")
-"""Ways to keep c and s apart."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,14 @@ class SepCLR(nn.Module):
         salient: f_θS, from samples (n, ...) to codes (n, d_s).
         common_head: from (n, d_c) to what the losses see, normalised here.
         salient_head: from (n, d_s) to what the losses see.
-        independence: ``k-jem`` or ``none``.
+        dims: lengths (d_c, d_s) of what the heads give.
+        independence: one of ``sepclr.losses.INDEPENDENCE``.
+        critic_steps: steps of the critic, where independence has one, before each step of the encoders.
         weights: one multiplier per term.
         tau: kernel bandwidth τ.
 
     Raises:
-        InputError: unknown independence, or a bandwidth that is not positive.
+        InputError: unknown independence, no step of the critic, or a bandwidth that is not positive.
     """
 
     def __init__(
@@ -77,19 +79,21 @@ class SepCLR(nn.Module):
         salient: nn.Module,
         common_head: nn.Module,
         salient_head: nn.Module,
+        dims: tuple[int, int],
         *,
         independence: str = "k-jem",
+        critic_steps: int = 1,
         weights: SepCLRWeights | None = None,
-        tau: float = 0.5,
+        tau: Bandwidth = 0.5,
     ) -> None:
         super().__init__()
-        if independence not in INDEPENDENCE:
-            raise InputError(f"independence: {independence!r} is unknown; choose one of {', '.join(INDEPENDENCE)}")
-        if not tau > 0:
-            raise InputError(f"tau: {tau} is not positive")
+        bandwidths(torch.zeros(1, 1), tau)  # complains
+        if critic_steps < 1:
+            raise InputError(f"critic_steps: {critic_steps} is not at least 1")
         self.common, self.salient = common, salient
         self.common_head, self.salient_head = common_head, salient_head
-        self.independence = independence
+        self.independence, self.critic_steps = independence, critic_steps
+        self.dependence = losses.independence(independence, *dims, tau)
         self.weights = weights or SepCLRWeights()
         self.tau = tau
 
@@ -113,16 +117,27 @@ class SepCLR(nn.Module):
         """Compute the unweighted terms ``common``, ``salient``, ``information_less`` and ``independence``."""
         c1, c2, s1, s2 = out["c1"], out["c2"], out["s1"], out["s2"]
         tau = self.tau
+        one, two = (kernel_entropies(c, s, tau, is_target=is_target) for c, s in ((c1, s1), (c2, s2)))
         return {
-            "common": alignment(c1, c2, tau) + uniformity(c1, tau) + uniformity(c2, tau),
-            "salient": alignment(s1[is_target], s2[is_target], tau)
-            + salient_uniformity(s1, is_target, tau)
-            + salient_uniformity(s2, is_target, tau),
+            "common": alignment(c1, c2, tau) + one["common_uniformity"] + two["common_uniformity"],
+            "salient": alignment(s1[is_target], s2[is_target], tau) + one["salient_uniformity"] + two["salient_uniformity"],
             "information_less": (information_less(s1, is_target, tau) + information_less(s2, is_target, tau)) / 2,
-            "independence": (self._dependence(c1, s1, is_target) + self._dependence(c2, s2, is_target)) / 2,
+            "independence": (one["joint_entropy"] + two["joint_entropy"]) / 2
+            if self.independence == "k-jem"  # already there
+            else self._mean_of_views(self.dependence.loss, out, is_target),
         }
 
-    def _dependence(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Scalar:
-        if self.independence == "none":
-            return c.new_zeros(())
-        return joint_entropy(c, hide_background(s, is_target), self.tau)
+    def critic_parameters(self) -> Sequence[nn.Parameter]:
+        """List the parameters of independence's critic; none where it has no critic."""
+        return list(self.dependence.parameters())
+
+    def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
+        """Compute what independence's critic minimises."""
+        if not isinstance(self.dependence, HasCriticLoss):
+            raise InputError(f"independence: {self.independence!r} has no critic")
+        return self._mean_of_views(self.dependence.critic_loss, out, is_target)
+
+    @staticmethod
+    def _mean_of_views(term: Callable[[Tensor, Tensor], Scalar], out: Outputs, is_target: Tensor) -> Scalar:
+        views = [term(out[c], hide_background(out[s], is_target)) for c, s in (("c1", "s1"), ("c2", "s2"))]
+        return torch.stack(views).mean()

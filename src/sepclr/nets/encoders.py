@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 from torch import nn
 
 from sepclr.types import InputError
 
-ENCODERS = {"mlp": "rows", "resnet10": "images", "resnet18": "images"}
+ENCODERS = {"mlp": "rows", "resnet8": "images", "resnet10": "images", "resnet18": "images"}
 """Name of each encoder and the kind of samples that it takes."""
 
-BLOCKS = {"resnet10": [1, 1, 1, 1], "resnet18": [2, 2, 2, 2]}
+Norm = Literal["batch", "group"]
+"""``batch`` normalises over the samples of a process, ``group`` over the channels of each sample."""
+
+GROUPS = 8
+"""Groups of channels that ``group`` normalises together; a width must be a multiple of it."""
+
+BLOCKS = {"resnet8": [1, 1, 1, 1], "resnet10": [1, 1, 1, 1], "resnet18": [2, 2, 2, 2]}
 
 
-def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64, stem_stride: int = 1) -> nn.Module:
+def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64, stem_stride: int = 1, norm: Norm = "batch") -> nn.Module:
     """Make an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
 
     Args:
-        kind: ``mlp`` for rows; ``resnet10`` or ``resnet18`` for images and volumes, with a 3-wide stem and no max-pooling
-            (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end.
+        kind: ``mlp`` for rows; ``resnet8`` (three stages of one block), ``resnet10`` (four of one) or ``resnet18`` (four of two) for
+            images and volumes, with a 3-wide stem and no max-pooling (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end.
         sample_shape: (features,) or (channels, *space) of one sample.
         dim: length of the vectors.
-        width: channels of the first stage, doubled at each of the next three; units of a hidden layer of ``mlp``.
+        width: channels of the first stage, doubled at each of the next; units of a hidden layer of ``mlp``.
         stem_stride: stride of the stem: 1 keeps the resolution, 2 is four times cheaper in 2-D.
+        norm: ``batch`` or ``group``.
 
     Returns:
         The encoder, with fresh weights from torch's global generator.
 
     Raises:
-        InputError: unknown kind, or one that does not take samples of this shape.
+        InputError: unknown kind or norm, a kind that does not take samples of this shape, or a width that has no groups.
     """
     if kind not in ENCODERS:
         raise InputError(f"encoder: {kind!r} is unknown; choose one of {', '.join(ENCODERS)}")
@@ -40,30 +47,36 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
     if (ENCODERS[kind] == "rows") != rows:
         fitting = [name for name, takes in ENCODERS.items() if (takes == "rows") == rows]
         raise InputError(f"encoder: {kind!r} does not take samples of shape {tuple(sample_shape)}; choose one of {', '.join(fitting)}")
+    if norm not in ("batch", "group"):
+        raise InputError(f"norm: {norm!r} is unknown; choose batch or group")
+    if norm == "group" and width % GROUPS:
+        raise InputError(f"width: {width} is not a multiple of {GROUPS}, which norm 'group' needs")
     if rows:
         return nn.Sequential(
-            *_hidden(sample_shape[0], width),  # (n, width)
-            *_hidden(width, width),
+            *_hidden(sample_shape[0], width, norm),  # (n, width)
+            *_hidden(width, width, norm),
             nn.Linear(width, dim),
         )
     from monai.networks.nets.resnet import ResNet  # takes seconds to import, and rows do not need it
 
-    return cast(
-        nn.Module,
-        ResNet(
-            "basic",
-            layers=BLOCKS[kind],
-            block_inplanes=[width, 2 * width, 4 * width, 8 * width],
-            spatial_dims=len(sample_shape) - 1,
-            n_input_channels=sample_shape[0],
-            conv1_t_size=3,
-            conv1_t_stride=stem_stride,
-            no_max_pool=True,
-            bias_downsample=False,
-            num_classes=dim,
-        ),
+    network = ResNet(
+        "basic",
+        layers=BLOCKS[kind],
+        block_inplanes=[width, 2 * width, 4 * width, 8 * width],
+        spatial_dims=len(sample_shape) - 1,
+        n_input_channels=sample_shape[0],
+        conv1_t_size=3,
+        conv1_t_stride=stem_stride,
+        no_max_pool=True,
+        bias_downsample=False,
+        norm="batch" if norm == "batch" else ("group", {"num_groups": GROUPS}),
+        num_classes=dim,
     )
+    if kind == "resnet8":  # MONAI's always has four stages
+        network.layer4, network.fc = nn.Identity(), nn.Linear(4 * width, dim)
+    return cast(nn.Module, network)
 
 
-def _hidden(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU()]
+def _hidden(inputs: int, outputs: int, norm: Norm) -> list[nn.Module]:
+    middle = nn.BatchNorm1d(outputs) if norm == "batch" else nn.GroupNorm(GROUPS, outputs)
+    return [nn.Linear(inputs, outputs), middle, nn.ReLU()]

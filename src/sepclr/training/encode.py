@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from sepclr.training.gather import in_order, processes, share
 from sepclr.training.module import by_layout, layout
 from sepclr.types import Codes, HasHeads, Method
 from sepclr.views import pixels
@@ -17,6 +18,8 @@ from sepclr.views import pixels
 
 def encode(method: Method, x: Shaped[Tensor, "n ..."], batch_size: int = 500) -> Codes:
     """Compute the codes of whole samples, without views, in evaluation mode.
+
+    Several processes share the work, and each gets the codes of all samples, in their order.
 
     Args:
         method: the method; it computes where its parameters live and is left in the mode in which it came.
@@ -28,8 +31,13 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."], batch_size: int = 500) ->
     """
     images = layout(method)
     with _evaluating(method) as device:
-        parts = [method.encode(by_layout(pixels(part.to(device)), images)) for part in torch.split(x, batch_size)]
-        return Codes(torch.cat([part.c for part in parts]).cpu(), torch.cat([part.s for part in parts]).cpu())
+        # Nobody is left without a sample: an empty one would have no length of codes.
+        mine = x[share(len(x))] if len(x) >= processes() ** 2 else x
+        parts = [method.encode(by_layout(pixels(part.to(device)), images)) for part in torch.split(mine, batch_size)]
+        codes = Codes(torch.cat([part.c for part in parts]), torch.cat([part.s for part in parts]))
+        if len(mine) < len(x):
+            codes = Codes(in_order(codes.c, len(x)), in_order(codes.s, len(x)))
+        return Codes(codes.c.cpu(), codes.s.cpu())
 
 
 def project(method: HasHeads, codes: Codes) -> Codes:

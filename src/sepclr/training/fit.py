@@ -123,6 +123,7 @@ def fit(
             log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
             use_distributed_sampler=False,  # Batches deals out the samples of each process
             reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches
+            sync_batchnorm=torch.cuda.is_available(),  # torch has it on a GPU only; it changes nothing for a single process
         )
         trainer.fit(training, ckpt_path=checkpoint, weights_only=True)
 

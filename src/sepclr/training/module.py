@@ -1,4 +1,4 @@
-"""The training step of every method: two views, the method's outputs, weights × terms."""
+"""The training step of every method: two views, the method's outputs, the critic's turns where it has one, weights × terms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
-from sepclr.types import Batch, Method, Outputs, Scalar
+from sepclr.training.gather import gathered
+from sepclr.types import Batch, HasCritic, Method, Outputs
 
 
 class Training(LightningModule):
@@ -41,7 +42,12 @@ class Training(LightningModule):
         seed: int,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False  # a critic takes turns with the others
         self.method = method
+        self.critic = list(method.critic_parameters()) if isinstance(method, HasCritic) else []
+        # Every process steps the critic on the samples of all; its gradients are equal without being averaged.
+        adversary = {id(parameter) for parameter in self.critic}
+        self._ddp_params_and_buffers_to_ignore = [name for name, value in self.named_parameters() if id(value) in adversary]
         self.layout = layout(method)
         self.views = views
         self.cohort = cohort
@@ -73,37 +79,59 @@ class Training(LightningModule):
         """Log how long the epoch took."""
         self.log("seconds", perf_counter() - self.epoch_began)
 
-    def training_step(self, batch: Batch) -> Scalar:
-        """Sum weights × terms on the batch of all processes."""
+    def training_step(self, batch: Batch, index: int) -> None:
+        """Step the critic, if any, then the rest on the sum of weights × terms, all on the batch of all processes."""
         one, two = (Batch(by_layout(self.views(batch.x), self.layout), batch.is_target) for _ in range(2))
-        out = self._gathered(self.method.outputs(one, two))
-        is_target = self._gathered({"is_target": batch.is_target})["is_target"]
-        with torch.autocast(batch.x.device.type, enabled=False):  # losses run in float32 whatever the networks do
+        out = {name: gathered(value) for name, value in self.method.outputs(one, two).items()}
+        is_target = gathered(batch.is_target)
+        # What a loss draws at random is the same on every process, and leaves the views' randomness alone.
+        with torch.random.fork_rng(devices=[]), torch.autocast(batch.x.device.type, enabled=False):
+            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.current_epoch, index]).generate_state(1)[0]))
+            logged = self._critic_turns(out, is_target)
             terms = self.method.terms(out, is_target)
         weights = asdict(cast(Any, self.method.weights))
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-        self.log_dict(terms, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
-        self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
-        return loss
+        optimiser = self._optimisers()[0]
+        optimiser.zero_grad()
+        self.manual_backward(loss)
+        optimiser.step()
+        for schedule in self._schedules():
+            schedule.step()
+        for name, value in {**terms, **logged, "loss": loss}.items():
+            self.log(name, value.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
 
-    def _gathered(self, out: Outputs) -> Outputs:
-        """Join the samples of all processes, with gradient: every process computes the loss of the whole batch.
+    def _critic_turns(self, out: Outputs, is_target: Tensor) -> dict[str, Tensor]:
+        """Step the critic on codes without gradient; give its last loss by name, for the log."""
+        if not self.critic:
+            return {}
+        method = cast(HasCritic, self.method)
+        held = {name: value.detach() for name, value in out.items()}
+        optimiser = self._optimisers()[1].optimizer  # the bare one: losses are in float32 and need no scaler
+        loss = torch.zeros(())
+        for _ in range(method.critic_steps):
+            optimiser.zero_grad()
+            loss = method.critic_loss(held, is_target)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        return {"critic": loss}
 
-        The gradient that flows back is the sum over processes, and DDP averages parameters' gradients: together they give exactly the
-        gradient on the whole batch.
-        """
-        if self.trainer.world_size == 1:
-            return out
-        return {name: cast(Tensor, self.all_gather(value, sync_grads=True)).flatten(0, 1) for name, value in out.items()}
+    def _optimisers(self) -> list[Any]:
+        return cast(list[Any], self.optimizers(use_pl_optimizer=True) if self.critic else [self.optimizers()])
+
+    def _schedules(self) -> list[Any]:
+        schedules = self.lr_schedulers()
+        return [] if schedules is None else cast(list[Any], schedules if isinstance(schedules, list) else [schedules])
 
     def configure_optimizers(self) -> Any:
-        """Set up Adam and its schedule."""
-        optimiser = torch.optim.Adam(cast(nn.Module, self.method).parameters(), lr=self.learning_rate)
+        """Set up Adam and its schedule, once for the method and once for its critic."""
+        adversary = {id(parameter) for parameter in self.critic}
+        others = [parameter for parameter in cast(nn.Module, self.method).parameters() if id(parameter) not in adversary]
+        optimisers = [torch.optim.Adam(group, lr=self.learning_rate) for group in (others, self.critic) if group]
         if self.schedule == "constant":
-            return optimiser
-        steps = int(self.trainer.estimated_stepping_batches)
-        cosine = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.learning_rate, total_steps=max(steps, 2), pct_start=0.1)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+            return optimisers
+        steps = max(int(self.trainer.estimated_stepping_batches), 2)
+        cosine = torch.optim.lr_scheduler.OneCycleLR
+        return optimisers, [cosine(optimiser, self.learning_rate, total_steps=steps, pct_start=0.1) for optimiser in optimisers]
 
 
 def by_layout(x: Tensor, images: torch.memory_format) -> Tensor:

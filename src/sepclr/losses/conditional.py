@@ -1,0 +1,184 @@
+"""Upper bounds of mutual information from a conditional density q(s|c): vCLUB, vL1Out, vUB.
+
+A Gaussian q, given by mean and log-variance of every sample, is all that the bounds know; with the true conditional they bound I(c; s).
+``VariationalBound`` learns q from the codes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.checkpoint import checkpoint
+
+from sepclr.losses.kernel import PAIRS, full_precision, mean_or_zero, nothing
+from sepclr.types import InputError, Scalar
+
+Bound = Literal["vclub", "vl1out", "vub"]
+Direction = Literal["sym", "c2s", "s2c"]
+
+LOG_VARIANCE = 8.0
+"""Largest absolute log-variance of a learnt q."""
+
+
+def gaussian_log_density(
+    z: Float[Tensor, "*#n d"], mean: Float[Tensor, "*#n d"], log_variance: Float[Tensor, "*#n d"]
+) -> Float[Tensor, "*n"]:
+    """Compute log N(z; mean, exp(log_variance)), summed over dimensions."""
+    return -((z - mean).square() * (-log_variance).exp() + log_variance + math.log(2 * math.pi)).sum(-1) / 2
+
+
+def vclub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Float[Tensor, "n d"]) -> Scalar:
+    """Contrastive log-ratio upper bound: 1/N Σ_i log q(s_i|c_i) − 1/N² Σ_i Σ_j log q(s_j|c_i).
+
+    Args:
+        mean: of q(·|c_i), shape (n, d).
+        log_variance: of q(·|c_i), shape (n, d).
+        s: what q is of, shape (n, d).
+
+    Returns:
+        The bound in nats; 0 over no sample.
+
+    Source: Cheng et al., CLUB, ICML 2020 (arXiv 2006.12013).
+
+    >>> import torch
+    >>> mean = torch.tensor([[-1.0], [1.0]])
+    >>> vclub(mean, torch.zeros(2, 1), mean).item()
+    1.0
+    """
+    # Over all j the squared error is the variance of s plus that of its mean: no pairs are needed.
+    centre = s.mean(0) if len(s) else s.sum(0)
+    spread = (s - centre).square().mean(0) if len(s) else s.sum(0)
+    matched = (s - mean).square()
+    everyone = spread + (centre - mean).square()
+    return mean_or_zero(((everyone - matched) * (-log_variance).exp()).sum(1)) / 2
+
+
+def vl1out(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Float[Tensor, "n d"]) -> Scalar:
+    """Leave-one-out upper bound: 1/N Σ_i [log q(s_i|c_i) − log 1/(N−1) Σ_{j≠i} q(s_i|c_j)].
+
+    Args:
+        mean: of q(·|c_i), shape (n, d).
+        log_variance: of q(·|c_i), shape (n, d).
+        s: what q is of, shape (n, d).
+
+    Returns:
+        The bound in nats, at most N/(N−1) times ``vclub``; 0 where there is no pair.
+
+    Source: Poole et al., On variational bounds of mutual information, ICML 2019 (arXiv 1905.06922).
+
+    >>> import torch
+    >>> mean = torch.tensor([[-1.0], [1.0]])
+    >>> vl1out(mean, torch.zeros(2, 1), mean).item()
+    2.0
+    """
+    n, d = s.shape
+    if n < 2:
+        return nothing(mean, log_variance, s)
+    height = max(1, PAIRS // (n * max(d, 1)))
+
+    def block(top: int, mean: Tensor, log_variance: Tensor, s: Tensor) -> Tensor:
+        log_q = gaussian_log_density(s[top : top + height, None], mean, log_variance)  # (height, n): s of rows given c of columns
+        i = torch.arange(len(log_q), device=s.device)
+        return torch.logsumexp(log_q.index_put((i, top + i), log_q.new_tensor(-math.inf)), 1)
+
+    if height >= n:
+        others = block(0, mean, log_variance, s)
+    else:
+        parts = [checkpoint(block, top, mean, log_variance, s, use_reentrant=False) for top in range(0, n, height)]
+        others = torch.cat(cast(list[Tensor], parts))
+    return (gaussian_log_density(s, mean, log_variance) - others).mean() + math.log(n - 1)
+
+
+def vub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Scalar:
+    """Variational upper bound: the mean of KL(q(·|c_i) ‖ N(0, I)), summed over dimensions.
+
+    Args:
+        mean: of q(·|c_i), shape (n, d).
+        log_variance: of q(·|c_i), shape (n, d).
+
+    Returns:
+        The bound in nats, at least 0; 0 over no sample.
+
+    Source: Alemi et al., Deep variational information bottleneck, ICLR 2017 (arXiv 1612.00410).
+
+    >>> import torch
+    >>> vub(torch.tensor([[1.0, 1.0]]), torch.zeros(1, 2)).item()
+    1.0
+    """
+    return mean_or_zero((mean.square() + log_variance.exp() - 1 - log_variance).sum(1)) / 2
+
+
+class GaussianConditional(nn.Module):
+    """q(·|given): a Gaussian whose mean and log-variance are small MLPs, the latter within ±8.
+
+    Args:
+        given: length of what is given.
+        of: length of what the density is of.
+        hidden: units of the hidden layer of each MLP.
+    """
+
+    def __init__(self, given: int, of: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.mean, self.log_variance = (nn.Sequential(nn.Linear(given, hidden), nn.ReLU(), nn.Linear(hidden, of)) for _ in range(2))
+
+    def forward(self, given: Float[Tensor, "n d_given"]) -> tuple[Float[Tensor, "n d_of"], Float[Tensor, "n d_of"]]:
+        """Compute mean and log-variance, each of shape (n, of)."""
+        return self.mean(given), LOG_VARIANCE * torch.tanh(self.log_variance(given) / LOG_VARIANCE)
+
+
+class VariationalBound(nn.Module):
+    """A bound of I(c; s) whose q is learnt beside the encoders, which take turns with it.
+
+    Args:
+        bound: ``vclub``, ``vl1out`` or ``vub``.
+        direction: ``c2s`` for q(s|c), ``s2c`` for q(c|s), ``sym`` for the mean of both.
+        common_dim: length of c.
+        salient_dim: length of s.
+        hidden: units of the hidden layers.
+
+    Raises:
+        InputError: unknown bound or direction.
+    """
+
+    def __init__(self, bound: Bound, direction: Direction, common_dim: int, salient_dim: int, hidden: int = 64) -> None:
+        super().__init__()
+        if bound not in ("vclub", "vl1out", "vub"):
+            raise InputError(f"bound: {bound!r} is unknown; choose vclub, vl1out or vub")
+        if direction not in ("sym", "c2s", "s2c"):
+            raise InputError(f"direction: {direction!r} is unknown; choose sym, c2s or s2c")
+        self.bound = bound
+        self.densities = nn.ModuleDict()
+        if direction in ("sym", "c2s"):
+            self.densities["c2s"] = GaussianConditional(common_dim, salient_dim, hidden)
+        if direction in ("sym", "s2c"):
+            self.densities["s2c"] = GaussianConditional(salient_dim, common_dim, hidden)
+
+    def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
+        """Compute the bound, which the encoders minimise; q gets no gradient from it."""
+
+        def bounded(q: nn.Module, given: Tensor, of: Tensor) -> Tensor:
+            mean, log_variance = functional_call(q, {name: value.detach() for name, value in q.named_parameters()}, (given,))
+            if self.bound == "vub":
+                return vub(mean, log_variance)
+            return (vclub if self.bound == "vclub" else vl1out)(mean, log_variance, of)
+
+        return self._averaged(bounded, c, s)
+
+    def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
+        """Compute −1/N Σ log q(s_i|c_i), which q minimises; the encoders get no gradient from it."""
+
+        def unlikelihood(q: nn.Module, given: Tensor, of: Tensor) -> Tensor:
+            return -mean_or_zero(gaussian_log_density(of, *q(given)))
+
+        return self._averaged(unlikelihood, c.detach(), s.detach())
+
+    def _averaged(self, term: Callable[[nn.Module, Tensor, Tensor], Tensor], c: Tensor, s: Tensor) -> Scalar:
+        c, s = full_precision(c), full_precision(s)
+        values = [term(q, *((c, s) if name == "c2s" else (s, c))) for name, q in self.densities.items()]
+        return torch.stack(values).mean()

@@ -1,0 +1,48 @@
+"""Total correlation by a density-ratio critic."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import softplus
+
+from sepclr.losses.dependence import shuffled
+from sepclr.losses.kernel import full_precision, mean_or_zero
+from sepclr.types import Scalar
+
+
+class TotalCorrelation(nn.Module):
+    """I(c; s) from a critic D that tells (c_i, s_i) from (c_i, s_π(i)): its logit is the log of their density ratio.
+
+    Args:
+        common_dim: length of c.
+        salient_dim: length of s.
+        hidden: units of each of D's two hidden layers.
+
+    Source: Kim & Mnih, Disentangling by factorising, ICML 2018 (arXiv 1802.05983).
+    """
+
+    def __init__(self, common_dim: int, salient_dim: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.critic = nn.Sequential(
+            nn.Linear(common_dim + salient_dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
+        )
+
+    def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
+        """Compute the mean logit of D(c_i, s_i), which the encoders minimise; D gets no gradient from it."""
+        frozen = {name: value.detach() for name, value in self.critic.named_parameters()}
+        return mean_or_zero(functional_call(self.critic, frozen, (_beside(c, s),))[:, 0])
+
+    def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
+        """Compute the cross-entropy of telling pairs from shuffled ones, which D minimises; the encoders get no gradient from it.
+
+        π is drawn from torch's global generator on the CPU.
+        """
+        paired, torn = _beside(c.detach(), s.detach()), _beside(c.detach(), shuffled(s.detach()))
+        return (mean_or_zero(softplus(-self.critic(paired))[:, 0]) + mean_or_zero(softplus(self.critic(torn))[:, 0])) / 2
+
+
+def _beside(c: Tensor, s: Tensor) -> Tensor:
+    return torch.cat([full_precision(c), full_precision(s)], 1)

@@ -1,0 +1,45 @@
+"""Samples of all processes, joined: every process then computes the loss of the whole batch, and no loss knows how many there are."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Shaped
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather
+
+
+def processes() -> int:
+    """Count the processes of this run."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gathered(value: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "all_n ..."]:
+    """Join the samples of all processes in the order of their ranks, each with the same number of them, with gradient.
+
+    The gradient that flows back is the sum over processes; where every process computes the same loss and parameters' gradients are
+    averaged (as DistributedDataParallel does), that gives exactly the gradient on the whole batch.
+    """
+    if processes() == 1:
+        return value
+    if value.requires_grad:
+        return torch.cat(all_gather(value.contiguous()))  # type: ignore[no-untyped-call]
+    parts = [torch.empty_like(value) for _ in range(processes())]
+    dist.all_gather(parts, value.contiguous())
+    return torch.cat(parts)
+
+
+def in_order(part: Shaped[Tensor, "n ..."], length: int) -> Shaped[Tensor, "length ..."]:
+    """Join parts of different length, as ``share`` deals them out, to ``length`` samples in their order."""
+    if processes() == 1:
+        return part
+    most = -(-length // processes())
+    padded = torch.cat([part, part.new_zeros(most - len(part), *part.shape[1:])])
+    return gathered(padded)[:length]
+
+
+def share(length: int) -> slice:
+    """Choose the samples of this process out of ``length``, so that all parts but the last ones are full."""
+    most = -(-length // processes())
+    rank = dist.get_rank() if processes() > 1 else 0
+    return slice(min(rank * most, length), min((rank + 1) * most, length))
