@@ -11,6 +11,7 @@ from typing import Any
 from sepclr.benchmark.folder import write_whole
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.runner import Finished, print_rows, result, run, write_report, write_results
+from sepclr.types import InputError
 
 
 def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = True) -> Path:
@@ -28,6 +29,8 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
     Raises:
         InputError: a folder that holds something or cannot be written, or options that cannot be used.
     """
+    if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
+        raise InputError(f"devices: {recipe.devices} on {recipe.nodes} node(s); the demo's two runs are small and take one device")
     finished: list[Finished] = []
     for independence in dict.fromkeys([recipe.independence, "none"]):
         folder = out / independence

@@ -60,7 +60,8 @@ class Recipe:
         schedule: ``constant``, or ``cosine`` with a linear warm-up.
         precision: Lightning's flag, or ``auto``.
         accelerator: Lightning's flag.
-        devices: Lightning's flag.
+        devices: Lightning's flag, processes on this machine.
+        nodes: machines, each of which runs the same command under torchrun.
         strategy: Lightning's flag.
     """
 
@@ -94,6 +95,7 @@ class Recipe:
     precision: str = "auto"
     accelerator: str = "auto"
     devices: str = "auto"
+    nodes: int = 1
     strategy: str = "auto"
 
 

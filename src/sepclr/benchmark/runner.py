@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort
 from sepclr.probes import EncoderState, Probed, ProbeProtocol, delta_tot, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
-from sepclr.training import Settings, encode, fit, project
+from sepclr.training import Settings, encode, fit, is_first, project
 from sepclr.types import HasHeads, InputError, Method, Row
 from sepclr.views import ImageViews
 
@@ -74,7 +75,7 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> methods.SepCLR:
 def run(
     recipe: Recipe, out: Path, *, root: Path | None = None, download: bool = False, resume: bool = False, progress: bool = True
 ) -> Finished:
-    """Train and evaluate a recipe into a folder.
+    """Train and evaluate a recipe into a folder; of several processes only the first comes back.
 
     Args:
         recipe: what to run.
@@ -99,6 +100,7 @@ def run(
         recipe.accelerator,
         recipe.devices,
         recipe.strategy,
+        recipe.nodes,
     )
     source = sources.load(recipe.data, root, download=download)
     Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains before there is a folder
@@ -115,8 +117,10 @@ def run(
         recipe.grey,
         recipe.jitter_whole_batch,
     )
-    folder = open_folder(out, recipe, resume=resume, root=root)
-    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress)
+    folder = open_folder(out, recipe, resume=resume, root=root) if is_first() else RunFolder(out)
+    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
+    if not is_first():
+        sys.exit()  # the first process evaluates and writes; the others have done their part
     save_file(
         {name: tensor.contiguous() for name, tensor in method.state_dict().items()},
         folder.model,

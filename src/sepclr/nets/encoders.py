@@ -13,10 +13,10 @@ ENCODERS = {"mlp": "rows", "resnet8": "images", "resnet10": "images", "resnet18"
 """Name of each encoder and the kind of samples that it takes."""
 
 Norm = Literal["batch", "group"]
-"""``batch`` normalises over the samples of a process, ``group`` over the channels of each sample."""
+"""``batch`` normalises over the samples of a process, ``group`` within each sample: over groups of channels, all of them for rows."""
 
 GROUPS = 8
-"""Groups of channels that ``group`` normalises together; a width must be a multiple of it."""
+"""Groups of channels that ``group`` makes of an image's; a width must be a multiple of it."""
 
 BLOCKS = {"resnet8": [1, 1, 1, 1], "resnet10": [1, 1, 1, 1], "resnet18": [2, 2, 2, 2]}
 
@@ -49,7 +49,7 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
         raise InputError(f"encoder: {kind!r} does not take samples of shape {tuple(sample_shape)}; choose one of {', '.join(fitting)}")
     if norm not in ("batch", "group"):
         raise InputError(f"norm: {norm!r} is unknown; choose batch or group")
-    if norm == "group" and width % GROUPS:
+    if norm == "group" and not rows and width % GROUPS:
         raise InputError(f"width: {width} is not a multiple of {GROUPS}, which norm 'group' needs")
     if rows:
         return nn.Sequential(
@@ -78,5 +78,5 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
 
 
 def _hidden(inputs: int, outputs: int, norm: Norm) -> list[nn.Module]:
-    middle = nn.BatchNorm1d(outputs) if norm == "batch" else nn.GroupNorm(GROUPS, outputs)
+    middle = nn.BatchNorm1d(outputs) if norm == "batch" else nn.LayerNorm(outputs)
     return [nn.Linear(inputs, outputs), middle, nn.ReLU()]

@@ -2,5 +2,6 @@
 
 from sepclr.training.encode import encode, project
 from sepclr.training.fit import Settings, fit
+from sepclr.training.gather import is_first
 
-__all__ = ["Settings", "encode", "fit", "project"]
+__all__ = ["Settings", "encode", "fit", "is_first", "project"]

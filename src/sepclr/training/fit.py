@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
+from sepclr.training.gather import part
 from sepclr.training.module import Training, layout
 from sepclr.training.records import AtomicCheckpoints, JsonLines
 from sepclr.types import InputError, Method
@@ -35,7 +36,8 @@ class Settings:
         schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
         precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it, float32 elsewhere.
         accelerator: Lightning's flag; ``auto`` picks up a GPU by itself.
-        devices: Lightning's flag.
+        devices: Lightning's flag, processes on this machine.
+        nodes: machines; each runs the same command under ``torchrun``.
         strategy: Lightning's flag.
 
     Raises:
@@ -50,9 +52,10 @@ class Settings:
     accelerator: str = "auto"
     devices: str | int = "auto"
     strategy: str = "auto"
+    nodes: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "batch_size"):
+        for name in ("max_epochs", "batch_size", "nodes"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
         if not self.learning_rate > 0:
@@ -72,6 +75,8 @@ def fit(
     progress: bool = False,
 ) -> None:
     """Train a method in place.
+
+    With several processes each trains the same method on its part of every batch, and they part at the end; only the first writes.
 
     Args:
         method: the method, a ``torch.nn.Module``.
@@ -112,6 +117,7 @@ def fit(
             max_epochs=settings.max_epochs,
             accelerator=settings.accelerator,
             devices=settings.devices,
+            num_nodes=settings.nodes,
             strategy=settings.strategy,
             precision=cast(Any, resolve_precision(settings.precision)),
             callbacks=callbacks,
@@ -123,9 +129,11 @@ def fit(
             log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
             use_distributed_sampler=False,  # Batches deals out the samples of each process
             reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches
-            sync_batchnorm=torch.cuda.is_available(),  # torch has it on a GPU only; it changes nothing for a single process
+            # torch has it on a GPU only; it changes nothing for a single process.
+            sync_batchnorm=torch.cuda.is_available() and settings.accelerator != "cpu",
         )
         trainer.fit(training, ckpt_path=checkpoint, weights_only=True)
+    part()
 
 
 def resolve_precision(precision: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 from jaxtyping import Shaped
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
@@ -12,6 +13,18 @@ from torch.distributed.nn.functional import all_gather
 def processes() -> int:
     """Count the processes of this run."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Tell whether this is the process that writes; known before the processes have found each other."""
+    return int(rank_zero_only.rank) == 0
+
+
+def part() -> None:
+    """End what the processes have in common, once all have come here."""
+    if processes() > 1:
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def gathered(value: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "all_n ..."]:

@@ -1,0 +1,242 @@
+"""The loss of several processes is the loss of one on all samples: values, gradients and trained weights, with real processes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from sepclr import nets
+from sepclr.data import Cohort
+from sepclr.losses import INDEPENDENCE
+from sepclr.methods import SepCLR, SepCLRWeights
+from sepclr.training import Settings, encode, fit
+from sepclr.training.gather import gathered, in_order, share
+from sepclr.types import Batch
+
+FEATURES, EACH = 6, 8
+TARGETS_OF_RANK = (6, 1, 3)
+"""Very different numbers, and more than one process could draw from any other."""
+
+CRITICS = [name for name in INDEPENDENCE if name == "tc" or name.startswith("v")]
+
+
+def method(independence: str, norm: nets.Norm = "group") -> SepCLR:
+    torch.manual_seed(0)
+    return SepCLR(
+        nets.encoder("mlp", (FEATURES,), 5, width=8, norm=norm),
+        nets.encoder("mlp", (FEATURES,), 4, width=8, norm=norm),
+        nets.head(5, norm=norm),
+        nets.head(4, norm=norm),
+        (5, 4),
+        independence=independence,
+        weights=SepCLRWeights(salient=2.0, information_less=3.0, independence=10.0),
+    ).double()
+
+
+def batch(ranks: list[int]) -> tuple[Batch, Batch]:
+    """Two views of the samples of some ranks, one rank after the other."""
+    is_target = torch.cat([torch.arange(EACH) < TARGETS_OF_RANK[rank] for rank in ranks])
+    x = torch.cat([torch.randn(2, EACH, FEATURES, generator=torch.Generator().manual_seed(rank), dtype=torch.float64) for rank in ranks], 1)
+    return Batch(x[0], is_target), Batch(x[1], is_target)
+
+
+class Outputs(nn.Module):
+    """What DistributedDataParallel wraps: as in training, all but the critic."""
+
+    def __init__(self, method: SepCLR) -> None:
+        super().__init__()
+        self.method = method
+        self._ddp_params_and_buffers_to_ignore = [f"method.dependence.{name}" for name, _ in method.dependence.named_parameters()]
+
+    def forward(self, one: Batch, two: Batch) -> dict[str, Tensor]:
+        return self.method.outputs(one, two)
+
+
+def losses_and_gradients(trained: SepCLR, network: nn.Module, one: Batch, two: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    out = {name: gathered(value) for name, value in network(one, two).items()}
+    is_target = gathered(one.is_target)
+    torch.manual_seed(1)  # what a loss draws
+    terms = trained.terms(out, is_target)
+    weights = asdict(trained.weights)
+    sum(weights[name] * term for name, term in terms.items()).backward()
+    if trained.critic_parameters():
+        terms["critic"] = trained.critic_loss({name: value.detach() for name, value in out.items()}, is_target)
+        terms["critic"].backward()
+    return {name: term.detach() for name, term in terms.items()}, {name: value.grad for name, value in trained.named_parameters()}
+
+
+def joined(rank: int, world: int, folder: Path, work: Callable[[int, int, Path], Any]) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=world)
+    try:
+        torch.save(work(rank, world, folder), folder / f"{rank}.pt")
+    finally:
+        dist.destroy_process_group()
+
+
+def together(world: int, folder: Path, work: Callable[[int, int, Path], Any]) -> list[Any]:
+    """What each of ``world`` processes makes of some work."""
+    mp.spawn(joined, (world, folder, work), nprocs=world)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(world)]
+
+
+def every_loss(rank: int, world: int, folder: Path) -> dict[str, Any]:
+    found = {}
+    for name in INDEPENDENCE:
+        mine = method(name)
+        found[name] = losses_and_gradients(mine, DistributedDataParallel(Outputs(mine)), *batch([rank]))
+    return found
+
+
+def relative(value: Tensor, expected: Tensor) -> float:
+    return float((value - expected).norm() / expected.norm().clamp_min(1e-12))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_every_term_and_gradient_is_that_of_one_process_on_all_samples(world: int, tmp_path: Path):
+    found = together(world, tmp_path, every_loss)
+    for name in INDEPENDENCE:
+        alone = method(name)
+        terms, gradients = losses_and_gradients(alone, Outputs(alone), *batch(list(range(world))))
+        for rank in range(world):
+            theirs, their_gradients = found[rank][name]
+            assert set(theirs) == set(terms)
+            for term, value in terms.items():
+                assert relative(theirs[term], value) <= 1e-12, (name, term)
+            for parameter, gradient in gradients.items():
+                assert relative(their_gradients[parameter], gradient) <= 1e-6, (name, parameter)
+
+
+class Same(nn.Module):
+    """No randomness: both views are the sample."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def cohort() -> Cohort:
+    draw = torch.Generator().manual_seed(3)
+    return Cohort(torch.randn(48, FEATURES, generator=draw, dtype=torch.float64), torch.arange(48) % 3 == 0)
+
+
+def trained(independence: str) -> dict[str, Tensor]:
+    mine = method(independence)
+    settings = Settings(3, 24, 1e-3, devices=1, accelerator="cpu", precision="64-true", nodes=int(os.environ.get("WORLD_SIZE", "1")))
+    fit(mine, Same(), cohort(), settings, seed=0)
+    return {name: value.detach().clone() for name, value in mine.state_dict().items()}
+
+
+def meet(rank: int, world: int, folder: Path) -> None:
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": "0",
+        "GROUP_RANK": str(rank),
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "TORCHELASTIC_RUN_ID": "test",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+    }
+    torch.set_num_threads(1)
+    for k, name in enumerate(("k-jem", "vclub-sym")):
+        os.environ["MASTER_PORT"] = str(int((folder / "port").read_text()) + k)
+        torch.save(trained(name), folder / f"{name}-{rank}.pt")
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_training_in_two_processes_gives_the_weights_of_one(tmp_path: Path):
+    (tmp_path / "port").write_text(str(free_port()))
+    mp.spawn(meet, (2, tmp_path), nprocs=2)
+    for name in ("k-jem", "vclub-sym"):
+        expected = trained(name)
+        before = method(name).state_dict()
+        for rank in range(2):
+            weights = torch.load(tmp_path / f"{name}-{rank}.pt")
+            for parameter, value in expected.items():
+                assert relative(weights[parameter], value) <= 1e-6, (name, rank, parameter)
+        assert any(not torch.equal(expected[parameter], before[parameter]) for parameter in before)
+
+
+def codes_of_all(rank: int, world: int, folder: Path) -> list[Tensor]:
+    return [codes for n in (1, 7, 48) for codes in encode(method("none"), cohort().x[:n])]
+
+
+def test_codes_come_back_in_order_none_missing_or_doubled(tmp_path: Path):
+    expected = codes_of_all(0, 1, tmp_path)
+    for theirs in together(3, tmp_path, codes_of_all):
+        for mine, others in zip(expected, theirs, strict=True):
+            torch.testing.assert_close(others, mine, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("length", [1, 5, 6, 10])
+def test_shares_of_one_process_are_everything(length: int):
+    assert share(length) == slice(0, length)
+    assert torch.equal(in_order(torch.arange(length), length), torch.arange(length))
+
+
+RUN = [sys.executable, "-m", "sepclr.cli", "fit", "marked-digits", "--encoder", "resnet8", "--width", "8", "--norm", "group"]
+SHORT = [*RUN, "--max_epochs", "1", "--batch_size", "1000", "--accelerator", "cpu"]
+
+
+def finished(folder: Path) -> dict[str, Any]:
+    assert (folder / "report.html").is_file()
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 1
+    load_file(folder / "model.safetensors")
+    return json.loads((folder / "results.jsonl").read_text().splitlines()[0])
+
+
+def environment() -> dict[str, str]:
+    return {**copy.copy(os.environ), "OMP_NUM_THREADS": "1"}
+
+
+def test_the_command_line_trains_on_two_devices(tmp_path: Path):
+    ended = subprocess.run(
+        [*SHORT, "--devices", "2", "--out", str(tmp_path / "run")], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert finished(tmp_path / "run")["recipe"]["devices"] == "2"
+    assert ended.stdout.count("report: ") == 1
+
+
+@pytest.mark.slow
+def test_torchrun_trains_on_two_nodes(tmp_path: Path):
+    port = free_port()
+    nodes = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1", "--node_rank", str(rank)),
+                *("--master_addr", "127.0.0.1", "--master_port", str(port), "-m"),
+                *(*SHORT[2:], "--devices", "1", "--nodes", "2", "--out", str(tmp_path / "run")),
+            ],
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for node in nodes:
+        _, said = node.communicate(timeout=300)
+        assert node.returncode == 0, said
+    assert finished(tmp_path / "run")["recipe"]["nodes"] == 2
