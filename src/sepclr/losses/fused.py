@@ -42,16 +42,15 @@ def kernel_entropies(
 ) -> dict[str, Scalar]:
     """Estimate −H(c), −H(s) and −H(c, s) together, in the released form.
 
-    Equal to ``uniformity(c)``, ``uniformity(s)`` and ``joint_entropy(c, s)``, several times faster and in O(n) memory, backward
-    included. A code that is spread too far for float32, and all codes on a GPU, are computed in float64. Under ``torch.compile`` it is
-    one opaque operation. Several bandwidths at once go through the three functions.
+    Equal to ``uniformity(c)``, ``uniformity(s)`` and ``joint_entropy(c, s)``, faster and in O(n) memory, backward included. A code
+    that is spread too far for float32, and all codes on a GPU, are computed in float64. Under ``torch.compile`` it is one opaque
+    operation. Several bandwidths at once go through the three functions.
 
     Args:
         c: common codes, shape (n, d_c).
         s: salient codes, shape (n, d_s).
         tau: kernel bandwidth τ, in squared units of the codes, or ``"median"``.
-        is_target: True for target samples, shape (n,). The other rows of s are taken as 0, as by ``hide_background``; that saves up to
-            half of the time. Without it s is taken as it is.
+        is_target: True for target samples, shape (n,); the other rows of s are taken as 0, which saves time. All targets if not given.
 
     Returns:
         ``common_uniformity``, ``salient_uniformity`` and ``joint_entropy``, each to be minimised; 0 where there is no pair.
@@ -105,12 +104,9 @@ class _Pairs:
     """All pairs of samples, targets first."""
 
     common: _Space
-    salient: _Space
-    """Of the targets alone."""
-    order: Tensor
-    """Where each row comes from, shape (n,)."""
-    alone: Tensor
-    """exp(log k(s_i, 0) − shift) for every sample i, shape (n,)."""
+    salient: _Space  # of the targets alone
+    order: Tensor  # where each row comes from, shape (n,)
+    alone: Tensor  # exp(log k(s_i, 0) − shift) for every sample i, shape (n,)
 
 
 @dataclass(frozen=True)
@@ -135,24 +131,25 @@ class _Tile:
 def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor) -> _Pairs:
     if c.is_cuda:  # counting targets would stop the queue
         order, targets = torch.arange(len(c), device=c.device), len(c)
-        s = hide_background(s, is_target)
+        c, s = c.clone(), hide_background(s, is_target)
     else:
         order, targets = torch.argsort(is_target.byte(), descending=True, stable=True), int(is_target.sum())
         c, s = c[order], s[order[:targets]]
     background = len(c) - targets
-    common = _space(c - c.mean(0), tau_c, 0)
+    common = _space(c.sub_(c.mean(0)), tau_c, 0)
     salient = _space(s, tau_s, background)
-    alone = salient.shifted(torch.cat([salient.half, salient.half.new_zeros(background)])).exp_()
+    # Clamped, for a shift is the largest exponent of the pairs that exist: without background no sample has one with 0.
+    alone = salient.shifted(torch.cat([salient.half, salient.half.new_zeros(background)])).clamp_(max=0).exp_()
     return _Pairs(common, salient, order, alone)
 
 
 def _space(z: Tensor, tau: Tensor, zeros: int) -> _Space:
-    """Prepare a code, in float64 where float32 does not hold its kernels; ``zeros`` further samples lie at 0."""
-    scaled = z / tau.to(z.dtype).sqrt()
-    half = scaled.square().sum(1) / -2
+    """Prepare a code in place, in float64 where float32 does not hold its kernels; ``zeros`` further samples lie at 0."""
     # On a GPU the question would stop the queue, and float64 costs little beside a network.
-    if z.dtype != torch.float64 and (z.is_cuda or not bool((half >= -NARROW).all())):
-        return _space(z.double(), tau, zeros)
+    if z.is_cuda or not bool((z.square().sum(1) <= 2 * tau * NARROW).all()):
+        z = z.double()
+    scaled = z.div_(tau.to(z.dtype).sqrt())
+    half = scaled.square().sum(1) / -2
     shift = None
     # Two samples at 0 have the kernel 1, which is the largest there can be.
     if zeros < 2 and (z.is_cuda or not bool((half >= -WIDE).all())):
@@ -179,8 +176,8 @@ def _tiles(pairs: _Pairs) -> Iterator[_Tile]:
     """Compute the kernels tile by tile over the upper triangle, each in the buffers of the one before."""
     common, salient = pairs.common, pairs.salient
     n, targets = len(common.z), len(salient.z)
-    # Small tiles lose less of the symmetry and of the groups' structure; larger ones less time between them.
-    side = min(n, 256 if n <= 1024 else 512)
+    # Small tiles lose less of the symmetry and of the groups' structure; larger ones less time between them, up to a core's cache.
+    side = min(n, 256 if n <= 1024 else 384)
     blocks = [slice(i, min(i + side, targets)) for i in range(0, targets, side)]
     blocks += [slice(i, min(i + side, n)) for i in range(targets, n, side)]
     buffers = [space.z.new_empty(side * side) for space in (common, salient, common, common)]
@@ -238,30 +235,34 @@ def _backward(
     """Compute the gradients of c and s from what the forward pass kept."""
     with torch.autocast(c.device.type, enabled=False):
         pairs = _pairs(c, s, is_target, tau_c, tau_s)
-        common, salient = pairs.common, pairs.salient
-        n, targets = len(c), len(salient.z)
-        share_c, share_s = (2 * g[:2] / sums).unbind()
-        share_joint = (g[2] / (n * r)).to(common.z.dtype)
-        # Σ_j M_ij z_j of rows and (transposed, which is faster) of mirrored columns, and Σ_j M_ij.
-        pulls = [(torch.zeros_like(space.z), torch.zeros_like(space.z.T), torch.zeros_like(space.half)) for space in (common, salient)]
-        pulls[1][2].add_(share_s * (n - targets) * pairs.alone[:targets])
-        for tile in _tiles(pairs):
-            weight = torch.add(share_joint[tile.rows, None], share_joint[tile.columns], out=tile.spare).mul_(tile.joint)
-            _pull(pulls[0], common.z, tile, tile.common.mul_(share_c).add_(weight))
-            if tile.salient is not None:
-                _pull(pulls[1], salient.z, tile, tile.salient.mul_(share_s).add_(weight))
-            elif tile.rows.stop <= targets:
-                pulls[1][2][tile.rows] += weight.sum(1)
+        pulls = _pulls(pairs, (2 * g[:2] / sums).unbind(), (g[2] / (len(c) * r)).to(pairs.common.z.dtype))
         gradients = []
-        for like, space, (rows, columns, mass), tau in zip((c, s), (common, salient), pulls, (tau_c, tau_s), strict=True):
-            sorted_gradient = (rows + columns.T - mass[:, None] * space.z) / tau.to(space.z.dtype).sqrt()
+        for like, space, (rows, columns, mass), tau in zip((c, s), (pairs.common, pairs.salient), pulls, (tau_c, tau_s), strict=True):
+            pull = rows.add_(columns.T).sub_(space.z.mul_(mass[:, None])).div_(tau.to(space.z.dtype).sqrt())
             gradient = torch.zeros_like(like)
-            gradient[pairs.order[: len(space.z)]] = sorted_gradient.to(like.dtype)
+            gradient[pairs.order[: len(space.z)]] = pull.to(like.dtype)
             gradients.append(gradient)
-        return gradients[0], hide_background(gradients[1], is_target)
+        return gradients[0], gradients[1].masked_fill_(~is_target[:, None], 0)
+
+
+def _pulls(pairs: _Pairs, shares: tuple[Tensor, ...], share_joint: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Compute Σ_j M_ij z_j of rows and (transposed, which is faster) of mirrored columns, and Σ_j M_ij, for both codes."""
+    common, salient = pairs.common, pairs.salient
+    n, targets = len(common.z), len(salient.z)
+    pulls = [(torch.zeros_like(space.z), torch.zeros_like(space.z.T), torch.zeros_like(space.half)) for space in (common, salient)]
+    pulls[1][2].add_(shares[1] * (n - targets) * pairs.alone[:targets])
+    for tile in _tiles(pairs):
+        weight = torch.add(share_joint[tile.rows, None], share_joint[tile.columns], out=tile.spare).mul_(tile.joint)
+        _pull(pulls[0], common.z, tile, tile.common.mul_(shares[0]).add_(weight))
+        if tile.salient is not None:
+            _pull(pulls[1], salient.z, tile, tile.salient.mul_(shares[1]).add_(weight))
+        elif tile.rows.stop <= targets:
+            pulls[1][2][tile.rows] += weight.sum(1)
+    return pulls
 
 
 def _pull(pulls: tuple[Tensor, Tensor, Tensor], z: Tensor, tile: _Tile, m: Tensor) -> None:
+    """Add what one tile pulls."""
     rows, columns, mass = pulls
     rows[tile.rows].addmm_(m, z[tile.columns])
     mass[tile.rows] += m.sum(1)
