@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check tables clean
+.PHONY: demo test test-all check bench tables clean
 
 demo: .venv/installed  ## train the demo twice, some three minutes each, and write its report
 	$(BIN)/sepclr demo
@@ -19,8 +19,12 @@ check: .venv/tested
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-tables: .venv/installed  ## write the numbers of results/ into the README
-	$(BIN)/python -m sepclr.reports.tables README.md results
+bench: .venv/installed  ## speed, memory and truth of the losses; a quarter of an hour on an idle machine
+	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/mutual_information.py
+
+tables: .venv/installed  ## write the numbers of results/ into README and docs
+	$(BIN)/python -m sepclr.reports.tables results README.md docs/losses.md
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from torch import Tensor
 
-from sepclr.losses import Bandwidth, attributes, class_alignment, quantity_alignment
+from sepclr.losses import attributes, class_alignment, quantity_alignment
 from sepclr.types import InputError
 
 from .problems import (

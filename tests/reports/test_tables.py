@@ -43,7 +43,15 @@ def test_results_that_are_not_there_are_named(tmp_path: Path):
         fill("<!-- results: b.jsonl -->\n<!-- end of results -->", tmp_path)
 
 
-def test_the_numbers_of_the_readme_are_those_of_the_results():
-    page = (ROOT / "README.md").read_text()
+def test_rows_with_cells_are_shown_as_they_are(tmp_path: Path):
+    rows = [{"cells": {"samples": 512, "ms": "1.5"}, "commit": "abc"}, {"cells": {"samples": 1024, "ms": ""}, "commit": "abc"}]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    filled = fill("<!-- results: a.jsonl -->\n<!-- end of results -->", tmp_path)
+    assert filled.splitlines()[1:-1] == ["| samples | ms |", "| --- | --: |", "| 512 | 1.5 |", "| 1024 |  |"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/losses.md"])
+def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
+    page = (ROOT / name).read_text()
     assert "<!-- results: " in page
     assert fill(page, ROOT / "results") == page

@@ -292,9 +292,7 @@ def _differentiate(ctx: Any, g: Tensor, *_: Tensor | None) -> tuple[Tensor | Non
 
 
 def _refuse(ctx: Any, *_: Tensor) -> None:
-    raise NotImplementedError(
-        "kernel_entropies has no second derivative; use uniformity(c), uniformity(s) and joint_entropy(c, s), which have one"
-    )
+    raise NotImplementedError("kernel_entropies has no second derivative; use uniformity(c), uniformity(s) and joint_entropy(c, s)")
 
 
 _forward.register_autograd(_differentiate, setup_context=_keep)

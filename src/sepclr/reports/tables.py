@@ -40,6 +40,13 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def plain(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows that say themselves what to show (``cells``: heading and text) as a Markdown table."""
+    heads = list(rows[0]["cells"])
+    lines = [heads, ["---"] + ["--:"] * (len(heads) - 1), *([row["cells"][head] for head in heads] for row in rows)]
+    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+
+
 def fill(text: str, folder: Path) -> str:
     """Replace what stands between the markers of a page by the tables of ``folder``.
 
@@ -51,11 +58,13 @@ def fill(text: str, folder: Path) -> str:
         path = folder / match["name"]
         if not path.is_file():
             raise InputError(f"{path}: no such results, though the page asks for them")
-        return match[1] + markdown([json.loads(line) for line in path.read_text().splitlines()]) + match[3]
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[3]
 
     return MARKER.sub(table, text)
 
 
 if __name__ == "__main__":
-    page, results = Path(sys.argv[1]), Path(sys.argv[2])
-    page.write_text(fill(page.read_text(), results))
+    results, *pages = (Path(argument) for argument in sys.argv[1:])
+    for page in pages:
+        page.write_text(fill(page.read_text(), results))
