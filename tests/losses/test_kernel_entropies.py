@@ -239,8 +239,7 @@ def test_compiled_it_is_one_graph_with_the_same_numbers() -> None:
 
 def test_torch_finds_the_operation_well_formed() -> None:
     c, s, is_target = codes(40, 0.3)
-    tau = torch.tensor([0.5], dtype=torch.float64)
-    torch.library.opcheck(_forward, (c.requires_grad_(), s.requires_grad_(), is_target, tau, tau))
+    torch.library.opcheck(_forward, (c.requires_grad_(), s.requires_grad_(), is_target, 0.5, 0.5))
 
 
 def saved_bytes(term: Callable[[], Tensor]) -> int:

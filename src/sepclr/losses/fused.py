@@ -67,16 +67,15 @@ def kernel_entropies(
     {'common_uniformity': -1.0, 'salient_uniformity': -1.0, 'joint_entropy': -0.5662}
     """
     hidden = s if is_target is None else hide_background(s, is_target)
-    tau_c, tau_s = bandwidths(c, tau), bandwidths(hidden, tau)
-    if len(c) < 2 or len(tau_c) > 1:
-        return {
-            "common_uniformity": uniformity(c, tau_c),
-            "salient_uniformity": uniformity(hidden, tau_s),
-            "joint_entropy": joint_entropy(c, hidden, tau),
-        }
-    everyone = torch.ones(len(c), dtype=torch.bool, device=c.device)
-    values, *_ = _forward(full_precision(c), full_precision(s), everyone if is_target is None else is_target, tau_c, tau_s)
-    return {"common_uniformity": values[0], "salient_uniformity": values[1], "joint_entropy": values[2]}
+    number = isinstance(tau, float | int) and tau > 0
+    taus = [] if number else [bandwidths(c, tau), bandwidths(hidden, tau)]
+    if len(c) < 2 or any(len(several) > 1 for several in taus):
+        values = uniformity(c, tau), uniformity(hidden, tau), joint_entropy(c, hidden, tau)
+    else:
+        tau_c, tau_s = (float(tau), float(tau)) if number else (float(taus[0]), float(taus[1]))
+        membership = torch.ones(len(c), dtype=torch.bool, device=c.device) if is_target is None else is_target
+        values = _forward(full_precision(c), full_precision(s), membership, tau_c, tau_s)[0].unbind()
+    return dict(zip(("common_uniformity", "salient_uniformity", "joint_entropy"), values, strict=True))
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class _Tile:
         return self.rows != self.columns
 
 
-def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor) -> _Pairs:
+def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float) -> _Pairs:
     if c.is_cuda:  # counting targets would stop the queue
         order, targets = torch.arange(len(c), device=c.device), len(c)
         c, s = c.clone(), hide_background(s, is_target)
@@ -143,12 +142,12 @@ def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor
     return _Pairs(common, salient, order, alone)
 
 
-def _space(z: Tensor, tau: Tensor, zeros: int) -> _Space:
+def _space(z: Tensor, tau: float, zeros: int) -> _Space:
     """Prepare a code in place, in float64 where float32 does not hold its kernels; ``zeros`` further samples lie at 0."""
     # On a GPU the question would stop the queue, and float64 costs little beside a network.
     if z.is_cuda or not bool((z.square().sum(1) <= 2 * tau * NARROW).all()):
         z = z.double()
-    scaled = z.div_(tau.to(z.dtype).sqrt())
+    scaled = z.div_(math.sqrt(tau))
     half = scaled.square().sum(1) / -2
     shift = None
     # Two samples at 0 have the kernel 1, which is the largest there can be.
@@ -180,12 +179,12 @@ def _tiles(pairs: _Pairs) -> Iterator[_Tile]:
     side = min(n, 256 if n <= 1024 else 384)
     blocks = [slice(i, min(i + side, targets)) for i in range(0, targets, side)]
     blocks += [slice(i, min(i + side, n)) for i in range(targets, n, side)]
-    buffers = [space.z.new_empty(side * side) for space in (common, salient, common, common)]
+    buffers = [space.z.new_empty(side, side) for space in (common, salient, common, common)]
     shifts = [space.shift for space in (common, salient) if space.shift is not None]
     for k, rows in enumerate(blocks):
         for columns in blocks[k:]:
             shape = (rows.stop - rows.start, columns.stop - columns.start)
-            a, b, joint, spare = (buffer[: shape[0] * shape[1]].view(shape) for buffer in buffers)
+            a, b, joint, spare = (buffer[: shape[0], : shape[1]] for buffer in buffers)
             common.kernels(rows, columns, a)
             both_targets = columns.stop <= targets
             factor = salient.kernels(rows, columns, b) if both_targets else pairs.alone[rows, None]
@@ -200,25 +199,26 @@ def _tiles(pairs: _Pairs) -> Iterator[_Tile]:
 @torch.library.custom_op(
     "sepclr::kernel_entropies",
     mutates_args=(),
-    schema="(Tensor c, Tensor s, Tensor is_target, Tensor tau_c, Tensor tau_s) -> (Tensor, Tensor, Tensor)",
+    schema="(Tensor c, Tensor s, Tensor is_target, float tau_c, float tau_s) -> (Tensor, Tensor, Tensor)",
 )
-def _forward(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _forward(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float) -> tuple[Tensor, Tensor, Tensor]:
     """Compute the three values, and for the backward pass r and, of shifted kernels, (S_c, S_s)."""
     with torch.autocast(c.device.type, enabled=False):
         pairs = _pairs(c, s, is_target, tau_c, tau_s)
         n, targets = len(c), len(pairs.salient.z)
         background = n - targets
         r = torch.ones(n, dtype=torch.float64, device=c.device)
-        sums = r.new_zeros(2)
-        sums[1] = 2 * background * pairs.alone[:targets].sum() + (background - 1) * pairs.alone[targets:].sum()
+        alone = pairs.alone.double()
+        # Sums of mirrored tiles count twice; those of S_c, then those of S_s, which begin with the pairs that have no tile.
+        parts = [[], [2 * background * alone[:targets].sum() + (background - 1) * alone[targets:].sum()]]
         for tile in _tiles(pairs):
-            times = 2 if tile.mirrored else 1
-            sums[0] += times * tile.common.sum()
-            if tile.salient is not None:
-                sums[1] += times * tile.salient.sum()
-            r[tile.rows] += tile.joint.sum(1)
+            for kernels, part in zip((tile.common, tile.salient), parts, strict=True):
+                if kernels is not None:
+                    part.extend([kernels.sum()] * (2 if tile.mirrored else 1))
+            r[tile.rows].add_(tile.joint.sum(1))
             if tile.mirrored:
-                r[tile.columns] += tile.joint.sum(0)
+                r[tile.columns].add_(tile.joint.sum(0))
+        sums = torch.stack([torch.stack(part).double().sum() for part in parts])
         shifts = [0.0 if space.shift is None else space.shift.double() for space in (pairs.common, pairs.salient)]
         uniformities = torch.stack([sums[k].log() - math.log(n * (n - 1)) + shift for k, shift in enumerate(shifts)])
         return torch.cat([uniformities, (r / n).log().mean()[None]]).to(c.dtype), r, sums
@@ -227,10 +227,10 @@ def _forward(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tens
 @torch.library.custom_op(
     "sepclr::kernel_entropies_backward",
     mutates_args=(),
-    schema="(Tensor g, Tensor c, Tensor s, Tensor is_target, Tensor tau_c, Tensor tau_s, Tensor r, Tensor sums) -> (Tensor, Tensor)",
+    schema="(Tensor g, Tensor c, Tensor s, Tensor is_target, Tensor r, Tensor sums, float tau_c, float tau_s) -> (Tensor, Tensor)",
 )
 def _backward(
-    g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor, r: Tensor, sums: Tensor
+    g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, r: Tensor, sums: Tensor, tau_c: float, tau_s: float
 ) -> tuple[Tensor, Tensor]:
     """Compute the gradients of c and s from what the forward pass kept."""
     with torch.autocast(c.device.type, enabled=False):
@@ -238,7 +238,7 @@ def _backward(
         pulls = _pulls(pairs, (2 * g[:2] / sums).unbind(), (g[2] / (len(c) * r)).to(pairs.common.z.dtype))
         gradients = []
         for like, space, (rows, columns, mass), tau in zip((c, s), (pairs.common, pairs.salient), pulls, (tau_c, tau_s), strict=True):
-            pull = rows.add_(columns.T).sub_(space.z.mul_(mass[:, None])).div_(tau.to(space.z.dtype).sqrt())
+            pull = rows.add_(columns.T).sub_(space.z.mul_(mass[:, None])).div_(math.sqrt(tau))
             gradient = torch.zeros_like(like)
             gradient[pairs.order[: len(space.z)]] = pull.to(like.dtype)
             gradients.append(gradient)
@@ -257,7 +257,7 @@ def _pulls(pairs: _Pairs, shares: tuple[Tensor, ...], share_joint: Tensor) -> li
         if tile.salient is not None:
             _pull(pulls[1], salient.z, tile, tile.salient.mul_(shares[1]).add_(weight))
         elif tile.rows.stop <= targets:
-            pulls[1][2][tile.rows] += weight.sum(1)
+            pulls[1][2][tile.rows].add_(weight.sum(1))
     return pulls
 
 
@@ -265,30 +265,31 @@ def _pull(pulls: tuple[Tensor, Tensor, Tensor], z: Tensor, tile: _Tile, m: Tenso
     """Add what one tile pulls."""
     rows, columns, mass = pulls
     rows[tile.rows].addmm_(m, z[tile.columns])
-    mass[tile.rows] += m.sum(1)
+    mass[tile.rows].add_(m.sum(1))
     if tile.mirrored:
         columns[:, tile.columns].addmm_(z[tile.rows].T, m)
-        mass[tile.columns] += m.sum(0)
+        mass[tile.columns].add_(m.sum(0))
 
 
 @_forward.register_fake
-def _(c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float) -> tuple[Tensor, Tensor, Tensor]:
     wide = torch.empty(len(c), dtype=torch.float64, device=c.device)
     return c.new_empty(3), wide, wide.new_empty(2)
 
 
 @_backward.register_fake
-def _(g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, tau_c: Tensor, tau_s: Tensor, r: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+def _(g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, r: Tensor, sums: Tensor, tau_c: float, tau_s: float) -> tuple[Tensor, Tensor]:
     return torch.empty_like(c), torch.empty_like(s)
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.save_for_backward(*inputs, *output[1:])
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*inputs[:3], *output[1:])
+    ctx.taus = inputs[3:]
     ctx.mark_non_differentiable(*output[1:])
 
 
 def _differentiate(ctx: Any, g: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
-    return *_backward(g, *ctx.saved_tensors), None, None, None
+    return *_backward(g, *ctx.saved_tensors, *ctx.taus), None, None, None
 
 
 def _refuse(ctx: Any, *_: Tensor) -> None:
