@@ -30,6 +30,7 @@ def gaussian_log_density(
     z: Float[Tensor, "*#n d"], mean: Float[Tensor, "*#n d"], log_variance: Float[Tensor, "*#n d"]
 ) -> Float[Tensor, "*n"]:
     """Compute log N(z; mean, exp(log_variance)), summed over dimensions."""
+    z, mean, log_variance = full_precision(z), full_precision(mean), full_precision(log_variance)
     return -((z - mean).square() * (-log_variance).exp() + log_variance + math.log(2 * math.pi)).sum(-1) / 2
 
 
@@ -51,6 +52,7 @@ def vclub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Flo
     >>> vclub(mean, torch.zeros(2, 1), mean).item()
     1.0
     """
+    mean, log_variance, s = full_precision(mean), full_precision(log_variance), full_precision(s)
     # Over all j the squared error is the variance of s plus that of its mean: no pairs are needed.
     centre = s.mean(0) if len(s) else s.sum(0)
     spread = (s - centre).square().mean(0) if len(s) else s.sum(0)
@@ -80,6 +82,7 @@ def vl1out(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Fl
     n, d = s.shape
     if n < 2:
         return nothing(mean, log_variance, s)
+    mean, log_variance, s = full_precision(mean), full_precision(log_variance), full_precision(s)
     height = max(1, PAIRS // (n * max(d, 1)))
 
     def block(top: int, mean: Tensor, log_variance: Tensor, s: Tensor) -> Tensor:
@@ -111,7 +114,8 @@ def vub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Scala
     >>> vub(torch.tensor([[1.0, 1.0]]), torch.zeros(1, 2)).item()
     1.0
     """
-    return mean_or_zero((mean.square() + log_variance.exp() - 1 - log_variance).sum(1)) / 2
+    mean, log_variance = full_precision(mean), full_precision(log_variance)
+    return mean_or_zero((mean.square() + (log_variance.expm1() - log_variance).clamp_min(0)).sum(1)) / 2
 
 
 class GaussianConditional(nn.Module):
@@ -179,6 +183,8 @@ class VariationalBound(nn.Module):
         return self._averaged(unlikelihood, c.detach(), s.detach())
 
     def _averaged(self, term: Callable[[nn.Module, Tensor, Tensor], Tensor], c: Tensor, s: Tensor) -> Scalar:
-        c, s = full_precision(c), full_precision(s)
-        values = [term(q, *((c, s) if name == "c2s" else (s, c))) for name, q in self.densities.items()]
-        return torch.stack(values).mean()
+        dtype = next(self.parameters()).dtype
+        c, s = c.to(dtype), s.to(dtype)
+        with torch.autocast(c.device.type, enabled=False):
+            values = [term(q, *((c, s) if name == "c2s" else (s, c))) for name, q in self.densities.items()]
+            return torch.stack(values).mean()

@@ -57,7 +57,7 @@ def kernel_entropies(
 
     Raises:
         InputError: a bandwidth that is not positive.
-        NotImplementedError: when a second derivative is asked for; the three functions have one.
+        NotImplementedError: when a second derivative is asked for; the three functions have none either.
 
     Source: SepCLR (arXiv 2402.11928), and the form that its authors released.
 
@@ -293,7 +293,9 @@ def _differentiate(ctx: Any, g: Tensor, *_: Tensor | None) -> tuple[Tensor | Non
 
 
 def _refuse(ctx: Any, *_: Tensor) -> None:
-    raise NotImplementedError("kernel_entropies has no second derivative; use uniformity(c), uniformity(s) and joint_entropy(c, s)")
+    raise NotImplementedError(
+        "kernel_entropies has no second derivative, nor have the functions that it stands for; take one by finite differences"
+    )
 
 
 _forward.register_autograd(_differentiate, setup_context=_keep)

@@ -39,7 +39,10 @@ def bandwidths(z: Float[Tensor, "n d"], tau: Bandwidth) -> Float[Tensor, " k"]:
     """
     z = full_precision(z.detach())
     if isinstance(tau, Tensor):
-        return tau.detach().to(z.device).flatten()
+        taus = tau.detach().flatten()
+        if not len(taus) or not (taus.is_cuda or bool((taus > 0).all())):  # on a GPU the question would stop the queue
+            raise InputError(f"tau: {taus.tolist()} are not positive numbers")
+        return taus.to(z.device)
     if isinstance(tau, str):
         if tau != "median":
             raise InputError(f"tau: {tau!r} is unknown; give a positive number, a tensor of them, or 'median'")

@@ -9,7 +9,7 @@ from torch.func import functional_call
 from torch.nn.functional import softplus
 
 from sepclr.losses.dependence import shuffled
-from sepclr.losses.kernel import full_precision, mean_or_zero
+from sepclr.losses.kernel import mean_or_zero
 from sepclr.types import Scalar
 
 
@@ -32,17 +32,20 @@ class TotalCorrelation(nn.Module):
 
     def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
         """Compute the mean logit of D(c_i, s_i), which the encoders minimise; D gets no gradient from it."""
-        frozen = {name: value.detach() for name, value in self.critic.named_parameters()}
-        return mean_or_zero(functional_call(self.critic, frozen, (_beside(c, s),))[:, 0])
+        return mean_or_zero(self._logits({name: value.detach() for name, value in self.critic.named_parameters()}, c, s))
 
     def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
         """Compute the cross-entropy of telling pairs from shuffled ones, which D minimises; the encoders get no gradient from it.
 
         π is drawn from torch's global generator on the CPU.
         """
-        paired, torn = _beside(c.detach(), s.detach()), _beside(c.detach(), shuffled(s.detach()))
-        return (mean_or_zero(softplus(-self.critic(paired))[:, 0]) + mean_or_zero(softplus(self.critic(torn))[:, 0])) / 2
+        parameters: dict[str, Tensor] = dict(self.critic.named_parameters())
+        c, s = c.detach(), s.detach()
+        paired, torn = self._logits(parameters, c, s), self._logits(parameters, c, shuffled(s))
+        return (mean_or_zero(softplus(-paired)) + mean_or_zero(softplus(torn))) / 2
 
-
-def _beside(c: Tensor, s: Tensor) -> Tensor:
-    return torch.cat([full_precision(c), full_precision(s)], 1)
+    def _logits(self, parameters: dict[str, Tensor], c: Tensor, s: Tensor) -> Tensor:
+        dtype = next(iter(parameters.values())).dtype
+        with torch.autocast(c.device.type, enabled=False):
+            logits: Tensor = functional_call(self.critic, parameters, (torch.cat([c.to(dtype), s.to(dtype)], 1),))
+            return logits[:, 0]
