@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demo(options: Namespace) -> None:
-    """Train on marked digits with k-JEM and without, some three minutes each, and write a report that shows what is pulled apart."""
+    """Train on marked digits with k-JEM and without: some three minutes on two cores; write a report of what is pulled apart."""
     from sepclr.benchmark.demo import demo as run
 
     print(f"report: {run(changed(DEMO, vars(options)), _out(options, 'demo'), resume=options.resume)}")

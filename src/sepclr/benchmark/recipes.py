@@ -137,7 +137,7 @@ DEMO = Recipe(
 """Marked digits, the demo.
 
 Command: sepclr demo
-Hardware: two cores, under three minutes.
+Hardware: two cores, one to two minutes.
 Result: results/marked-digits.jsonl.
 """
 

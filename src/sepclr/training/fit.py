@@ -104,7 +104,7 @@ def fit(
         schedule=settings.schedule,
         seed=seed,
     )
-    callbacks: list[Callback] = [RichProgressBar(leave=False)] if progress else []
+    callbacks: list[Callback] = [_TermsBar(leave=False)] if progress else []
     loggers: list[Logger] = []
     checkpoint = None
     if folder is not None:
@@ -145,6 +145,13 @@ def resolve_precision(precision: str) -> str:
     # Without these instructions bfloat16 on a CPU is emulated, and slower than float32.
     has_bfloat16 = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
     return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+class _TermsBar(RichProgressBar):
+    """The bar, without a version number: a folder holds one run."""
+
+    def get_metrics(self, *arguments: Any) -> dict[str, Any]:
+        return {name: value for name, value in super().get_metrics(*arguments).items() if name != "v_num"}
 
 
 @contextmanager
