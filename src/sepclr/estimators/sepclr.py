@@ -1,4 +1,4 @@
-"""The scikit-learn face: fit(X, y), transform(X)."""
+"""SepCLR as a scikit-learn transformer: fit(X, y), transform(X)."""
 
 from __future__ import annotations
 
