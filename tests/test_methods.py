@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,8 +17,8 @@ from torch import Tensor
 
 from sepclr import nets
 from sepclr.losses import INDEPENDENCE
-from sepclr.methods import SepCLR, SepCLRWeights
-from sepclr.types import Batch, InputError
+from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.types import Batch, HasCritic, InputError, Method
 
 SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
 
@@ -35,7 +38,32 @@ def sepclr(independence: str) -> Callable[[tuple[int, ...]], SepCLR]:
     return build
 
 
-METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE}
+def variational(make: Callable[..., Any]) -> Callable[[tuple[int, ...]], Any]:
+    def build(shape: tuple[int, ...]) -> Any:
+        kind = "mlp" if len(shape) == 1 else "conv"
+        return make(nets.encoder(kind, shape, 10, width=4), nets.encoder(kind, shape, 8, width=4), nets.decoder(shape, 9, width=4))
+
+    return build
+
+
+def simclr(group: str) -> Callable[[tuple[int, ...]], SimCLR]:
+    def build(shape: tuple[int, ...]) -> SimCLR:
+        return SimCLR(nets.encoder("mlp" if len(shape) == 1 else "resnet8", shape, 5, width=4), nets.head(5), group=group)
+
+    return build
+
+
+DIMS = (5, 4)
+METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
+    "cvae": variational(partial(CVAE, dims=DIMS)),
+    "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),
+    "convae": variational(partial(ConVAE, dims=DIMS)),
+    "mm-cvae": variational(MMcVAE),
+    "sepvae": variational(partial(SepVAE, dims=DIMS)),
+    "sepvae released": variational(partial(SepVAE, dims=DIMS, fidelity="released")),
+    "simclr": simclr("all"),
+    "simclr-target": simclr("target"),
+}
 
 
 @pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())
@@ -44,7 +72,7 @@ def shape(request: pytest.FixtureRequest) -> tuple[int, ...]:
 
 
 @pytest.fixture(params=METHODS.values(), ids=METHODS.keys())
-def method(request: pytest.FixtureRequest, shape: tuple[int, ...]) -> SepCLR:
+def method(request: pytest.FixtureRequest, shape: tuple[int, ...]) -> Method:
     torch.manual_seed(0)
     return request.param(shape)
 
@@ -56,6 +84,22 @@ def views(shape: tuple[int, ...], is_target: Tensor) -> tuple[Batch, Batch]:
 
 
 MIXED = torch.tensor([False, True] * 5)
+
+
+def losses_of(method: Method, out: Any, is_target: Tensor) -> list[Tensor]:
+    """All terms, and the critic's loss where there is a critic."""
+    losses = [*method.terms(out, is_target).values()]
+    if isinstance(method, HasCritic) and method.critic_parameters():
+        losses.append(method.critic_loss(out, is_target))
+    return losses
+
+
+def encoders(method: Method) -> list[torch.nn.Module]:
+    return [method.common, *([method.salient] if hasattr(method, "salient") else [])]
+
+
+def test_it_is_what_training_asks_for(method):
+    assert isinstance(method, Method)
 
 
 def test_terms_have_the_names_of_the_weights(method, shape):
@@ -70,10 +114,7 @@ def test_outputs_are_per_sample_so_that_they_can_be_gathered(method, shape):
 
 def test_every_parameter_gets_a_finite_gradient(method, shape):
     out = method.outputs(*views(shape, MIXED))
-    losses = [*method.terms(out, MIXED).values()]
-    if method.critic_parameters():
-        losses.append(method.critic_loss(out, MIXED))
-    sum(losses).backward()
+    sum(losses_of(method, out, MIXED)).backward()
     for name, parameter in method.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -81,19 +122,17 @@ def test_every_parameter_gets_a_finite_gradient(method, shape):
 
 def test_some_gradient_is_not_zero_in_each_encoder(method, shape):
     sum(method.terms(method.outputs(*views(shape, MIXED)), MIXED).values()).backward()
-    for encoder in (method.common, method.salient):
+    for encoder in encoders(method):
         assert max(parameter.grad.abs().max() for parameter in encoder.parameters()) > 0
 
 
 def test_order_of_samples_does_not_matter(method, shape):
-    method.eval()
     order = torch.randperm(len(MIXED), generator=torch.Generator().manual_seed(2))
-    one, two = views(shape, MIXED)
-    terms = method.terms(method.outputs(one, two), MIXED)
-    shuffled = (Batch(view.x[order], MIXED[order]) for view in (one, two))
-    moved = method.terms(method.outputs(*shuffled), MIXED[order])
-    if method.independence == "mmd":  # draws which samples stand beside each other; tests/losses/test_dependence.py holds it
-        moved.pop("independence")
+    out = method.outputs(*views(shape, MIXED))
+    terms = method.terms(out, MIXED)
+    moved = method.terms({name: value[order] for name, value in out.items()}, MIXED[order])
+    if getattr(method, "independence", "") == "mmd" or (isinstance(method, CVAE) and method.fidelity == "released"):
+        moved.pop("independence")  # draws which samples stand beside each other; the tests of the loss hold it
     for name, value in moved.items():
         torch.testing.assert_close(value, terms[name], rtol=1e-4, atol=1e-5)
 
@@ -101,9 +140,7 @@ def test_order_of_samples_does_not_matter(method, shape):
 @pytest.mark.parametrize("is_target", [torch.zeros(6, dtype=torch.bool), torch.ones(6, dtype=torch.bool)], ids=["background", "target"])
 def test_a_batch_of_one_group_is_finite(method, shape, is_target):
     terms = method.terms(method.outputs(*views(shape, is_target)), is_target)
-    losses = [*terms.values()]
-    if method.critic_parameters():
-        losses.append(method.critic_loss(method.outputs(*views(shape, is_target)), is_target))
+    losses = [*terms.values(), *losses_of(method, method.outputs(*views(shape, is_target)), is_target)]
     sum(losses).backward()
     assert all(torch.isfinite(loss) for loss in losses)
     assert all(torch.isfinite(parameter.grad).all() for parameter in method.parameters())
@@ -126,7 +163,7 @@ def test_saved_and_loaded_method_gives_the_same_codes(method, shape, tmp_path: P
 def test_codes_have_the_asked_for_lengths(method, shape):
     codes = method.encode(views(shape, MIXED)[0].x)
     assert codes.c.shape == (10, 5)
-    assert codes.s.shape == (10, 4)
+    assert codes.s.shape == (10, 1 if isinstance(method, SimCLR) else 4)
 
 
 def test_common_head_lies_on_the_unit_sphere():
@@ -172,3 +209,31 @@ def test_options_that_cannot_be_used_are_named(option, value):
     identity = torch.nn.Identity()
     with pytest.raises(InputError, match=option):
         SepCLR(identity, identity, identity, identity, (2, 2), **{option: value})
+
+
+def test_encoding_does_not_depend_on_the_other_samples(method, shape):
+    method.eval()
+    x = views(shape, MIXED)[0].x
+    whole = method.encode(x)
+    for i in (0, 7):
+        for space, alone in zip(whole, method.encode(x[i : i + 1]), strict=True):
+            torch.testing.assert_close(alone[0], space[i], rtol=1e-4, atol=1e-5)
+
+
+def test_decoding_gives_samples_and_knows_what_s_does(method, shape):
+    if not isinstance(method, ContrastiveVAE):
+        assert not hasattr(method, "reconstruct")
+        return
+    x = views(shape, MIXED)[0].x
+    codes = method.encode(x)
+    assert method.reconstruct(x).shape == x.shape
+    torch.testing.assert_close(method.swap(x, x), method.reconstruct(x))
+    torch.testing.assert_close(method.without_salient(x), method.decode(codes._replace(s=0 * codes.s)))
+    assert not torch.allclose(method.swap(x, x.flip(0)), method.reconstruct(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [CVAE, SepVAE])
+def test_a_fidelity_that_there_is_not_is_named(make: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # outside tests nobody checks annotations
+    with pytest.raises(InputError, match="fidelity"):
+        variational(partial(make, dims=DIMS, fidelity="exact"))((7,))

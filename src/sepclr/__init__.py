@@ -4,12 +4,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sepclr.data import Cohort
-    from sepclr.estimators import SepCLR
+    from sepclr.estimators import ContrastivePCA, GeneralisedContrastivePCA, ProbabilisticContrastivePCA, SepCLR
     from sepclr.types import Batch, Codes, InputError, Method
 
-__all__ = ["Batch", "Codes", "Cohort", "InputError", "Method", "SepCLR"]
+__all__ = [
+    "Batch",
+    "Codes",
+    "Cohort",
+    "ContrastivePCA",
+    "GeneralisedContrastivePCA",
+    "InputError",
+    "Method",
+    "ProbabilisticContrastivePCA",
+    "SepCLR",
+]
 
-_HOMES = {"SepCLR": "estimators", "Cohort": "data", "Batch": "types", "Codes": "types", "InputError": "types", "Method": "types"}
+_HOMES = {
+    "ContrastivePCA": "estimators",
+    "GeneralisedContrastivePCA": "estimators",
+    "ProbabilisticContrastivePCA": "estimators",
+    "SepCLR": "estimators",
+    "Cohort": "data",
+    "Batch": "types",
+    "Codes": "types",
+    "InputError": "types",
+    "Method": "types",
+}
 
 
 def __getattr__(name: str) -> Any:

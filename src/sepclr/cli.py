@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
-from sepclr.benchmark.recipes import DEMO, PROFILES, Profile, Recipe, changed
+from sepclr.benchmark.recipes import DEMO, PROFILES, Profile, Recipe, adapted, changed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,8 +52,8 @@ def fit_digits_on_cifar(options: Namespace) -> None:
     """Train on digits over CIFAR-10 photographs, in the layouts of their publishers."""
     from sepclr.benchmark.runner import run
 
-    recipe = changed(PROFILES[options.profile], vars(options))
-    name = f"digits-on-cifar-{options.profile}-{recipe.independence}-{recipe.seed}"
+    recipe = changed(adapted(PROFILES[options.profile], options.method or "sepclr"), vars(options))
+    name = f"digits-on-cifar-{options.profile}-{_kind(recipe)}-{recipe.seed}"
     _show(run(recipe, _out(options, name), root=Path(options.root), download=options.download, resume=options.resume))
 
 
@@ -61,8 +61,8 @@ def fit_marked_digits(options: Namespace) -> None:
     """Train on marked digits, the data of the demo, which ship with scikit-learn."""
     from sepclr.benchmark.runner import run
 
-    recipe = changed(DEMO, vars(options))
-    _show(run(recipe, _out(options, f"marked-digits-{recipe.independence}-{recipe.seed}"), resume=options.resume))
+    recipe = changed(adapted(DEMO, options.method or "sepclr"), vars(options))
+    _show(run(recipe, _out(options, f"marked-digits-{_kind(recipe)}-{recipe.seed}"), resume=options.resume))
 
 
 def encode(options: Namespace) -> None:
@@ -78,6 +78,10 @@ def evaluate(options: Namespace) -> None:
     from sepclr.benchmark.runner import evaluate_again
 
     _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
+
+
+def _kind(recipe: Recipe) -> str:
+    return recipe.independence if recipe.method == "sepclr" else recipe.method
 
 
 def _show(finished: Any) -> None:

@@ -29,6 +29,8 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
     Raises:
         InputError: a folder that holds something or cannot be written, or options that cannot be used.
     """
+    if recipe.method != "sepclr":
+        raise InputError(f"method: the demo shows sepclr; for {recipe.method!r} use sepclr fit marked-digits --method {recipe.method}")
     if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
         raise InputError(f"devices: {recipe.devices} on {recipe.nodes} node(s); the demo's two runs are small and take one device")
     finished: list[Finished] = []

@@ -24,6 +24,9 @@ Independence = Literal[
     "hsic",
 ]
 Profile = Literal["cpu", "paper"]
+MethodName = Literal["sepclr", "cvae", "convae", "mm-cvae", "sepvae", "simclr", "simclr-target"]
+VARIATIONAL = ("cvae", "convae", "mm-cvae", "sepvae")
+"""Methods with a decoder."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +35,26 @@ class Recipe:
 
     Attributes:
         data: name of the data set.
+        method: what is trained.
+        fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs (cvae, sepvae).
         seed: of weights, batches, views and bootstrap.
         independence: how c and s are kept apart.
         critic_steps: steps of the critic, where independence has one, before each step of the encoders.
-        encoder: kind of both encoders: ``resnet8``, ``resnet10`` or ``resnet18``.
+        encoder: kind of both encoders: ``conv``, ``resnet8``, ``resnet10`` or ``resnet18``.
         width: channels of an encoder's first stage.
         stem_stride: stride of an encoder's stem.
         norm: ``batch``, over the samples of a process, or ``group``, within each sample.
         common_dim: length of c.
         salient_dim: length of s.
         tau: kernel bandwidth τ.
-        weight_common: λ_C.
-        weight_salient: λ_S.
-        weight_information_less: β.
-        weight_independence: λ.
+        weight_reconstruction: of the squared error; as published for the method if not given, like all weights.
+        weight_common: λ_C of SepCLR, β_c of the variational methods.
+        weight_salient: λ_S of SepCLR, β_s of the variational methods.
+        weight_information_less: β of SepCLR, α of SepVAE, λ_s of MM-cVAE.
+        weight_independence: λ of SepCLR, γ of cVAE and ConVAE, κ of SepVAE.
+        weight_shared: λ_c of MM-cVAE.
+        weight_classification: γ of SepVAE.
+        views: ``random``, or ``none`` for methods that reconstruct.
         crop: side of a view, in pixels.
         crop_scale: smallest area of a crop, as a fraction of the image.
         crop_ratio: largest ratio of a crop's width to its height; the smallest is its inverse.
@@ -66,20 +75,26 @@ class Recipe:
     """
 
     data: DataName
+    method: MethodName = "sepclr"
+    fidelity: Literal["paper", "released"] = "paper"
     seed: int = 0
     independence: Independence = "k-jem"
     critic_steps: int = 1
-    encoder: Literal["resnet8", "resnet10", "resnet18"] = "resnet18"
+    encoder: Literal["conv", "resnet8", "resnet10", "resnet18"] = "resnet18"
     width: int = 64
     stem_stride: int = 1
     norm: Literal["batch", "group"] = "batch"
     common_dim: int = 32
     salient_dim: int = 32
     tau: float = 0.5
-    weight_common: float = 1.0
-    weight_salient: float = 1000.0
-    weight_information_less: float = 1000.0
-    weight_independence: float = 10.0
+    weight_reconstruction: float | None = None
+    weight_common: float | None = None
+    weight_salient: float | None = None
+    weight_information_less: float | None = None
+    weight_independence: float | None = None
+    weight_shared: float | None = None
+    weight_classification: float | None = None
+    views: Literal["random", "none"] = "random"
     crop: int = 24
     crop_scale: float = 0.2
     crop_ratio: float = 4 / 3
@@ -142,6 +157,26 @@ Result: results/marked-digits.jsonl.
 """
 
 PROFILES: dict[str, Recipe] = {"cpu": CPU, "paper": PAPER}
+
+
+EPOCHS = {"variational": {"digits-on-cifar": 17, "marked-digits": 25}, "simclr": {"digits-on-cifar": 14, "marked-digits": 30}}
+"""Epochs of the other methods' CPU recipes, by data set: about the time of SepCLR's on one core."""
+
+
+def adapted(recipe: Recipe, method: MethodName) -> Recipe:
+    """Turn SepCLR's recipe into that of another method on the same data.
+
+    The variational methods get the small convolutional networks, 64 + 64 dimensions, step size 1e-3 and whole images, as released.
+    """
+    if method == "sepclr":
+        return recipe
+    none = {field.name: None for field in fields(Recipe) if field.name.startswith("weight_")}
+    recipe = replace(recipe, method=method, independence="none", **none)  # type: ignore[arg-type]
+    if recipe.max_epochs != PAPER.max_epochs:
+        recipe = replace(recipe, max_epochs=EPOCHS["variational" if method in VARIATIONAL else "simclr"][recipe.data])
+    if method not in VARIATIONAL:
+        return recipe
+    return replace(recipe, encoder="conv", width=32, common_dim=64, salient_dim=64, learning_rate=1e-3, schedule="constant", views="none")
 
 
 def changed(recipe: Recipe, options: dict[str, Any]) -> Recipe:

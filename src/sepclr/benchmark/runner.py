@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
-from sepclr import methods, nets
 from sepclr.benchmark import sources
+from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import RunFolder, open_folder, read_json, write_whole
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.sources import Source
@@ -24,7 +25,7 @@ from sepclr.probes import EncoderState, Probed, ProbeProtocol, delta_tot, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
 from sepclr.training import Settings, encode, fit, is_first, project
 from sepclr.types import HasHeads, InputError, Method, Row
-from sepclr.views import ImageViews
+from sepclr.views import ImageViews, pixels
 
 SHOWN = 600
 """Test samples that a report shows."""
@@ -47,29 +48,6 @@ class Finished:
     source: Source
     rows: Sequence[Row]
     seconds: float
-
-
-def build(recipe: Recipe, sample_shape: Sequence[int]) -> methods.SepCLR:
-    """Make the method of a recipe with fresh weights from its seed."""
-
-    def network(dim: int) -> torch.nn.Module:
-        return nets.encoder(recipe.encoder, sample_shape, dim, width=recipe.width, stem_stride=recipe.stem_stride, norm=recipe.norm)
-
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        return methods.SepCLR(
-            network(recipe.common_dim),
-            network(recipe.salient_dim),
-            nets.head(recipe.common_dim, norm=recipe.norm),
-            nets.head(recipe.salient_dim, norm=recipe.norm),
-            (recipe.common_dim, recipe.salient_dim),
-            independence=recipe.independence,
-            critic_steps=recipe.critic_steps,
-            weights=methods.SepCLRWeights(
-                recipe.weight_common, recipe.weight_salient, recipe.weight_information_less, recipe.weight_independence
-            ),
-            tau=recipe.tau,
-        )
 
 
 def run(
@@ -106,8 +84,25 @@ def run(
     Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains before there is a folder
     shape = source.train.x.shape[1:]
     method = build(recipe, shape)
-    views = ImageViews(
-        shape[0],
+    views = _views(recipe, shape[0])
+    folder = open_folder(out, recipe, resume=resume, root=root) if is_first() else RunFolder(out)
+    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
+    if not is_first():
+        sys.exit()  # the first process evaluates and writes; the others have done their part
+    save_file(
+        {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()},
+        folder.model,
+        metadata={"sample_shape": json.dumps(list(shape))},
+    )
+    return evaluate(folder, source)
+
+
+def _views(recipe: Recipe, channels: int) -> Callable[[Tensor], Tensor]:
+    """Make what draws the random views of a recipe; without views it scales pixels."""
+    if recipe.views == "none":
+        return pixels
+    return ImageViews(
+        channels,
         recipe.crop,
         (recipe.crop_scale, 1.0),
         recipe.crop_ratio,
@@ -117,19 +112,9 @@ def run(
         recipe.grey,
         recipe.jitter_whole_batch,
     )
-    folder = open_folder(out, recipe, resume=resume, root=root) if is_first() else RunFolder(out)
-    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
-    if not is_first():
-        sys.exit()  # the first process evaluates and writes; the others have done their part
-    save_file(
-        {name: tensor.contiguous() for name, tensor in method.state_dict().items()},
-        folder.model,
-        metadata={"sample_shape": json.dumps(list(shape))},
-    )
-    return evaluate(folder, source)
 
 
-def load_method(folder: RunFolder) -> tuple[methods.SepCLR, tuple[int, ...]]:
+def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
     """Load the trained method of a run and the shape of the samples that it takes.
 
     Raises:
@@ -141,7 +126,7 @@ def load_method(folder: RunFolder) -> tuple[methods.SepCLR, tuple[int, ...]]:
     with safe_open(folder.model, framework="pt") as file:
         shape = tuple(json.loads(file.metadata()["sample_shape"]))
     method = build(recipe, shape)
-    method.load_state_dict(load_file(folder.model))
+    cast(nn.Module, method).load_state_dict(load_file(folder.model))
     return method, shape
 
 
@@ -220,8 +205,8 @@ def result(finished: Finished, protocol: ProbeProtocol) -> Mapping[str, Any]:
     return {
         "recipe": asdict(finished.recipe),
         "protocol": protocol,
-        "method": "sepclr",
-        "independence": finished.recipe.independence,
+        "method": finished.recipe.method,
+        "independence": finished.recipe.independence if finished.recipe.method == "sepclr" else "",
         "seed": finished.recipe.seed,
         "scores": scores("trained") | {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]},
         "untrained": scores("untrained"),
@@ -248,7 +233,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         method, _ = load_method(finished.folder)
         codes = encode(method, test.x[torch.from_numpy(shown)])
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
-        views.append(RunView(finished.recipe.independence, finished.rows, terms, codes.c.numpy(), codes.s.numpy()))
+        views.append(RunView(name(finished.recipe), finished.rows, terms, codes.c.numpy(), codes.s.numpy()))
     first = runs[0]
     made = read_json(first.folder.environment)
     page = Page(
@@ -264,7 +249,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         made={
             "Command": made["command"],
             "Commit": made["commit"] or "not a checkout",
-            "Training": "; ".join(f"{finished.recipe.independence}: {finished.seconds:.0f} s" for finished in runs),
+            "Training": "; ".join(f"{name(finished.recipe)}: {finished.seconds:.0f} s" for finished in runs),
             "Machine": ", ".join(f"{name} {value}" for name, value in made["machine"].items() if value),
             "Versions": ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
             "Recipe": ", ".join(f"{name} {value}" for name, value in asdict(first.recipe).items()),
@@ -273,10 +258,15 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     write_page(path, page)
 
 
+def name(recipe: Recipe) -> str:
+    """Name a run for people: the way to independence for SepCLR, the method for others."""
+    return recipe.independence if recipe.method == "sepclr" else recipe.method
+
+
 def print_rows(runs: Sequence[Finished]) -> None:
     """Print the table of runs on the same data set."""
     source = runs[0].source
-    rows = {str(run.recipe.independence): run.rows for run in runs}
+    rows = {name(run.recipe): run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
 
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sepclr import methods, nets
 from sepclr.data import Cohort
+from sepclr.estimators.groups import membership
 from sepclr.training import Settings, encode, fit
 from sepclr.types import InputError
 from sepclr.views import ImageViews, RowViews
@@ -103,7 +104,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             InputError: labels that are not two groups of at least two samples, pixels outside their range, or options outside theirs.
         """
         samples, labels = validate_data(self, X, y, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, ensure_min_samples=4)
-        is_target = self._membership(labels)
+        self.classes_, is_target = membership(labels, self.background)
         self.sample_shape_ = samples.shape[1:]
         if samples.ndim == 2:
             self.scaler_ = StandardScaler().fit(samples)
@@ -151,19 +152,6 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = False
         tags.non_deterministic = self.random_state is None
         return tags
-
-    def _membership(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
-        groups = np.unique(labels)
-        if len(groups) != 2:
-            found = ", ".join(repr(group) for group in groups[:5].tolist())
-            kind = "one class" if len(groups) == 1 else f"{len(groups)} classes"
-            raise InputError(f"y: {kind} ({found}); give two labels, background and target")
-        if self.background is not None and self.background not in groups.tolist():
-            raise InputError(f"background: {self.background!r} is not one of the labels in y, {groups[0]!r} and {groups[1]!r}")
-        background = groups[0] if self.background is None else self.background
-        self.classes_ = groups if groups[0] == background else groups[::-1]
-        is_target: NDArray[np.bool_] = np.asarray(labels != background)
-        return is_target
 
     def _tensor(self, samples: NDArray[Any]) -> torch.Tensor:
         if samples.ndim == 2:

@@ -3,12 +3,14 @@
 from sepclr.losses.alignment import alignment
 from sepclr.losses.attributes import class_alignment, quantity_alignment
 from sepclr.losses.conditional import GaussianConditional, VariationalBound, gaussian_log_density, vclub, vl1out, vub
-from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd
+from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd, two_sample_mmd
 from sepclr.losses.fused import kernel_entropies
+from sepclr.losses.gaussian import gaussian_kl
 from sepclr.losses.independence import INDEPENDENCE, HasCriticLoss, independence
 from sepclr.losses.information_less import information_less
 from sepclr.losses.joint_entropy import joint_entropy
 from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background
+from sepclr.losses.nt_xent import nt_xent
 from sepclr.losses.released import released_total
 from sepclr.losses.total_correlation import TotalCorrelation
 from sepclr.losses.uniformity import salient_uniformity, uniformity
@@ -24,6 +26,7 @@ __all__ = [
     "bandwidths",
     "class_alignment",
     "full_precision",
+    "gaussian_kl",
     "gaussian_log_density",
     "hide_background",
     "hsic",
@@ -33,9 +36,11 @@ __all__ = [
     "kernel_entropies",
     "kernel_mutual_information",
     "mmd",
+    "nt_xent",
     "quantity_alignment",
     "released_total",
     "salient_uniformity",
+    "two_sample_mmd",
     "uniformity",
     "vclub",
     "vl1out",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
+from sepclr.losses.gaussian import gaussian_kl
 from sepclr.losses.kernel import PAIRS, full_precision, mean_or_zero, nothing
 from sepclr.types import InputError, Scalar
 
@@ -114,8 +115,7 @@ def vub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Scala
     >>> vub(torch.tensor([[1.0, 1.0]]), torch.zeros(1, 2)).item()
     1.0
     """
-    mean, log_variance = full_precision(mean), full_precision(log_variance)
-    return mean_or_zero((mean.square() + (log_variance.expm1() - log_variance).clamp_min(0)).sum(1)) / 2
+    return mean_or_zero(gaussian_kl(mean, log_variance))
 
 
 class GaussianConditional(nn.Module):

@@ -71,7 +71,7 @@ def log_kernel_matched(a: Float[Tensor, "... d"], b: Float[Tensor, "... d"], tau
 def log_row_sums(
     spaces: Sequence[Float[Tensor, "n _"]],
     taus: Sequence[Float[Tensor, " _"]],
-    others: Sequence[Float[Tensor, "n _"]] | None = None,
+    others: Sequence[Float[Tensor, "m _"]] | None = None,
     *,
     with_self: bool = True,
 ) -> Float[Tensor, " n"]:
@@ -80,13 +80,13 @@ def log_row_sums(
     Args:
         spaces: codes of the same n samples in one or several spaces.
         taus: bandwidths of each space.
-        others: codes of the samples j, ``spaces`` where not given.
+        others: codes of the m samples j, ``spaces`` where not given.
         with_self: keep j = i.
     """
     spaces = [full_precision(z) for z in spaces]
     others = spaces if others is None else [full_precision(z) for z in others]
     n = len(spaces[0])
-    height = max(1, PAIRS // max(n, 1))
+    height = max(1, PAIRS // max(len(others[0]), 1))
 
     def block(top: int, *codes: Tensor) -> Tensor:
         log_k = cast(Any, 0)
@@ -115,7 +115,7 @@ def mean_or_zero(x: Float[Tensor, " n"]) -> Scalar:
     return x.sum() / max(len(x), 1)
 
 
-def nothing(*codes: Float[Tensor, "n _"]) -> Scalar:
+def nothing(*codes: Float[Tensor, "_ _"]) -> Scalar:
     """Give the value 0, with a gradient of 0, of a term that has no pair of samples to look at."""
     return cast(Tensor, sum(full_precision(z[:0]).sum() for z in codes))
 

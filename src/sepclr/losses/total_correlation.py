@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,20 +22,24 @@ class TotalCorrelation(nn.Module):
     Args:
         common_dim: length of c.
         salient_dim: length of s.
-        hidden: units of each of D's two hidden layers.
+        hidden: units of each of D's hidden layers; none makes D linear, and then it sees the codes' means only.
 
     Source: Kim & Mnih, Disentangling by factorising, ICML 2018 (arXiv 1802.05983).
     """
 
-    def __init__(self, common_dim: int, salient_dim: int, hidden: int = 64) -> None:
+    def __init__(self, common_dim: int, salient_dim: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
-        self.critic = nn.Sequential(
-            nn.Linear(common_dim + salient_dim, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
-        )
+        sizes = [common_dim + salient_dim, *hidden]
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
+        self.critic = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
 
     def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
         """Compute the mean logit of D(c_i, s_i), which the encoders minimise; D gets no gradient from it."""
-        return mean_or_zero(self._logits({name: value.detach() for name, value in self.critic.named_parameters()}, c, s))
+        return mean_or_zero(self.logits(c, s))
+
+    def logits(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Float[Tensor, " n"]:
+        """Compute log D/(1 − D) of every pair; D gets no gradient from it."""
+        return self._logits({name: value.detach() for name, value in self.critic.named_parameters()}, c, s)
 
     def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
         """Compute the cross-entropy of telling pairs from shuffled ones, which D minimises; the encoders get no gradient from it.
@@ -43,6 +50,12 @@ class TotalCorrelation(nn.Module):
         c, s = c.detach(), s.detach()
         paired, torn = self._logits(parameters, c, s), self._logits(parameters, c, shuffled(s))
         return (mean_or_zero(softplus(-paired)) + mean_or_zero(softplus(torn))) / 2
+
+    def together(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
+        """Compute twice ``critic_loss`` plus ``loss`` with gradients for encoders and D alike, as cVAE's release minimises them."""
+        parameters: dict[str, Tensor] = dict(self.critic.named_parameters())
+        paired, torn = self._logits(parameters, c, s), self._logits(parameters, c, shuffled(s))
+        return mean_or_zero(softplus(-paired)) + mean_or_zero(softplus(torn)) + mean_or_zero(paired)
 
     def _logits(self, parameters: dict[str, Tensor], c: Tensor, s: Tensor) -> Tensor:
         dtype = next(iter(parameters.values())).dtype

@@ -1,5 +1,25 @@
 """One paper, one file; each opens with its objective."""
 
+from sepclr.methods.convae import ConVAE, ConVAEWeights
+from sepclr.methods.cvae import CVAE, CVAEWeights
+from sepclr.methods.mmcvae import MMcVAE, MMcVAEWeights
 from sepclr.methods.sepclr import SepCLR, SepCLRWeights
+from sepclr.methods.sepvae import SepVAE, SepVAEWeights
+from sepclr.methods.simclr import SimCLR, SimCLRWeights
+from sepclr.methods.variational import ContrastiveVAE
 
-__all__ = ["SepCLR", "SepCLRWeights"]
+__all__ = [
+    "CVAE",
+    "CVAEWeights",
+    "ConVAE",
+    "ConVAEWeights",
+    "ContrastiveVAE",
+    "MMcVAE",
+    "MMcVAEWeights",
+    "SepCLR",
+    "SepCLRWeights",
+    "SepVAE",
+    "SepVAEWeights",
+    "SimCLR",
+    "SimCLRWeights",
+]

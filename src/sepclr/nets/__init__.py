@@ -1,6 +1,7 @@
-"""Samples to vectors: encoders and heads, ignorant of any method."""
+"""Samples to vectors and back: encoders, heads and decoders, ignorant of any method."""
 
+from sepclr.nets.convolutional import conv_encoder, decoder
 from sepclr.nets.encoders import ENCODERS, Norm, encoder
 from sepclr.nets.heads import head
 
-__all__ = ["ENCODERS", "Norm", "encoder", "head"]
+__all__ = ["ENCODERS", "Norm", "conv_encoder", "decoder", "encoder", "head"]

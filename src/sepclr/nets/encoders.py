@@ -7,9 +7,10 @@ from typing import Literal, cast
 
 from torch import nn
 
+from sepclr.nets.convolutional import conv_encoder
 from sepclr.types import InputError
 
-ENCODERS = {"mlp": "rows", "resnet8": "images", "resnet10": "images", "resnet18": "images"}
+ENCODERS = {"mlp": "rows", "conv": "images", "resnet8": "images", "resnet10": "images", "resnet18": "images"}
 """Name of each encoder and the kind of samples that it takes."""
 
 Norm = Literal["batch", "group"]
@@ -25,8 +26,9 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
     """Make an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
 
     Args:
-        kind: ``mlp`` for rows; ``resnet8`` (three stages of one block), ``resnet10`` (four of one) or ``resnet18`` (four of two) for
-            images and volumes, with a 3-wide stem and no max-pooling (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end.
+        kind: ``mlp`` for rows; for images and volumes ``conv`` (``conv_encoder``, which has no normalisation), or ``resnet8`` (three
+            stages of one block), ``resnet10`` (four of one) or ``resnet18`` (four of two) with a 3-wide stem and no max-pooling
+            (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end.
         sample_shape: (features,) or (channels, *space) of one sample.
         dim: length of the vectors.
         width: channels of the first stage, doubled at each of the next; units of a hidden layer of ``mlp``.
@@ -57,6 +59,8 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
             *_hidden(width, width, norm),
             nn.Linear(width, dim),
         )
+    if kind == "conv":
+        return conv_encoder(sample_shape, dim, width)
     from monai.networks.nets.resnet import ResNet  # takes seconds to import, and rows do not need it
 
     network = ResNet(

@@ -1,0 +1,136 @@
+"""What the linear methods share: groups, centring, the span of the data, the way there and back. One file per paper solves the rest."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import svd
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import ClassifierTags, Tags
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sepclr.estimators.groups import membership
+from sepclr.types import InputError
+
+Floats = NDArray[np.float64]
+
+
+class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A linear map of rows, from the covariances of two groups.
+
+    Each group is centred with its own mean and, with ``standardise``, scaled with its own standard deviations, as in the papers. A
+    sample is transformed with the mean and scale of the *target*, whichever group it is of.
+    """
+
+    n_components: int
+    background: Any
+    standardise: bool
+
+    @abstractmethod
+    def _solve(self, target: Floats, background: Floats) -> Floats:
+        """Find directions.
+
+        Args:
+            target: coordinates of target samples on an orthonormal basis of what varies in either group, shape (n_target, rank); their
+                squares sum to the covariance.
+            background: the same for background, shape (n_background, rank).
+
+        Returns:
+            Directions on that basis, shape (n_components, rank).
+        """
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Find the directions from samples of both groups.
+
+        Args:
+            X: rows, shape (n, features), any units, no missing values.
+            y: group of each sample, two different labels, shape (n,).
+
+        Returns:
+            This estimator.
+
+        Raises:
+            InputError: labels that are not two groups of at least two samples, more components than directions in the data, or options
+                outside their range.
+            ValueError: missing or infinite values; scikit-learn's message names X.
+        """
+        samples, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=4)
+        if not isinstance(self.n_components, Integral) or self.n_components < 1:
+            raise InputError(f"n_components: {self.n_components!r}; give a whole number of at least 1")
+        self.classes_, is_target = membership(labels, self.background)
+        for name, members in (("background", ~is_target), ("target", is_target)):
+            if members.sum() < 2:
+                raise InputError(f"y: {members.sum()} {name} sample(s); contrastive analysis needs at least 2 of each group")
+        scaler, other = (StandardScaler(with_std=self.standardise).fit(samples[members]) for members in (is_target, ~is_target))
+        self.mean_: Floats = scaler.mean_
+        self.scale_: Floats = scaler.scale_ if self.standardise else np.ones(samples.shape[1])
+        target, background, basis = _span(scaler.transform(samples[is_target]), other.transform(samples[~is_target]))
+        self._require_directions(len(basis))
+        components = self._solve(target, background) @ basis
+        largest = np.take_along_axis(components, np.abs(components).argmax(1, keepdims=True), 1)
+        self.components_: Floats = components * np.where(largest < 0, -1.0, 1.0)
+        return self
+
+    def transform(self, X: ArrayLike) -> Floats:
+        """Map samples of either group, held-out ones too, to the components.
+
+        Args:
+            X: rows, shape (n, features).
+
+        Returns:
+            ``(X - mean_) / scale_ @ components_.T``, shape (n, n_components), float64.
+        """
+        check_is_fitted(self)
+        samples = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray((samples - self.mean_) / self.scale_ @ self.components_.T)
+
+    def inverse_transform(self, Z: ArrayLike) -> Floats:
+        """Map components back to rows: the nearest ones, in units of ``scale_``, in the plane through ``mean_`` along the components.
+
+        Args:
+            Z: what ``transform`` returned, shape (n, n_components).
+
+        Returns:
+            Rows, shape (n, features). Of ``transform(X)``, the orthogonal projection of X in units of ``scale_``.
+
+        Raises:
+            InputError: another number of components.
+        """
+        check_is_fitted(self)
+        codes = check_array(Z, dtype=np.float64, input_name="Z")
+        if codes.shape[1] != len(self.components_):
+            raise InputError(f"Z: {codes.shape[1]} columns; give {len(self.components_)}, as transform does")
+        return np.asarray(codes @ np.linalg.pinv(self.components_).T * self.scale_ + self.mean_)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.classifier_tags = ClassifierTags(multi_class=False)  # two groups
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def _require_directions(self, rank: int, where: str = "the data vary in") -> None:
+        if self.n_components > rank:
+            raise InputError(
+                f"n_components: {self.n_components}, but {where} {rank} direction(s) (n_features={self.n_features_in_}); give at most that"
+            )
+
+
+def _span(target: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:
+    """Compute coordinates of both groups on the principal directions of their summed covariances, and these, shape (rank, features).
+
+    Nothing of size (features, features) is formed.
+    """
+    pooled = np.concatenate([group / np.sqrt(len(group) - 1) for group in (target, background)])
+    u, s, basis = svd(pooled, full_matrices=False)
+    rank = int((s > s[0] * max(pooled.shape) * np.finfo(np.float64).eps).sum())
+    coordinates = (u * s)[:, :rank]
+    return coordinates[: len(target)], coordinates[len(target) :], basis[:rank]

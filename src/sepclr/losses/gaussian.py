@@ -1,0 +1,29 @@
+"""Gaussian codes of variational autoencoders: their divergence from the prior."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from sepclr.losses.kernel import full_precision
+
+
+def gaussian_kl(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """Compute KL(N(mean, exp(log_variance)) ‖ N(0, I)) of every sample, summed over dimensions.
+
+    Args:
+        mean: of each sample's Gaussian, shape (n, d).
+        log_variance: of each sample's Gaussian, shape (n, d).
+
+    Returns:
+        Divergences in nats, each at least 0, shape (n,).
+
+    Source: Kingma & Welling, Auto-encoding variational Bayes, ICLR 2014 (arXiv 1312.6114), appendix B.
+
+    >>> import torch
+    >>> gaussian_kl(torch.tensor([[1.0, 1.0]]), torch.zeros(1, 2))
+    tensor([1.])
+    """
+    mean, log_variance = full_precision(mean), full_precision(log_variance)
+    # exp(v) − 1 − v, which cancels near 0.
+    return (mean.square() + (log_variance.expm1() - log_variance).clamp_min(0)).sum(1) / 2

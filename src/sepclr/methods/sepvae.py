@@ -1,0 +1,94 @@
+"""SepVAE (Louiset, Duchesnay, Grigis, Dufumier, Gori: to separate pathological from healthy patterns, 2023, arXiv 2307.06206).
+
+    min  Σ ‖x − d([c, s])‖² + β_c KL(q(c|x) ‖ N(0, I)) over both groups, with s = 0 for background,
+       + β_s KL(q(s|y) ‖ N(0, I)) over targets + α/2 ‖μ_s(x)‖² over background
+       + κ mean relu(log D(c, s)/(1 − D(c, s))) over targets + γ cross-entropy of telling the groups apart from s
+
+D tells (c_i, s_i) from (c_i, s_π(i)), with an optimiser of its own. The release weighs the classifier by 10⁻¹⁰, so that it does nothing:
+``fidelity="released"``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Bool
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from sepclr.losses import TotalCorrelation, full_precision
+from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
+from sepclr.types import Batch, InputError, Outputs, Scalar
+
+RELEASED_CLASSIFICATION = 1e-10
+
+
+@dataclass(frozen=True)
+class SepVAEWeights:
+    """One multiplier per term.
+
+    Attributes:
+        reconstruction: of the squared error, 1.
+        common: β_c, as for digits on CIFAR-10 in SepCLR (arXiv 2402.11928).
+        salient: β_s, from the same source.
+        information_less: α = 1/0.01, from the same source.
+        independence: κ, from the same source.
+        classification: γ; ours, for the released one does nothing.
+    """
+
+    reconstruction: float = 1.0
+    common: float = 0.5
+    salient: float = 0.5
+    information_less: float = 100.0
+    independence: float = 2.0
+    classification: float = 1.0
+
+
+class SepVAE(ContrastiveVAE):
+    """Two encoders, a decoder, six terms, a classifier and an adversary.
+
+    Args:
+        common: q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
+        salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
+        decoder: from (n, d_c + d_s) to samples (n, ...).
+        dims: lengths (d_c, d_s).
+        fidelity: ``paper`` or ``released``.
+        critic_steps: steps of the adversary before each step of the others.
+        weights: one multiplier per term.
+
+    Raises:
+        InputError: unknown fidelity, or no step of the adversary.
+    """
+
+    def __init__(
+        self,
+        common: nn.Module,
+        salient: nn.Module,
+        decoder: nn.Module,
+        dims: tuple[int, int],
+        *,
+        fidelity: Fidelity = "paper",
+        critic_steps: int = 1,
+        weights: SepVAEWeights | None = None,
+    ) -> None:
+        if fidelity not in ("paper", "released"):
+            raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
+        super().__init__(common, salient, decoder, TotalCorrelation(*dims), critic_steps)
+        self.classifier = nn.Linear(dims[1], 1)
+        weights = weights or SepVAEWeights()
+        self.weights = replace(weights, classification=RELEASED_CLASSIFICATION) if fidelity == "released" else weights
+
+    def outputs(self, one: Batch, two: Batch) -> Outputs:
+        """Compute what the terms need of the first view, the classifier's logits among it."""
+        out = super().outputs(one, two)
+        return {**out, "logit": full_precision(self.classifier(out["s"]))[:, 0]}
+
+    def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
+        """Compute the terms ``reconstruction``, ``common``, ``salient``, ``information_less``, ``independence``, ``classification``."""
+        assert self.adversary is not None
+        n, targets = max(len(is_target), 1), max(int(is_target.sum()), 1)
+        return evidence(out, is_target) | {
+            "information_less": out["mean_s"][~is_target].square().sum() / (2 * n),
+            "independence": self.adversary.logits(out["c"][is_target], out["s"][is_target]).relu().sum() / targets,
+            "classification": binary_cross_entropy_with_logits(out["logit"], is_target.to(out["logit"].dtype), reduction="sum") / n,
+        }

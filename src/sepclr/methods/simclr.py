@@ -1,0 +1,81 @@
+"""SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020, arXiv 2002.05709): a representation that nobody asked to separate.
+
+    min  −mean log k_τ(c, c⁺) / Σ_{others} k_τ(c, c′)
+
+c is normalised to the unit sphere, c⁺ the other view of the same sample, and the sum runs over all other views, of both groups or of
+targets alone. There is no salient code: s is the constant 0, from which nothing can be read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from sepclr.losses import full_precision, nt_xent
+from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
+
+
+@dataclass(frozen=True)
+class SimCLRWeights:
+    """The only multiplier.
+
+    Attributes:
+        common: of the contrastive loss.
+    """
+
+    common: float = 1.0
+
+
+class SimCLR(nn.Module):
+    """An encoder, a head, one term.
+
+    Args:
+        common: from samples (n, ...) to codes (n, d_c).
+        common_head: from (n, d_c) to what the loss sees, normalised here.
+        group: ``all`` samples or ``target`` samples alone.
+        weights: the multiplier.
+        tau: temperature.
+
+    Raises:
+        InputError: unknown group.
+    """
+
+    def __init__(
+        self,
+        common: nn.Module,
+        common_head: nn.Module,
+        *,
+        group: Literal["all", "target"] = "all",
+        weights: SimCLRWeights | None = None,
+        tau: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if group not in ("all", "target"):
+            raise InputError(f"group: {group!r} is unknown; choose all or target")
+        self.common, self.common_head = common, common_head
+        self.group, self.tau = group, tau
+        self.weights = weights or SimCLRWeights()
+
+    def outputs(self, one: Batch, two: Batch) -> Outputs:
+        """Compute the heads of both views, c1 and c2 of shape (n, d_c)."""
+        c1, c2 = self.project(self.encode(torch.cat([one.x, two.x]))).c.chunk(2)
+        return {"c1": c1, "c2": c2}
+
+    def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
+        """Compute the term ``common``."""
+        used = torch.ones_like(is_target) if self.group == "all" else is_target
+        return {"common": nt_xent(out["c1"][used], out["c2"][used], self.tau)}
+
+    def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
+        """Compute c, shape (n, d_c), the encoder's output before the head; s is 0, shape (n, 1)."""
+        c = self.common(x)
+        return Codes(c, c.new_zeros(len(c), 1))
+
+    def project(self, codes: Codes) -> Codes:
+        """Map c to what the loss sees, on the unit sphere; s stays 0."""
+        return Codes(normalize(full_precision(self.common_head(codes.c))), codes.s)

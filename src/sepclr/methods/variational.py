@@ -1,0 +1,122 @@
+"""What the variational methods share: two Gaussian encoders, one decoder that sees s = 0 for background, and what decoding is good for.
+
+    q(c|x) = N(μ_c(x), σ_c(x)²),    q(s|x) = N(μ_s(x), σ_s(x)²),    d([c, s]) for targets,    d([c, 0]) for background
+
+Every term is a sum over samples (and over pixels and dimensions) divided by the size N of the batch, so that weights do not depend on it;
+released objectives that sum over the batch are ours times N.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from sepclr.losses import TotalCorrelation, full_precision, gaussian_kl, hide_background
+from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
+from sepclr.views import pixels
+
+Fidelity = Literal["paper", "released"]
+"""The paper's intent, or what the authors' program does where that differs."""
+
+LARGEST_LOG_VARIANCE = 8.0
+
+
+class ContrastiveVAE(nn.Module):
+    """Encoders, decoder and, where the method has one, the adversary; the methods add their terms.
+
+    Args:
+        common: q(c|·), from samples (n, ...) to mean and log-variance side by side, (n, 2 d_c).
+        salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
+        decoder: d, from (n, d_c + d_s) to samples (n, ...).
+        adversary: tells pairs (c_i, s_i) from shuffled ones; it learns in turns.
+        critic_steps: steps of the adversary before each step of the others.
+
+    Raises:
+        InputError: no step of the adversary.
+    """
+
+    def __init__(
+        self,
+        common: nn.Module,
+        salient: nn.Module,
+        decoder: nn.Module,
+        adversary: TotalCorrelation | None = None,
+        critic_steps: int = 1,
+    ) -> None:
+        super().__init__()
+        if critic_steps < 1:
+            raise InputError(f"critic_steps: {critic_steps} is not at least 1")
+        self.common, self.salient, self.decoder = common, salient, decoder
+        self.adversary, self.critic_steps = adversary, critic_steps
+
+    def outputs(self, one: Batch, two: Batch) -> Outputs:
+        """Compute what the terms need of the first view: means and log-variances, samples c and s, and each sample's squared error."""
+        x = pixels(one.x)
+        (mean_c, log_variance_c), (mean_s, log_variance_s) = _gaussian(self.common(x)), _gaussian(self.salient(x))
+        c, s = _sample(mean_c, log_variance_c), _sample(mean_s, log_variance_s)
+        error = full_precision(self.decode(Codes(c, hide_background(s, one.is_target)))) - full_precision(x)
+        return {
+            "mean_c": mean_c,
+            "log_variance_c": log_variance_c,
+            "mean_s": mean_s,
+            "log_variance_s": log_variance_s,
+            "c": c,
+            "s": s,
+            "error": error.square().flatten(1).sum(1),
+        }
+
+    def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
+        """Compute the means of q(c|x), shape (n, d_c), and q(s|x), shape (n, d_s)."""
+        return Codes(_gaussian(self.common(x))[0], _gaussian(self.salient(x))[0])
+
+    def decode(self, codes: Codes) -> Float[Tensor, "n ..."]:
+        """Compute samples (n, ...) from codes."""
+        samples: Tensor = self.decoder(torch.cat(codes, 1))
+        return samples
+
+    def reconstruct(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Compute what codes keep of targets."""
+        return self.decode(self.encode(x))
+
+    def without_salient(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Compute targets as if they were background: s = 0."""
+        codes = self.encode(x)
+        return self.decode(Codes(codes.c, torch.zeros_like(codes.s)))
+
+    def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Compute targets with the salient patterns of others: c of x, s of its donor."""
+        return self.decode(Codes(self.encode(x).c, self.encode(donor).s))
+
+    def critic_parameters(self) -> Sequence[nn.Parameter]:
+        """List the adversary's parameters; none where the method has no adversary."""
+        return [] if self.adversary is None else list(self.adversary.parameters())
+
+    def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
+        """Compute what the adversary minimises, on targets."""
+        if self.adversary is None:
+            raise InputError(f"{type(self).__name__} has no adversary")
+        return self.adversary.critic_loss(out["c"][is_target], out["s"][is_target])
+
+
+def evidence(out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
+    """Compute the terms of every variational method: ``reconstruction``, KL of c as ``common``, KL of targets' s as ``salient``."""
+    n = max(len(is_target), 1)
+    return {
+        "reconstruction": out["error"].sum() / n,
+        "common": gaussian_kl(out["mean_c"], out["log_variance_c"]).sum() / n,
+        "salient": gaussian_kl(out["mean_s"][is_target], out["log_variance_s"][is_target]).sum() / n,
+    }
+
+
+def _gaussian(output: Tensor) -> tuple[Tensor, Tensor]:
+    """Split what an encoder gives into mean and log-variance, the latter within ±8."""
+    mean, log_variance = full_precision(output).chunk(2, 1)
+    return mean, LARGEST_LOG_VARIANCE * torch.tanh(log_variance / LARGEST_LOG_VARIANCE)
+
+
+def _sample(mean: Tensor, log_variance: Tensor) -> Tensor:
+    return mean + torch.randn_like(mean) * (log_variance / 2).exp()

@@ -1,0 +1,77 @@
+"""The small convolutional encoder and decoder of the variational baselines, and decoders of rows; two or three dimensions alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+
+from sepclr.types import InputError
+
+LAST = 256
+"""Channels of the last convolution and units of the layer behind it."""
+
+
+def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module:
+    """Make the encoder: convolutions 4-wide of stride 2 with ``width``, …, ``width``, 256 channels, a layer of 256 units, ``dim`` outputs.
+
+    There are four convolutions for 32 × 32 pixels, as released for the baselines (MM-cVAE, arXiv 2202.10560), fewer where a side can be
+    halved less often.
+
+    Args:
+        sample_shape: (channels, *space) of one sample, sides even.
+        dim: length of the vectors.
+        width: channels of all convolutions but the last.
+
+    Returns:
+        From samples (n, *sample_shape) to vectors (n, dim).
+
+    Raises:
+        InputError: a side that is odd.
+    """
+    from monai.networks.layers.factories import Conv
+
+    halvings = _halvings(sample_shape)
+    convolution = Conv[Conv.CONV, len(sample_shape) - 1]
+    channels = [sample_shape[0], *[width] * (halvings - 1), LAST]
+    stages = [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
+    flat = LAST * math.prod(side // 2**halvings for side in sample_shape[1:])
+    return nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, LAST), nn.ReLU(), nn.Linear(LAST, dim))
+
+
+def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module:
+    """Make a decoder: for images and volumes the mirror image of ``conv_encoder`` with a sigmoid behind it, for rows two hidden layers.
+
+    Args:
+        sample_shape: (features,) or (channels, *space) of one sample.
+        dim: length of the vectors.
+        width: channels of all convolutions but the first, units of a hidden layer.
+
+    Returns:
+        From vectors (n, dim) to samples (n, *sample_shape), pixels in 0..1.
+
+    Raises:
+        InputError: a side that is odd.
+    """
+    if len(sample_shape) == 1:
+        hidden = [nn.Linear(dim, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+        return nn.Sequential(*hidden, nn.Linear(width, sample_shape[0]))
+    from monai.networks.layers.factories import Conv
+
+    halvings = _halvings(sample_shape)
+    convolution = Conv[Conv.CONVTRANS, len(sample_shape) - 1]
+    start = [side // 2**halvings for side in sample_shape[1:]]
+    channels = [LAST, *[width] * (halvings - 1), sample_shape[0]]
+    stages = [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
+    unflattened = [nn.Linear(dim, LAST), nn.ReLU(), nn.Linear(LAST, LAST * math.prod(start)), nn.ReLU(), nn.Unflatten(1, (LAST, *start))]
+    return nn.Sequential(*unflattened, *stages[:-1], nn.Sigmoid())
+
+
+def _halvings(sample_shape: Sequence[int]) -> int:
+    """Count how often every side can be halved, four times at most."""
+    times = next((k for k in (4, 3, 2, 1) if all(side % 2**k == 0 for side in sample_shape[1:])), 0)
+    if not times:
+        raise InputError(f"encoder: samples of shape {tuple(sample_shape)} have an odd side; crop or pad them to even sides")
+    return times
