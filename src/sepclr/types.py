@@ -92,6 +92,23 @@ class HasHeads(Protocol):
         ...
 
 
+@runtime_checkable
+class HasDecoder(Protocol):
+    """A method that gives samples back."""
+
+    def reconstruct(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Compute what codes keep of targets."""
+        ...
+
+    def without_salient(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Compute targets as if they were background."""
+        ...
+
+    def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Compute targets with the salient patterns of others."""
+        ...
+
+
 class Row(TypedDict):
     """One number of an evaluation: how well one attribute is read from one space."""
 

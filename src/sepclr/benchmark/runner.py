@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -23,12 +24,15 @@ from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort
 from sepclr.probes import EncoderState, Probed, ProbeProtocol, delta_tot, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
-from sepclr.training import Settings, encode, fit, is_first, project
-from sepclr.types import HasHeads, InputError, Method, Row
+from sepclr.training import Settings, decode, encode, fit, is_first, project
+from sepclr.types import HasDecoder, HasHeads, InputError, Method, Row
 from sepclr.views import ImageViews, pixels
 
 SHOWN = 600
 """Test samples that a report shows."""
+
+DECODED = 12
+"""Test targets that a report shows decoded."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +237,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         method, _ = load_method(finished.folder)
         codes = encode(method, test.x[torch.from_numpy(shown)])
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
-        views.append(RunView(name(finished.recipe), finished.rows, terms, codes.c.numpy(), codes.s.numpy()))
+        views.append(RunView(name(finished.recipe), finished.rows, terms, codes.c.numpy(), codes.s.numpy(), _decoded(method, test)))
     first = runs[0]
     made = read_json(first.folder.environment)
     page = Page(
@@ -256,6 +260,15 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         },
     )
     write_page(path, page)
+
+
+def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
+    """Show what a method with a decoder makes of a few test targets."""
+    if not isinstance(method, HasDecoder):
+        return {}
+    x = test.x[torch.from_numpy(np.flatnonzero(test.is_target.numpy())[:DECODED])]
+    made = {"input": pixels(x)} | decode(method, x)
+    return {what: images.numpy() for what, images in made.items()}
 
 
 def name(recipe: Recipe) -> str:

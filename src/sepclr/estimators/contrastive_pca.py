@@ -51,7 +51,7 @@ class ContrastivePCA(LinearContrast):
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> X, y = rng.normal(size=(400, 5)) * [9, 1, 1, 1, 1], np.repeat([0, 1], 200)
+    >>> X, y = rng.normal(size=(400, 5)) * [5, 1, 1, 1, 1], np.repeat([0, 1], 200)
     >>> X[y == 1, 1] *= 4
     >>> abs(ContrastivePCA(1, alpha=2, standardise=False).fit(X, y).components_).argmax()
     np.int64(1)
@@ -110,8 +110,7 @@ class ContrastivePCA(LinearContrast):
             raise InputError(f"max_log_alpha: {self.max_log_alpha}; give a number above -1, the logarithm of the smallest α")
         alphas = np.concatenate([[0.0], np.logspace(-1, self.max_log_alpha, self.n_alphas)])
         spaces = np.stack([self._top(target, background, alpha)[1] for alpha in alphas])
-        # The singular values of VᵢᵀVⱼ are the cosines of the principal angles; their product is the determinant's size.
-        affinity = np.abs(np.linalg.det(np.einsum("ird,jre->ijde", spaces, spaces, optimize=True)))
+        affinity = _affinity(spaces)
         if affinity.min() > 1 - 1e-9:  # the same subspace for every α
             return 0.0, np.zeros(1)
         return _representatives(alphas, affinity, self._cluster(affinity))
@@ -123,6 +122,12 @@ class ContrastivePCA(LinearContrast):
             warnings.filterwarnings("ignore", message="Graph is not fully connected")  # a jump to an orthogonal subspace
             labels: Floats = clustering.fit_predict(affinity)
         return labels
+
+
+def _affinity(spaces: Floats) -> Floats:
+    """Multiply the cosines of the principal angles between any two of k subspaces, orthonormal bases (k, rank, d), into (k, k)."""
+    # The singular values of VᵢᵀVⱼ are the cosines; their product is the size of the determinant.
+    return np.asarray(np.abs(np.linalg.det(np.einsum("ird,jre->ijde", spaces, spaces, optimize=True))))
 
 
 def _representatives(alphas: Floats, affinity: Floats, labels: Floats) -> tuple[float, Floats]:

@@ -42,7 +42,7 @@ class GeneralisedContrastivePCA(LinearContrast):
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> X, y = rng.normal(size=(400, 5)) * [9, 1, 1, 1, 1], np.repeat([0, 1], 200)
+    >>> X, y = rng.normal(size=(400, 5)) * [5, 1, 1, 1, 1], np.repeat([0, 1], 200)
     >>> X[y == 1, 1] *= 4
     >>> abs(GeneralisedContrastivePCA(1, standardise=False).fit(X, y).components_).argmax()
     np.int64(1)

@@ -97,16 +97,18 @@ def mmd(
     return two_sample_mmd(paired, torn, bandwidths(paired, tau))
 
 
-def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwidth = 0.5) -> Scalar:
-    """Estimate MMD² between two samples: mean k_τ(a_i, a_j) + mean k_τ(b_i, b_j) − 2 mean k_τ(a_i, b_j), self pairs in.
+def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwidth = 0.5, *, with_self: bool = True) -> Scalar:
+    """Estimate MMD² between two samples: mean k_τ(a_i, a_j) + mean k_τ(b_i, b_j) − 2 mean k_τ(a_i, b_j).
 
     Args:
         a: one sample, shape (n, d).
         b: the other, shape (m, d).
         tau: kernel bandwidth τ, in squared units; a tensor averages several kernels, ``"median"`` chooses one by both samples.
+        with_self: keep the pairs i = j within a sample. With them the estimate is at least 0 and biased upwards, and narrow kernels
+            are least biased where all points are equal; without them it is unbiased, and may be negative.
 
     Returns:
-        The term to minimise, at least 0; 0 where one of the samples is empty.
+        The term to minimise; 0 where one of the samples has no pair.
 
     Source: Gretton et al., A kernel two-sample test, JMLR 2012.
 
@@ -114,15 +116,16 @@ def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwi
     >>> round(two_sample_mmd(torch.zeros(1, 1), torch.ones(1, 1)).item(), 4)  # 2 − 2 exp(−1)
     1.2642
     """
-    if not len(a) or not len(b):
+    if min(len(a), len(b)) < (1 if with_self else 2):
         return nothing(a, b)
     a, b = full_precision(a), full_precision(b)
     taus = [bandwidths(torch.cat([a, b]), tau)]
 
-    def mean_kernel(one: Tensor, two: Tensor) -> Tensor:
-        return (log_row_sums([one], taus, [two]) - math.log(len(two))).exp().mean()
+    def within(z: Tensor) -> Tensor:
+        return (log_row_sums([z], taus, with_self=with_self) - math.log(len(z) if with_self else len(z) - 1)).exp().mean()
 
-    return mean_kernel(a, a) + mean_kernel(b, b) - 2 * mean_kernel(a, b)
+    between = (log_row_sums([a], taus, [b]) - math.log(len(b))).exp().mean()
+    return within(a) + within(b) - 2 * between
 
 
 def shuffled(s: Float[Tensor, "n d"], permutation: Int[Tensor, " n"] | None = None) -> Float[Tensor, "n d"]:

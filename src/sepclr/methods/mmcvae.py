@@ -4,8 +4,11 @@
        + β_s KL(q(s|y) ‖ N(0, I)) over targets
        + λ_s MMD²(s_x, 0) + λ_c MMD²(c_x, c_y)
 
-MMD² sums Gaussian kernels exp(−γ‖a − b‖²) with γ = 10⁻⁶ … 10⁶, thirteen of them. The release returns a constant 0, without gradient,
-where rounding makes an estimate negative; here it keeps its gradient.
+MMD² sums Gaussian kernels exp(−γ‖a − b‖²) with γ = 10⁻⁶ … 10⁶, thirteen of them, self pairs out: with them the narrow kernels would
+ask all codes to be equal. The release returns a constant 0, without gradient, where the estimate is negative; here it keeps its gradient.
+
+The published penalties, 10³ and 10⁴, stand beside errors that are summed over a batch of 512; ours are means over samples, and the
+penalties a 512th.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from sepclr.types import Outputs, Scalar
 GAMMAS = tuple(10.0**k for k in range(-6, 7))
 """Inverse widths of the kernels: γ = 1/2τ."""
 
+RELEASED_BATCH = 512
+
 
 @dataclass(frozen=True)
 class MMcVAEWeights:
@@ -32,15 +37,15 @@ class MMcVAEWeights:
         reconstruction: of the squared error, 1.
         common: β_c, as for digits on CIFAR-10 in SepCLR (arXiv 2402.11928).
         salient: β_s, from the same source.
-        information_less: λ_s, 10³ in the release.
-        shared: λ_c, 10⁴ in the release.
+        information_less: λ_s, 10³ in the release beside a sum over 512 samples.
+        shared: λ_c, 10⁴ in the release beside a sum over 512 samples.
     """
 
     reconstruction: float = 1.0
     common: float = 0.5
     salient: float = 0.5
-    information_less: float = 1e3
-    shared: float = 1e4
+    information_less: float = 1e3 / RELEASED_BATCH
+    shared: float = 1e4 / RELEASED_BATCH
 
 
 class MMcVAE(ContrastiveVAE):
@@ -63,6 +68,6 @@ class MMcVAE(ContrastiveVAE):
         taus = torch.tensor([1 / (2 * gamma) for gamma in GAMMAS], dtype=torch.float64, device=background.device)
         return evidence(out, is_target) | {
             # two_sample_mmd averages kernels, the method sums them.
-            "information_less": len(GAMMAS) * two_sample_mmd(background, torch.zeros_like(background[:1]), taus),
-            "shared": len(GAMMAS) * two_sample_mmd(out["c"][~is_target], out["c"][is_target], taus),
+            "information_less": len(GAMMAS) * two_sample_mmd(background, torch.zeros_like(background), taus, with_self=False),
+            "shared": len(GAMMAS) * two_sample_mmd(out["c"][~is_target], out["c"][is_target], taus, with_self=False),
         }

@@ -77,6 +77,17 @@ def sheet(images: NDArray[np.uint8]) -> Sheet:
     return Sheet("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(), columns, rows, w, h)
 
 
+def strip(images: NDArray[np.floating[Any]]) -> str:
+    """Put images in 0..1, shape (n, channels, h, w) with 1 or 3 channels, side by side into one PNG as a data URI."""
+    from PIL import Image
+
+    row: NDArray[np.uint8] = (255 * np.clip(np.concatenate(list(images), axis=2), 0, 1)).round().astype(np.uint8)  # (channels, h, n w)
+    whole = Image.fromarray(np.ascontiguousarray(row[0] if len(row) == 1 else row.transpose(1, 2, 0)))
+    buffer = io.BytesIO()
+    whole.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
 def flatten(codes: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
     """Lay codes, shape (n, d), out in the plane.
 

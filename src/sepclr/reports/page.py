@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.reports.attributes import Shown, caption, shown_attributes
-from sepclr.reports.figures import charts, flatten, sheet
+from sepclr.reports.figures import charts, flatten, sheet, strip
 from sepclr.reports.neighbours import neighbourhood
 from sepclr.reports.scores import SPACES, findings, number, readings, span
 from sepclr.types import InputError, Row
@@ -33,6 +33,7 @@ class RunView:
         history: one mapping per epoch, ``epoch``, ``step`` and the value of each term; values may be NaN.
         c: common codes of the shown samples, shape (n, d_c).
         s: salient codes of the shown samples, shape (n, d_s).
+        decoded: images in 0..1 that the method makes of some targets, by what they are, each of shape (k, channels, h, w).
     """
 
     name: str
@@ -40,6 +41,7 @@ class RunView:
     history: Sequence[Mapping[str, float | int]]
     c: NDArray[np.float32]
     s: NDArray[np.float32]
+    decoded: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,7 @@ def _context(page: Page) -> dict[str, Any]:
         "maps": maps,
         "data": _data(page, attributes, {space: plane for space, (plane, _) in maps.items()}),
         "near": neighbourhood({space: getattr(main, space) for space in SPACES}, page.is_target, attributes),
+        "decoded": [(name, strip(images)) for name, images in main.decoded.items()],
         "charts": charts([(run.name, run.history) for run in page.runs]),
         "share": lambda value: number(value, "accuracy"),
     }

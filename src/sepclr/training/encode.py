@@ -1,4 +1,4 @@
-"""Codes of samples from a trained method, and what its losses see of them."""
+"""Codes of samples from a trained method, what its losses see of them, and samples from codes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import cast
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from sepclr.training.gather import in_order, processes, share
 from sepclr.training.module import by_layout, layout
-from sepclr.types import Codes, HasHeads, Method
+from sepclr.types import Codes, HasDecoder, HasHeads, InputError, Method
 from sepclr.views import pixels
 
 
@@ -45,6 +45,34 @@ def project(method: HasHeads, codes: Codes) -> Codes:
     with _evaluating(cast(Method, method)) as device:
         heads = method.project(Codes(codes.c.to(device), codes.s.to(device)))
         return Codes(heads.c.cpu(), heads.s.cpu())
+
+
+def decode(method: Method, x: Shaped[Tensor, "n ..."], donor: Shaped[Tensor, "n ..."] | None = None) -> dict[str, Float[Tensor, "n ..."]]:
+    """Compute samples from the codes of targets, in evaluation mode.
+
+    Args:
+        method: a method with a decoder.
+        x: targets, shape (n, features) or (n, channels, *space), uint8 or floating point.
+        donor: targets whose salient code is put in, shape as x; each one's successor where not given.
+
+    Returns:
+        ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, c of x with s of its donor. Each has
+        the shape of x and lies on the CPU.
+
+    Raises:
+        InputError: a method without a decoder.
+    """
+    if not isinstance(method, HasDecoder):
+        raise InputError(f"{type(method).__name__} has no decoder; methods that decode are cvae, convae, mm-cvae and sepvae")
+    images = layout(method)
+    with _evaluating(method) as device:
+        mine, other = (by_layout(pixels(samples.to(device)), images) for samples in (x, x.roll(-1, 0) if donor is None else donor))
+        parts = {
+            "reconstruction": method.reconstruct(mine),
+            "without_salient": method.without_salient(mine),
+            "swapped": method.swap(mine, other),
+        }
+        return {name: part.cpu() for name, part in parts.items()}
 
 
 @contextmanager
