@@ -1,5 +1,4 @@
-"""Genotype of mice, hidden by PCA, shown by linear contrastive analysis
-=====================================================================
+"""The genotype of mice, hidden by PCA, is shown by linear contrastive analysis.
 
 Mice that were shocked (target) are normal or a model of Down syndrome. The proteins of their cortex vary most for other reasons, which
 normal mice that were not shocked (background) share: two principal components hide the genotype. Three linear contrasts show it, without
@@ -15,10 +14,6 @@ The table is UCI's "Mice Protein Expression" (Higuera, Gardiner, Cios 2015, CC B
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("agg")
-
 import matplotlib.pyplot as plt
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import silhouette_score
@@ -27,6 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sepclr import ContrastivePCA, GeneralisedContrastivePCA, ProbabilisticContrastivePCA
 from sepclr.data import mice
 
+if len(sys.argv) != 3:
+    sys.exit(f"usage: {sys.argv[0]} {mice.NAME} PICTURE.png")
 table = mice.load(Path(sys.argv[1]))
 genotype = table.genotype[table.is_target]
 
@@ -45,7 +42,7 @@ for ax, (name, method) in zip(axes, methods.items(), strict=True):
     pipeline = make_pipeline(SimpleImputer(), method).fit(table.x, table.is_target)
     codes = pipeline.transform(table.x[table.is_target])
     codes /= codes.std(0)
-    for value, label, colour in (("Control", "normal", "#3b6fb6"), ("Ts65Dn", "Down syndrome", "#d1622b")):
+    for value, label, colour in (("Control", "normal", "#3b6fb6"), ("Ts65Dn", "Ts65Dn, a model of Down syndrome", "#d1622b")):
         ax.scatter(*codes[genotype == value].T, s=14, alpha=0.7, linewidths=0, color=colour, label=label)
     score = f"silhouette {silhouette_score(codes, genotype):.2f}"
     note = choices[name].format(method) + ", " if name in choices else ""

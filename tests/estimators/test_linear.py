@@ -197,12 +197,17 @@ def test_pcpca_without_background_is_probabilistic_pca_of_the_target():
     np.testing.assert_allclose(covariance, plain.get_covariance() * (n - 1) / n)
 
 
-@pytest.mark.parametrize("m", [20, 60, 400])
-def test_pcpca_chooses_a_weight_that_has_a_maximum(m):
+@pytest.mark.parametrize(("m", "components"), [(20, 3), (60, 3), (60, 4), (400, 3)])
+def test_pcpca_halves_the_weight_until_there_is_a_maximum(m, components):
     X, y = two_groups(m=m)
-    model = ProbabilisticContrastivePCA(3).fit(X, y)
-    assert 0 < model.gamma_ <= 80 / m / 2
+    model = ProbabilisticContrastivePCA(components).fit(X, y)
     assert model.noise_variance_ > 0
+    halvings = round(np.log2(80 / m / model.gamma_))
+    assert model.gamma_ == 80 / m / 2**halvings
+    assert halvings >= 1
+    if halvings > 1:
+        with pytest.raises(InputError, match="leaves no positive σ²"):
+            ProbabilisticContrastivePCA(components, gamma=2 * model.gamma_).fit(X, y)
 
 
 def test_pcpca_with_as_many_components_as_features_has_no_noise():

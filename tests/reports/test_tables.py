@@ -24,7 +24,7 @@ def test_a_table_has_a_row_per_run_with_untrained_and_chance_below():
     table = markdown([RESULT, RESULT | {"independence": "none"}])
     assert [line.split(" | ")[1] for line in table.splitlines()[2:]] == ["k-jem", "none", "*untrained encoders*", "*chance*"]
     assert "| strict | k-jem | 0 | 18.0 | 71.1 | 37.9 | 1.5 |" in table
-    assert table.splitlines()[0] == "| protocol | independence | seed | mark from c | mark from s | δ_tot | minutes |"
+    assert table.splitlines()[0] == "| protocol | run | seed | mark from c | mark from s | δ_tot | minutes |"
 
 
 def test_only_what_stands_between_markers_is_replaced_and_twice_is_once(tmp_path: Path):
@@ -50,8 +50,8 @@ def test_rows_with_cells_are_shown_as_they_are(tmp_path: Path):
     assert filled.splitlines()[1:-1] == ["| samples | ms |", "| --- | --: |", "| 512 | 1.5 |", "| 1024 |  |"]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/losses.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md"])
 def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
     page = (ROOT / name).read_text()
-    assert "<!-- results: " in page
+    assert "<!-- results: " in page or "<!-- methods -->" in page
     assert fill(page, ROOT / "results") == page

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,6 +219,27 @@ def test_heads_are_those_of_the_method_in_evaluation_mode(rows: Cohort):
         expected = trained.eval().project(codes)
     assert torch.equal(heads.c, expected.c)
     assert torch.equal(heads.s, expected.s)
+
+
+@pytest.mark.parametrize(("crop", "expected"), [(24, "bf16-mixed"), (8, "32-true")])
+def test_bfloat16_is_left_alone_where_torch_would_leave_gradients_unset(
+    crop: int, expected: str, images: Cohort, monkeypatch: pytest.MonkeyPatch
+):
+    """Four stages after a stem of stride 2 make one pixel of eight, and then stride over it."""
+    used = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(sys.modules["sepclr.training.fit"], "Trainer", lambda **options: used.append(options["precision"]) or Idle())
+    networks = (nets.encoder("resnet10", (3, 12, 12), 4, width=8, stem_stride=2) for _ in range(2))
+    fit(SepCLR(*networks, nets.head(4), nets.head(4), (4, 4)), ImageViews(3, crop=crop), images, SETTINGS, seed=0)
+    assert used == [expected]
+
+
+class Idle:
+    """A trainer that does nothing."""
+
+    def fit(self, *args: object, **kwargs: object) -> None:
+        pass
 
 
 @pytest.mark.parametrize(("width", "expected"), [(8, torch.channels_last), (4, torch.contiguous_format)])

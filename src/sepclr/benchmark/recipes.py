@@ -114,7 +114,13 @@ class Recipe:
     strategy: str = "auto"
 
 
-PAPER = Recipe(data="digits-on-cifar")
+PAPER = Recipe(
+    data="digits-on-cifar",
+    weight_common=1.0,
+    weight_salient=1000.0,
+    weight_information_less=1000.0,
+    weight_independence=10.0,
+)
 """Digits on CIFAR-10 with the settings that the authors released: two ResNet-18s, 250 epochs of batch 512.
 
 Command: sepclr fit digits-on-cifar --root DIR --profile paper

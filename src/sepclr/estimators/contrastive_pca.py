@@ -46,8 +46,8 @@ class ContrastivePCA(LinearContrast):
         scale_: standard deviations of the target, ones without ``standardise``, shape (n_features,).
 
     Source: Abid, Zhang, Bagaria, Zou, Exploring patterns enriched in a dataset with contrastive principal component analysis, Nature
-    Communications 9:2134, 2018. Where their program differs, this follows the paper: angles are those between directions, not between
-    the target samples projected on them.
+    Communications 9:2134, 2018. The angles are those between the directions; the authors' program takes those between the target samples
+    projected on them.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)

@@ -16,8 +16,8 @@ class GeneralisedContrastivePCA(LinearContrast):
     """Find directions along which the target varies more than background, in proportion; there is no contrast to choose.
 
     Maximises xᵀ(C_t − C_b)x / xᵀ(C_t + C_b)x, gcPCA's version 4. A ratio is overfitted where background hardly varies, so it is
-    maximised, as in the authors' program, in the leading principal directions of C_t + C_b: as many as the smaller group has degrees of
-    freedom, or ``rank``. With more features than samples give a low ``rank``.
+    maximised, much as in the authors' program, in the leading principal directions of C_t + C_b: as many as the smaller group has degrees
+    of freedom, or ``rank``. With more features than samples give a low ``rank``.
 
     Args:
         n_components: number of directions.

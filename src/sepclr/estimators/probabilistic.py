@@ -21,8 +21,9 @@ class ProbabilisticContrastivePCA(LinearContrast):
 
         σ² = mean of the λ after the first d;  W = U_d (Λ_d − σ² I)^½
 
-    It is a maximum only if γ < n/m and σ² > 0. Elsewhere the likelihood grows without bound as σ² → 0, and there is no W; the second
-    condition is not in the paper, whose program goes on with a negative σ².
+    It is a maximum only if γ < n/m and σ² > 0; elsewhere the likelihood grows without bound as σ² → 0, and there is no W. The authors'
+    program does not check the second and goes on with a negative σ². Shared variance shrinks to a share of 1 − γm/n: where it is larger
+    than what is the target's own by more than that, it still comes first.
 
     Args:
         n_components: length d of z; where it is the number of features, σ² is 0.

@@ -10,8 +10,8 @@ An upstream gradient (g_c, g_s, g_J) weighs each pair in the gradient of c with
 M_ij = 2 g_c exp(a_ij)/S_c + g_J/N exp(a_ij + b_ij) (1/r_i + 1/r_j), and ∂/∂c_i = −1/τ Σ_j M_ij (c_i − c_j); the same for s.
 Only r, S_c and S_s are kept for it: tiles of the Gram matrices are computed again.
 
-Salient codes of background are 0: exp b is 1 between two of them, and exp(−‖s_i‖²/2τ) between target i and any of them. So samples
-are sorted by group, and only target × target needs a Gram matrix of s.
+Salient codes of background are 0: exp b is 1 between two of them and exp(−‖s_i‖²/2τ) between target i and one of them, so that, with
+samples sorted by group, only target × target needs a Gram matrix of s.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NARROW = 8.0
 """Largest ‖z‖²/2τ that float32 holds: no exponent lies below −4 · 8 then, and each kernel is right to about 1e-6."""
 
 WIDE = 150.0
-"""Largest ‖z‖²/2τ at which no kernel vanishes in float64; beyond it, they are divided by the largest of them."""
+"""Largest ‖z‖²/2τ at which no kernel vanishes in float64; beyond it, all are divided by the largest."""
 
 
 def kernel_entropies(
@@ -115,10 +115,8 @@ class _Tile:
     rows: slice
     columns: slice
     common: Tensor
-    salient: Tensor | None
-    """None where rows or columns are background."""
-    joint: Tensor
-    """exp(a + b), not shifted."""
+    salient: Tensor | None  # None where rows or columns are background
+    joint: Tensor  # exp(a + b), not shifted
     spare: Tensor
 
     @property
@@ -175,7 +173,7 @@ def _tiles(pairs: _Pairs) -> Iterator[_Tile]:
     """Compute the kernels tile by tile over the upper triangle, each in the buffers of the one before."""
     common, salient = pairs.common, pairs.salient
     n, targets = len(common.z), len(salient.z)
-    # Small tiles lose less of the symmetry and of the groups' structure; larger ones less time between them, up to a core's cache.
+    # Small tiles lose less of the symmetry and of the groups; larger ones less time between them, up to a core's cache.
     side = min(n, 256 if n <= 1024 else 384)
     blocks = [slice(i, min(i + side, targets)) for i in range(0, targets, side)]
     blocks += [slice(i, min(i + side, n)) for i in range(targets, n, side)]
@@ -262,7 +260,6 @@ def _pulls(pairs: _Pairs, shares: tuple[Tensor, ...], share_joint: Tensor) -> li
 
 
 def _pull(pulls: tuple[Tensor, Tensor, Tensor], z: Tensor, tile: _Tile, m: Tensor) -> None:
-    """Add what one tile pulls."""
     rows, columns, mass = pulls
     rows[tile.rows].addmm_(m, z[tile.columns])
     mass[tile.rows].add_(m.sum(1))

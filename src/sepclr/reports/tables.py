@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sepclr.methods import catalogue
 from sepclr.types import InputError
 
+METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
 MARKER = re.compile(r"(<!-- results: (?P<name>\S+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
@@ -25,13 +27,13 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     """
     cells = [name for name in results[0]["scores"] if not name.startswith("delta")]
     heads = [f"{name.rpartition('_')[0]} from {'s' if name.endswith('_salient') else 'c'}" for name in cells]
-    lines = [["protocol", "independence", "seed", *heads, "δ_tot", "minutes"]]
+    lines = [["protocol", "run", "seed", *heads, "δ_tot", "minutes"]]
     for protocol in dict.fromkeys(result["protocol"] for result in results):
         runs = [result for result in results if result["protocol"] == protocol]
         for run in runs:
             scores = [f"{100 * run['scores'][name]:.1f}" for name in cells]
             delta = f"{run['scores']['delta_tot_absolute']:.1f}"
-            lines.append([protocol, run["independence"], str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
+            lines.append([protocol, run["independence"] or run["method"], str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
         untrained = [f"{100 * runs[0]['untrained'][name]:.1f}" for name in cells]
         chance = [f"{100 * runs[0]['chance'][name.rpartition('_')[0]]:.1f}" for name in cells]
         lines.append([protocol, "*untrained encoders*", str(runs[0]["seed"]), *untrained, "", ""])
@@ -48,7 +50,7 @@ def plain(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def fill(text: str, folder: Path) -> str:
-    """Replace what stands between the markers of a page by the tables of ``folder``.
+    """Replace what stands between the markers of a page by the tables of ``folder``, and by the table of methods.
 
     Raises:
         InputError: a marker that names a file that is not there.
@@ -61,7 +63,7 @@ def fill(text: str, folder: Path) -> str:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[3]
 
-    return MARKER.sub(table, text)
+    return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))
 
 
 if __name__ == "__main__":

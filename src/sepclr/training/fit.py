@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
+from sepclr.training.encode import encode
 from sepclr.training.gather import part
 from sepclr.training.module import Training, layout
 from sepclr.training.records import AtomicCheckpoints, JsonLines
@@ -34,7 +35,7 @@ class Settings:
         batch_size: samples a step, of both groups together and over all processes.
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
-        precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it, float32 elsewhere.
+        precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it (and rightly), else float32.
         accelerator: Lightning's flag; ``auto`` picks up a GPU by itself.
         devices: Lightning's flag, processes on this machine.
         nodes: machines; each runs the same command under ``torchrun``.
@@ -112,14 +113,17 @@ def fit(
         loggers = [JsonLines(folder / "metrics.jsonl"), TensorBoardLogger(folder, name="", version="tensorboard")]
         last = folder / "checkpoints" / "last.ckpt"
         checkpoint = last if last.exists() else None
+    precision = resolve_precision(settings.precision)
     with quiet_lightning(), torch.random.fork_rng():
+        if settings.precision == "auto" and precision == "bf16-mixed" and _strides_over_points(method, views(cohort.x[:2])):
+            precision = "32-true"
         trainer = Trainer(
             max_epochs=settings.max_epochs,
             accelerator=settings.accelerator,
             devices=settings.devices,
             num_nodes=settings.nodes,
             strategy=settings.strategy,
-            precision=cast(Any, resolve_precision(settings.precision)),
+            precision=cast(Any, precision),
             callbacks=callbacks,
             logger=loggers,
             plugins=[AtomicCheckpoints()],
@@ -145,6 +149,25 @@ def resolve_precision(precision: str) -> str:
     # Without these instructions bfloat16 on a CPU is emulated, and slower than float32.
     has_bfloat16 = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
     return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+def _strides_over_points(method: Method, x: Tensor) -> bool:
+    """Tell whether a convolution with a stride sees a single pixel of these views.
+
+    In bfloat16 on a CPU, torch 2.13 leaves parts of such a convolution's gradient as they were in memory.
+    """
+    found = []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(module, nn.Conv2d | nn.Conv3d) and max(module.stride) > 1 and max(inputs[0].shape[2:]) == 1:
+            found.append(module)
+
+    hook = nn.modules.module.register_module_forward_pre_hook(look)
+    try:
+        encode(method, x)
+    finally:
+        hook.remove()
+    return bool(found)
 
 
 class _TermsBar(RichProgressBar):

@@ -1,0 +1,83 @@
+"""Recipes of the other methods, as the command line runs them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+
+from sepclr.benchmark import runner
+from sepclr.benchmark.build import WEIGHTS, build
+from sepclr.benchmark.recipes import CPU, DEMO, EPOCHS, PAPER, VARIATIONAL, MethodName, Recipe, adapted
+from sepclr.types import InputError
+
+
+def small(tiny: Recipe, method: MethodName) -> Recipe:
+    return replace(adapted(tiny, method), width=4, common_dim=4, salient_dim=3, max_epochs=1)
+
+
+@pytest.mark.parametrize("method", get_args(MethodName))
+def test_every_method_runs_from_recipe_to_report(tiny: Recipe, tmp_path: Path, method: MethodName):
+    finished = runner.run(small(tiny, method), tmp_path / "run", progress=False)
+    (strict, *_) = (json.loads(line) for line in finished.folder.results.read_text().splitlines())
+    assert strict["method"] == method
+    assert strict["independence"] == ("k-jem" if method == "sepclr" else "")
+    page = finished.folder.report.read_text()
+    assert ("without salient" in page) == (method in VARIATIONAL)
+    again, _ = runner.load_method(finished.folder)
+    assert type(again) is type(build(finished.recipe, (1, 12, 12)))
+
+
+def test_from_a_constant_code_nothing_is_read(tiny: Recipe, tmp_path: Path):
+    rows = runner.run(small(tiny, "simclr"), tmp_path / "run", progress=False).rows
+    constant = [row for row in rows if row["space"] == "s" and row["metric"] == "balanced_accuracy"]
+    assert constant
+    assert all(row["score"] == pytest.approx(row["chance"]) for row in constant)
+
+
+@pytest.mark.parametrize("method", get_args(MethodName))
+def test_without_weights_in_the_recipe_they_are_the_published_ones(method: MethodName):
+    made = build(adapted(PAPER, method), (3, 32, 32))
+    assert made.weights == WEIGHTS[method]()
+
+
+def test_a_weight_in_the_recipe_replaces_the_published_one():
+    made = build(replace(adapted(DEMO, "sepvae"), weight_independence=7.0), (1, 32, 32))
+    assert asdict(made.weights) == asdict(WEIGHTS["sepvae"]()) | {"independence": 7.0}
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "named"),
+    [
+        ("sepvae", {"independence": "k-jem"}, "independence: 'k-jem' is SepCLR's"),
+        ("convae", {"weight_shared": 1.0}, "weight_shared: method 'convae' has no such term; it has common"),
+        ("simclr", {"views": "none"}, "views: 'simclr' learns from what two random views share"),
+        ("sepclr", {"views": "none"}, "views: 'sepclr' learns"),
+        ("cvae", {"critic_steps": 0}, "critic_steps: 0"),
+    ],
+)
+def test_options_that_a_method_does_not_have_are_named(method: MethodName, change: dict[str, object], named: str):
+    with pytest.raises(InputError) as error:
+        build(replace(adapted(DEMO, method), **change), (1, 32, 32))
+    assert str(error.value).startswith(named)
+
+
+def test_adapted_recipes_are_as_long_as_sepclr_s_in_time_on_a_cpu_and_in_epochs_as_published():
+    assert adapted(CPU, "sepclr") == CPU
+    assert adapted(CPU, "cvae").max_epochs == EPOCHS["variational"]["digits-on-cifar"]
+    assert adapted(DEMO, "simclr").max_epochs == EPOCHS["simclr"]["marked-digits"]
+    assert adapted(PAPER, "cvae").max_epochs == PAPER.max_epochs
+    variational = adapted(PAPER, "sepvae")
+    assert (variational.common_dim, variational.salient_dim, variational.batch_size, variational.learning_rate) == (64, 64, 512, 1e-3)
+
+
+def test_a_build_leaves_the_global_generator_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    build(adapted(DEMO, "sepvae"), (1, 32, 32))
+    assert torch.equal(torch.rand(1), expected)
