@@ -9,7 +9,9 @@ from sepclr.reports.tables import fill, markdown
 from sepclr.types import InputError
 
 RESULT = {
+    "recipe": {},
     "protocol": "strict",
+    "method": "sepclr",
     "independence": "k-jem",
     "seed": 0,
     "scores": {"mark_common": 0.18, "mark_salient": 0.711, "delta_tot": 36.9, "delta_tot_absolute": 37.9},
@@ -25,6 +27,12 @@ def test_a_table_has_a_row_per_run_with_untrained_and_chance_below():
     assert [line.split(" | ")[1] for line in table.splitlines()[2:]] == ["k-jem", "none", "*untrained encoders*", "*chance*"]
     assert "| strict | k-jem | 0 | 18.0 | 71.1 | 37.9 | 1.5 |" in table
     assert table.splitlines()[0] == "| protocol | run | seed | mark from c | mark from s | δ_tot | minutes |"
+
+
+def test_other_methods_are_named_by_themselves_and_releases_say_so():
+    other = RESULT | {"method": "cvae", "independence": ""}
+    table = markdown([other, other | {"recipe": {"fidelity": "released"}}])
+    assert [line.split(" | ")[1] for line in table.splitlines()[2:4]] == ["cvae", "cvae (released)"]
 
 
 def test_only_what_stands_between_markers_is_replaced_and_twice_is_once(tmp_path: Path):

@@ -33,13 +33,19 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         for run in runs:
             scores = [f"{100 * run['scores'][name]:.1f}" for name in cells]
             delta = f"{run['scores']['delta_tot_absolute']:.1f}"
-            lines.append([protocol, run["independence"] or run["method"], str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
+            lines.append([protocol, _name(run), str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
         untrained = [f"{100 * runs[0]['untrained'][name]:.1f}" for name in cells]
         chance = [f"{100 * runs[0]['chance'][name.rpartition('_')[0]]:.1f}" for name in cells]
         lines.append([protocol, "*untrained encoders*", str(runs[0]["seed"]), *untrained, "", ""])
         lines.append([protocol, "*chance*", "", *chance, "", ""])
     lines.insert(1, ["---"] * 3 + ["--:"] * (len(lines[0]) - 3))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _name(run: Mapping[str, Any]) -> str:
+    """Name SepCLR's runs by their way to independence, others by their method, and say where a release was followed."""
+    released = run["recipe"].get("fidelity") == "released"
+    return str(run["independence"] or run["method"]) + (" (released)" if released else "")
 
 
 def plain(rows: Sequence[Mapping[str, Any]]) -> str:
