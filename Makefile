@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check bench tables clean
+.PHONY: demo test test-all check bench docs clean
 
 demo: .venv/installed  ## train the demo with k-JEM and without, some three minutes on two cores, and write its report
 	$(BIN)/sepclr demo
@@ -23,7 +23,7 @@ bench: .venv/installed  ## speed, memory and truth of the losses; a quarter of a
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/mutual_information.py
 
-tables: .venv/installed  ## write the numbers of results/ into README and docs
+docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.reports.tables results README.md docs/*.md
 
 clean:

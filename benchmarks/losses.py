@@ -1,6 +1,6 @@
 """Speed and memory of the fused kernel against the released formulas, value and gradient, as ratios of one interleaved run.
 
-Run ``make bench`` on an otherwise idle machine; it writes results/loss-speed.jsonl, from which ``make tables`` fills the documentation.
+Run ``make bench`` on an otherwise idle machine; it writes results/loss-speed.jsonl, from which ``make docs`` fills the documentation.
 The released formulas are pdist and cdist with exp, mean and log under autograd. The floor is the time of the arithmetic alone, for each
 pair of samples once: four products of 32 dimensions, four exponentials and four accumulations, tile by tile. Half of the samples are
 background, whose salient codes are 0; the fused kernel saves the arithmetic that this makes unnecessary and can so lie below the floor.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from jaxtyping import Shaped
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 
 
 def processes() -> int:
@@ -35,11 +36,22 @@ def gathered(value: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "all_n ..."]:
     """
     if processes() == 1:
         return value
-    if value.requires_grad:
-        return torch.cat(all_gather(value.contiguous()))  # type: ignore[no-untyped-call]
-    parts = [torch.empty_like(value) for _ in range(processes())]
-    dist.all_gather(parts, value.contiguous())
-    return torch.cat(parts)
+    joined: Tensor = _Gather.apply(value)  # type: ignore[no-untyped-call]
+    return joined
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        parts = [torch.empty_like(value, memory_format=torch.contiguous_format) for _ in range(processes())]
+        dist.all_gather(parts, value.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.chunk(processes())[dist.get_rank()]
 
 
 def in_order(part: Shaped[Tensor, "n ..."], length: int) -> Shaped[Tensor, "length ..."]:
