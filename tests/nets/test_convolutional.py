@@ -37,3 +37,12 @@ def test_rows_come_back_without_bounds():
 def test_an_odd_side_is_named(make):
     with pytest.raises(InputError, match=r"\(1, 9, 8\) have an odd side"):
         make((1, 9, 8))
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 32), (1, 16, 16, 16)])
+def test_signals_keep_their_size_through_encoder_and_decoder(shape):
+    torch.manual_seed(0)
+    codes = nets.encoder("conv", shape, 16)(torch.randn(20, *shape))
+    assert 0.2 < codes.std(0).mean() < 2
+    pixels = nets.decoder(shape, 16)[:-1](torch.randn(20, 16))  # before the sigmoid
+    assert 0.1 < pixels.std(0).mean() < 2

@@ -38,7 +38,7 @@ def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.M
     channels = [sample_shape[0], *[width] * (halvings - 1), LAST]
     stages = [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
     flat = LAST * math.prod(side // 2**halvings for side in sample_shape[1:])
-    return nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, LAST), nn.ReLU(), nn.Linear(LAST, dim))
+    return _awake(nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, LAST), nn.ReLU(), nn.Linear(LAST, dim)))
 
 
 def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module:
@@ -66,7 +66,23 @@ def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module
     channels = [LAST, *[width] * (halvings - 1), sample_shape[0]]
     stages = [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
     unflattened = [nn.Linear(dim, LAST), nn.ReLU(), nn.Linear(LAST, LAST * math.prod(start)), nn.ReLU(), nn.Unflatten(1, (LAST, *start))]
-    return nn.Sequential(*unflattened, *stages[:-1], nn.Sigmoid())
+    return _awake(nn.Sequential(*unflattened, *stages[:-1], nn.Sigmoid()))
+
+
+def _awake(network: nn.Sequential) -> nn.Sequential:
+    """Draw the weights before each ReLU so that signals keep their size (He et al. 2015, arXiv 1502.01852).
+
+    With torch's own, smaller ones, a decoder's pixels depend on its biases alone at first; on dark images these fall until the sigmoid
+    is 0 everywhere and nothing is learnt any more.
+    """
+    for layer, after in pairwise(network):
+        if isinstance(after, nn.ReLU):
+            # A stride of 2 lets each output of a transposed convolution see a half of the kernel along every axis.
+            thinned = 2 ** len(layer.stride) if hasattr(layer, "transposed") and layer.transposed else 1
+            fan_in = layer.weight[0].numel() if thinned == 1 else layer.weight[:, 0].numel() / thinned
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_in))
+            nn.init.zeros_(layer.bias)
+    return network
 
 
 def _halvings(sample_shape: Sequence[int]) -> int:
