@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, cast
 
 from torch import nn
 
@@ -75,7 +76,7 @@ def _awake(network: nn.Sequential) -> nn.Sequential:
     With torch's own, smaller ones, a decoder's pixels depend on its biases alone at first; on dark images these fall until the sigmoid
     is 0 everywhere and nothing is learnt any more.
     """
-    for layer, after in pairwise(network):
+    for layer, after in pairwise(cast(Any, network)):
         if isinstance(after, nn.ReLU):
             # A stride of 2 lets each output of a transposed convolution see a half of the kernel along every axis.
             thinned = 2 ** len(layer.stride) if hasattr(layer, "transposed") and layer.transposed else 1
