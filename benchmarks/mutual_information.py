@@ -1,7 +1,7 @@
 """What each way to independence reads from jointly Gaussian codes whose mutual information is known.
 
 c and s have four dimensions each, every pair (c_k, s_k) with correlation ρ, so that I(c; s) = −4/2 log(1 − ρ²). Critics are trained on
-the same codes for a thousand steps. k-MI, MMD and HSIC are not in nats or not unbiased: what counts is that they grow with ρ.
+codes of the same distribution for a thousand steps and asked about others. k-MI, MMD and HSIC are not in nats or not unbiased: what counts is that they grow with ρ.
 ``make bench`` writes results/mutual-information.jsonl.
 """
 
@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     where = environment()
-    truth = {f"ρ = {rho:g}": f"{-DIMENSIONS / 2 * math.log(1 - rho**2):.2f}" for rho in CORRELATIONS}
+    truth = {f"ρ = {rho:g}": f"{DIMENSIONS / 2 * -math.log1p(-(rho**2)):.2f}" for rho in CORRELATIONS}
     tables = [{"": "true I(c; s)"} | truth]
     for name in INDEPENDENCE[1:]:
         cells = {"": f"`{name}`"}

@@ -155,3 +155,16 @@ def test_a_method_without_decoder_says_which_have_one() -> None:
 
     with pytest.raises(InputError, match=r"SimCLR has no decoder; .*sepvae"):
         decode(SimCLR(nets.encoder("mlp", (6,), 3, width=8), nets.head(3)), torch.zeros(2, 6))
+
+
+def test_background_cannot_choose_its_salient_variance_in_sepvae() -> None:
+    method = build(SepVAE)
+    out = method.outputs(batch(), batch())
+    assert torch.equal(out["log_variance_s"][~IS_TARGET], torch.full((N - TARGETS, 2), math.log(0.01), dtype=torch.float64))
+    log_variances = method.salient[-1].weight[2:]  # what gives the two log-variances
+    only_background = torch.zeros(3, dtype=torch.bool)
+    terms = method.terms(method.outputs(*[Batch(batch().x[:3], only_background)] * 2), only_background)
+    gradient = torch.autograd.grad(sum(terms.values()), method.salient[-1].weight)[0]
+    assert log_variances.shape == gradient[2:].shape
+    assert not gradient[2:].any()
+    assert gradient[:2].any()

@@ -156,10 +156,10 @@ def test_constant_schedule_keeps_the_learning_rate(rows: Cohort, tmp_path: Path)
 def test_bfloat16_is_used_only_where_the_processor_computes_in_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert resolve_precision("auto") == "bf16-mixed"
+    assert resolve_precision("auto", "cpu") == "bf16-mixed"
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert resolve_precision("auto") == "32-true"
-    assert resolve_precision("16-mixed") == "16-mixed"
+    assert resolve_precision("auto", "cpu") == "32-true"
+    assert resolve_precision("16-mixed", "cpu") == "16-mixed"
 
 
 def test_mixed_precision_trains_and_its_losses_are_float32(rows: Cohort, tmp_path: Path):

@@ -10,6 +10,7 @@ import torch
 
 from sepclr import methods, nets
 from sepclr.benchmark.recipes import VARIATIONAL, Recipe
+from sepclr.methods.sepvae import RELEASED_CLASSIFICATION
 from sepclr.types import InputError, Method
 
 WEIGHTS: Mapping[str, type[Any]] = {
@@ -21,6 +22,13 @@ WEIGHTS: Mapping[str, type[Any]] = {
     "simclr": methods.SimCLRWeights,
     "simclr-target": methods.SimCLRWeights,
 }
+
+HAVING = {
+    "fidelity": ("cvae", "sepvae"),
+    "critic_steps": ("sepclr", "cvae", "convae", "sepvae"),
+    "tau": ("sepclr", "simclr", "simclr-target"),
+}
+"""Options that only some methods have."""
 
 
 def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
@@ -40,6 +48,7 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
         raise InputError(f"independence: {recipe.independence!r} is SepCLR's; method {recipe.method!r} takes none")
     if recipe.method not in VARIATIONAL and recipe.views == "none":
         raise InputError(f"views: {recipe.method!r} learns from what two random views share; give random")
+    _check(recipe, sample_shape)
     weights = _weights(recipe)
 
     def network(dim: int) -> torch.nn.Module:
@@ -75,6 +84,20 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
         return faithful(*gaussians, (c, s), fidelity=recipe.fidelity, critic_steps=recipe.critic_steps, weights=weights)
 
 
+def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
+    """Refuse what would be ignored, or fail once training has begun."""
+    for option, having in HAVING.items():
+        if recipe.method not in having and getattr(recipe, option) != getattr(Recipe, option):
+            raise InputError(f"{option}: method {recipe.method!r} has no such option; {', '.join(having)} have it")
+    for option in ("common_dim", "salient_dim", "width", "stem_stride"):
+        if getattr(recipe, option) < 1:
+            raise InputError(f"{option}: {getattr(recipe, option)} is not at least 1")
+    whole = recipe.views == "none" or all(side == recipe.crop for side in sample_shape[1:])
+    if not whole and (recipe.encoder == "conv" or recipe.method in VARIATIONAL):
+        asks = f"encoder: {recipe.encoder!r}" if recipe.encoder == "conv" else f"method: {recipe.method!r}"
+        raise InputError(f"{asks} takes whole images; give --views none, or a crop of their size")
+
+
 def _weights(recipe: Recipe) -> Any:
     """Take the method's published weights but for those that the recipe gives."""
     kind = WEIGHTS[recipe.method]
@@ -84,6 +107,8 @@ def _weights(recipe: Recipe) -> Any:
         for field in fields(Recipe)
         if field.name.startswith(prefix) and getattr(recipe, field.name) is not None
     }
+    if recipe.method == "sepvae" and recipe.fidelity == "released":
+        given.setdefault("classification", RELEASED_CLASSIFICATION)
     known = {field.name for field in fields(kind)}
     for name in given:
         if name not in known:

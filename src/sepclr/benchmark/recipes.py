@@ -158,7 +158,7 @@ DEMO = Recipe(
 """Marked digits, the demo.
 
 Command: sepclr demo
-Hardware: two cores, one to two minutes.
+Hardware: two cores; two runs, two to three minutes.
 Result: results/marked-digits.jsonl.
 """
 

@@ -24,7 +24,7 @@ from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort
 from sepclr.probes import EncoderState, Probed, ProbeProtocol, delta_tot, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
-from sepclr.training import Settings, decode, encode, fit, is_first, project
+from sepclr.training import Settings, check, decode, encode, fit, is_first, project, resolve_accelerator
 from sepclr.types import HasDecoder, HasHeads, InputError, Method, Row
 from sepclr.views import ImageViews, pixels
 
@@ -84,6 +84,7 @@ def run(
         recipe.strategy,
         recipe.nodes,
     )
+    check(settings)
     source = sources.load(recipe.data, root, download=download)
     Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains before there is a folder
     shape = source.train.x.shape[1:]
@@ -148,6 +149,7 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     method, shape = load_method(folder)
     rows: list[Row] = []
     for encoder, network in (("untrained", build(recipe, shape)), ("trained", method)):
+        cast(nn.Module, network).to(resolve_accelerator(recipe.accelerator))
         train = probed(network, source.train)
         for protocol, cohort in source.tests.items():
             test = probed(network, cohort)

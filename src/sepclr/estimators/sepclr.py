@@ -103,6 +103,9 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: labels that are not two groups of at least two samples, pixels outside their range, or options outside theirs.
         """
+        for name in ("common_dim", "salient_dim", "width"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
         samples, labels = validate_data(self, X, y, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, ensure_min_samples=4)
         self.classes_, is_target = membership(labels, self.background)
         self.sample_shape_ = samples.shape[1:]
@@ -110,7 +113,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.scaler_ = StandardScaler().fit(samples)
         cohort = Cohort(self._tensor(samples), torch.from_numpy(is_target))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        settings = Settings(self.max_epochs, self.batch_size, self.learning_rate)
+        settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, devices=1)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             method = self._method()
@@ -185,4 +188,6 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.sample_shape_) == 1:
             return RowViews()
         channels, *space = self.sample_shape_
+        if self.encoder == "conv":
+            raise InputError("encoder: 'conv' takes whole images, and views are crops; choose resnet8, resnet10 or resnet18")
         return ImageViews(channels, self.crop or max(1, 3 * min(space) // 4))

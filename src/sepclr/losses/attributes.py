@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -13,14 +13,14 @@ from sepclr.losses.kernel import PAIRS, Bandwidth, bandwidths, full_precision, l
 from sepclr.types import Scalar
 
 
-def quantity_alignment(s: Float[Tensor, " n"], attribute: Float[Tensor, " n"], tau: Bandwidth = 0.5) -> Scalar:
+def quantity_alignment(s: Float[Tensor, " n"], attribute: Real[Tensor, " n"], tau: Bandwidth = 0.5) -> Scalar:
     """Draw targets with like quantities together: mean over p < q of exp(−(a_p − a_q)²/2τ) (s_p − s_q)².
 
     The uniformity of that dimension, ``uniformity(s[:, None])``, is its counterpart and keeps it from collapsing.
 
     Args:
         s: one salient dimension of the targets, shape (n,).
-        attribute: the quantity, shape (n,).
+        attribute: the quantity, whole numbers or not, none missing, shape (n,).
         tau: bandwidth in squared units of the attribute; ``"median"`` by the median heuristic.
 
     Returns:
@@ -35,7 +35,8 @@ def quantity_alignment(s: Float[Tensor, " n"], attribute: Float[Tensor, " n"], t
     n = len(s)
     if n < 2:
         return nothing(s[:, None])
-    s, a = full_precision(s), full_precision(attribute).detach()
+    s = full_precision(s)
+    a = attribute.detach().to(s.dtype)
     taus = bandwidths(a[:, None], tau)
     height = max(1, PAIRS // n)
 

@@ -1,7 +1,7 @@
 """SepVAE (Louiset, Duchesnay, Grigis, Dufumier, Gori: to separate pathological from healthy patterns, 2023, arXiv 2307.06206).
 
     min  Σ ‖x − d([c, s])‖² + β_c KL(q(c|x) ‖ N(0, I)) over both groups, with s = 0 for background,
-       + β_s KL(q(s|y) ‖ N(0, I)) over targets + α/2 ‖μ_s(x)‖² over background
+       + β_s KL(q(s|y) ‖ N(0, I)) over targets + α/2 ‖μ_s(x)‖² over background, whose s has the fixed variance 1/α
        + κ mean relu(log D(c, s)/(1 − D(c, s))) over targets + γ cross-entropy of telling the groups apart from s
 
 D tells (c_i, s_i) from (c_i, s_π(i)), with an optimiser of its own. The release weighs the classifier by 10⁻¹⁰, so that it does nothing:
@@ -10,9 +10,11 @@ D tells (c_i, s_i) from (c_i, s_π(i)), with an optimiser of its own. The releas
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
-from jaxtyping import Bool
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -21,6 +23,10 @@ from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
 from sepclr.types import Batch, InputError, Outputs, Scalar
 
 RELEASED_CLASSIFICATION = 1e-10
+"""Weight of the classifier in the release."""
+
+BACKGROUND_VARIANCE = 0.01
+"""Of q(s|x) of background: 1/α."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class SepVAE(ContrastiveVAE):
         salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
         dims: lengths (d_c, d_s).
-        fidelity: ``paper`` or ``released``.
+        fidelity: ``paper`` or ``released``, which decides the classifier's weight where no weights are given.
         critic_steps: steps of the adversary before each step of the others.
         weights: one multiplier per term.
 
@@ -75,13 +81,16 @@ class SepVAE(ContrastiveVAE):
             raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
         super().__init__(common, salient, decoder, TotalCorrelation(*dims), critic_steps)
         self.classifier = nn.Linear(dims[1], 1)
-        weights = weights or SepVAEWeights()
-        self.weights = replace(weights, classification=RELEASED_CLASSIFICATION) if fidelity == "released" else weights
+        self.weights = weights or SepVAEWeights(classification=RELEASED_CLASSIFICATION if fidelity == "released" else 1.0)
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
         """Compute what the terms need of the first view, the classifier's logits among it."""
         out = super().outputs(one, two)
         return {**out, "logit": full_precision(self.classifier(out["s"]))[:, 0]}
+
+    def salient_log_variance(self, log_variance: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Float[Tensor, "n d_s"]:
+        """Fix that of background: the classifier must not read the group from a variance that background is free to choose."""
+        return torch.where(is_target[:, None], log_variance, math.log(BACKGROUND_VARIANCE))
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the terms ``reconstruction``, ``common``, ``salient``, ``information_less``, ``independence``, ``classification``."""

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from sepclr.losses import full_precision, nt_xent
+from sepclr.losses import bandwidths, full_precision, nt_xent
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
 
@@ -37,12 +37,12 @@ class SimCLR(nn.Module):
     Args:
         common: from samples (n, ...) to codes (n, d_c).
         common_head: from (n, d_c) to what the loss sees, normalised here.
-        group: ``all`` samples or ``target`` samples alone.
+        group: ``all`` samples or ``target`` samples alone; batch normalisation sees both all the same.
         weights: the multiplier.
         tau: temperature.
 
     Raises:
-        InputError: unknown group.
+        InputError: unknown group, or a temperature that is not positive.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class SimCLR(nn.Module):
         super().__init__()
         if group not in ("all", "target"):
             raise InputError(f"group: {group!r} is unknown; choose all or target")
+        bandwidths(torch.zeros(1, 1), tau)  # complains
         self.common, self.common_head = common, common_head
         self.group, self.tau = group, tau
         self.weights = weights or SimCLRWeights()

@@ -2,8 +2,9 @@
 
     q(c|x) = N(μ_c(x), σ_c(x)²),    q(s|x) = N(μ_s(x), σ_s(x)²),    d([c, s]) for targets,    d([c, 0]) for background
 
-Every term is a sum over samples (and over pixels and dimensions) divided by the size N of the batch, so that weights do not depend on it;
-released objectives that sum over the batch are ours times N.
+Errors and divergences are sums over samples (and over pixels and dimensions) divided by the size N of the batch, so that weights do not
+depend on it; where a release sums over the batch, those terms are ours times N. What compares distributions (total correlation, MMD) is an
+estimate from the batch, a mean.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class ContrastiveVAE(nn.Module):
         """Compute what the terms need of the first view: means and log-variances, samples c and s, and each sample's squared error."""
         x = pixels(one.x)
         (mean_c, log_variance_c), (mean_s, log_variance_s) = _gaussian(self.common(x)), _gaussian(self.salient(x))
+        log_variance_s = self.salient_log_variance(log_variance_s, one.is_target)
         c, s = _sample(mean_c, log_variance_c), _sample(mean_s, log_variance_s)
         error = full_precision(self.decode(Codes(c, hide_background(s, one.is_target)))) - full_precision(x)
         return {
@@ -68,6 +70,10 @@ class ContrastiveVAE(nn.Module):
             "s": s,
             "error": error.square().flatten(1).sum(1),
         }
+
+    def salient_log_variance(self, log_variance: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Float[Tensor, "n d_s"]:
+        """Choose the log-variance of s: what the encoder says, for both groups."""
+        return log_variance
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute the means of q(c|x), shape (n, d_c), and q(s|x), shape (n, d_s)."""

@@ -17,7 +17,7 @@ MARKER = re.compile(r"(<!-- results: (?P<name>\S+) -->\n).*?(<!-- end of results
 
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
-    """Write results as a Markdown table, a row per run, with chance and the untrained encoders below.
+    """Write results as a Markdown table, a row per run, with each kind of untrained encoders and chance below.
 
     Args:
         results: lines of a file in ``results/``.
@@ -34,9 +34,13 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
             scores = [f"{100 * run['scores'][name]:.1f}" for name in cells]
             delta = f"{run['scores']['delta_tot_absolute']:.1f}"
             lines.append([protocol, _name(run), str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
-        untrained = [f"{100 * runs[0]['untrained'][name]:.1f}" for name in cells]
+        networks: dict[tuple[str, ...], list[str]] = {}
+        for run in runs:
+            networks.setdefault(tuple(f"{100 * run['untrained'][name]:.1f}" for name in cells), []).append(_name(run))
         chance = [f"{100 * runs[0]['chance'][name.rpartition('_')[0]]:.1f}" for name in cells]
-        lines.append([protocol, "*untrained encoders*", str(runs[0]["seed"]), *untrained, "", ""])
+        for untrained, names in networks.items():
+            of = f" of {', '.join(dict.fromkeys(names))}" if len(networks) > 1 else ""
+            lines.append([protocol, f"*untrained encoders{of}*", "", *untrained, "", ""])
         lines.append([protocol, "*chance*", "", *chance, "", ""])
     lines.insert(1, ["---"] * 3 + ["--:"] * (len(lines[0]) - 3))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

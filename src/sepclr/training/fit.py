@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
 from sepclr.training.encode import encode
-from sepclr.training.gather import part
+from sepclr.training.gather import part, processes
 from sepclr.training.module import Training, layout
 from sepclr.training.records import AtomicCheckpoints, JsonLines
 from sepclr.types import InputError, Method
@@ -36,7 +37,7 @@ class Settings:
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
         precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it (and rightly), else float32.
-        accelerator: Lightning's flag; ``auto`` picks up a GPU by itself.
+        accelerator: ``cpu``, ``cuda``, or ``auto``, which picks up a GPU by itself.
         devices: Lightning's flag, processes on this machine.
         nodes: machines; each runs the same command under ``torchrun``.
         strategy: Lightning's flag.
@@ -93,6 +94,7 @@ def fit(
         InputError: a cohort or a batch size that cannot give batches of both groups.
     """
     Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # complains before anything starts
+    together = processes()  # more than one where the caller has joined them: then it is not for us to part them
     cast(nn.Module, method).train()  # Lightning leaves the mode as it finds it
     if cohort.x.ndim == 4:
         cast(nn.Module, method).to(memory_format=layout(method))  # type: ignore[call-overload]
@@ -113,13 +115,15 @@ def fit(
         loggers = [JsonLines(folder / "metrics.jsonl"), TensorBoardLogger(folder, name="", version="tensorboard")]
         last = folder / "checkpoints" / "last.ckpt"
         checkpoint = last if last.exists() else None
-    precision = resolve_precision(settings.precision)
+    accelerator = resolve_accelerator(settings.accelerator)
+    precision = resolve_precision(settings.precision, accelerator)
     with quiet_lightning(), torch.random.fork_rng():
-        if settings.precision == "auto" and precision == "bf16-mixed" and _strides_over_points(method, views(cohort.x[:2])):
+        on_cpu = accelerator == "cpu" and settings.precision == "auto" and precision == "bf16-mixed"
+        if on_cpu and _strides_over_points(method, views(cohort.x[:2])):
             precision = "32-true"
         trainer = Trainer(
             max_epochs=settings.max_epochs,
-            accelerator=settings.accelerator,
+            accelerator=accelerator,
             devices=settings.devices,
             num_nodes=settings.nodes,
             strategy=settings.strategy,
@@ -134,17 +138,60 @@ def fit(
             use_distributed_sampler=False,  # Batches deals out the samples of each process
             reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches
             # torch has it on a GPU only; it changes nothing for a single process.
-            sync_batchnorm=torch.cuda.is_available() and settings.accelerator != "cpu",
+            sync_batchnorm=accelerator == "cuda",
         )
         trainer.fit(training, ckpt_path=checkpoint, weights_only=True)
-    part()
+    if processes() > together:
+        part()
 
 
-def resolve_precision(precision: str) -> str:
-    """Choose Lightning's precision for ``auto``: bfloat16 where the processor computes in it."""
+def resolve_accelerator(accelerator: str) -> str:
+    """Choose what computes: a GPU that CUDA finds for ``auto``, or the CPU.
+
+    Raises:
+        InputError: anything else, or a GPU where there is none.
+    """
+    if accelerator == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator not in ("cpu", "cuda", "gpu"):
+        # The losses compute in float64 here and there, which mps does not have.
+        raise InputError(f"accelerator: {accelerator!r} cannot be used; choose auto, cpu or cuda")
+    if accelerator != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"accelerator: {accelerator!r}, but torch finds no GPU with CUDA; choose auto or cpu")
+    return "cpu" if accelerator == "cpu" else "cuda"
+
+
+def check(settings: Settings) -> None:
+    """Find out whether Lightning can work with the settings, before anything is written.
+
+    Raises:
+        InputError: an accelerator, devices, strategy or precision that cannot be used here.
+    """
+    accelerator = resolve_accelerator(settings.accelerator)
+    precision = resolve_precision(settings.precision, accelerator)
+    try:
+        with quiet_lightning():
+            Trainer(
+                accelerator=accelerator,
+                devices=settings.devices,
+                num_nodes=settings.nodes,
+                strategy=settings.strategy,
+                precision=cast(Any, precision),
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+            )
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        given = ", ".join(f"{name} {getattr(settings, name)!r}" for name in ("accelerator", "devices", "nodes", "strategy", "precision"))
+        raise InputError(f"{given}: Lightning cannot use these: {str(error).splitlines()[0]}") from None
+
+
+def resolve_precision(precision: str, accelerator: str) -> str:
+    """Choose Lightning's precision for ``auto``: bfloat16 where what computes has it."""
     if precision != "auto":
         return precision
-    if torch.cuda.is_available():
+    if accelerator == "cuda":
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     # Without these instructions bfloat16 on a CPU is emulated, and slower than float32.
     has_bfloat16 = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))

@@ -23,9 +23,8 @@ def is_first() -> bool:
 
 def part() -> None:
     """End what the processes have in common, once all have come here."""
-    if processes() > 1:
-        dist.barrier()
-        dist.destroy_process_group()
+    dist.barrier()
+    dist.destroy_process_group()
 
 
 def gathered(value: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "all_n ..."]:

@@ -85,7 +85,8 @@ class Training(LightningModule):
         out = {name: gathered(value) for name, value in self.method.outputs(one, two).items()}
         is_target = gathered(batch.is_target)
         # What a loss draws at random is the same on every process, and leaves the views' randomness alone.
-        with torch.random.fork_rng(devices=[]), torch.autocast(batch.x.device.type, enabled=False):
+        drawn_on = [batch.x.device] if batch.x.is_cuda else []
+        with torch.random.fork_rng(devices=drawn_on), torch.autocast(batch.x.device.type, enabled=False):
             torch.manual_seed(int(np.random.SeedSequence([self.seed, self.current_epoch, index]).generate_state(1)[0]))
             logged = self._critic_turns(out, is_target)
             terms = self.method.terms(out, is_target)
