@@ -1,7 +1,8 @@
 """What each way to independence reads from jointly Gaussian codes whose mutual information is known.
 
 c and s have four dimensions each, every pair (c_k, s_k) with correlation ρ, so that I(c; s) = −4/2 log(1 − ρ²). Critics are trained on
-codes of the same distribution for a thousand steps and asked about others. k-MI, MMD and HSIC are not in nats or not unbiased: what counts is that they grow with ρ.
+codes of the same distribution for a thousand steps and asked about others. k-MI, MMD and HSIC are not in nats or not unbiased: what
+counts is that they grow with ρ.
 ``make bench`` writes results/mutual-information.jsonl.
 """
 

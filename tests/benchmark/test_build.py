@@ -58,12 +58,30 @@ def test_a_weight_in_the_recipe_replaces_the_published_one():
         ("simclr", {"views": "none"}, "views: 'simclr' learns from what two random views share"),
         ("sepclr", {"views": "none"}, "views: 'sepclr' learns"),
         ("cvae", {"critic_steps": 0}, "critic_steps: 0"),
+        ("mm-cvae", {"critic_steps": 2}, "critic_steps: method 'mm-cvae' has no such option; sepclr, cvae"),
+        ("convae", {"fidelity": "released"}, "fidelity: method 'convae' has no such option; cvae, sepvae"),
+        ("sepvae", {"tau": 1.0}, "tau: method 'sepvae' has no such option"),
+        ("simclr", {"tau": 0.0}, "tau: 0.0 is not positive"),
+        ("sepclr", {"salient_dim": 0}, "salient_dim: 0 is not at least 1"),
+        ("sepclr", {"stem_stride": 0}, "stem_stride: 0 is not at least 1"),
+        ("sepclr", {"encoder": "conv"}, "encoder: 'conv' takes whole images"),
+        ("convae", {"views": "random", "encoder": "resnet8"}, "method: 'convae' takes whole images"),
     ],
 )
 def test_options_that_a_method_does_not_have_are_named(method: MethodName, change: dict[str, object], named: str):
     with pytest.raises(InputError) as error:
         build(replace(adapted(DEMO, method), **change), (1, 32, 32))
     assert str(error.value).startswith(named)
+
+
+def test_views_of_the_size_of_the_image_are_whole():
+    build(replace(adapted(DEMO, "convae"), views="random", crop=32), (1, 32, 32))
+
+
+def test_a_released_sepvae_keeps_a_weight_that_is_given():
+    released = replace(adapted(DEMO, "sepvae"), fidelity="released")
+    assert build(released, (1, 32, 32)).weights.classification == 1e-10
+    assert build(replace(released, weight_classification=0.5), (1, 32, 32)).weights.classification == 0.5
 
 
 def test_adapted_recipes_are_as_long_as_sepclr_s_in_time_on_a_cpu_and_in_epochs_as_published():

@@ -145,6 +145,34 @@ def test_the_demo_compares_with_none_and_goes_on_where_it_was_cut(tiny: Recipe, 
     assert RunFolder(out / "none").recipe().independence == "none"
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"accelerator": "gpu"}, "accelerator: 'gpu', but torch finds no GPU"),
+        ({"accelerator": "mps"}, "accelerator: 'mps' cannot be used; choose auto, cpu or cuda"),
+        ({"devices": "0"}, "devices '0'"),
+        ({"precision": "24-true"}, "precision '24-true'"),
+        ({"strategy": "best"}, "strategy 'best'"),
+    ],
+)
+def test_what_lightning_cannot_use_is_named_and_leaves_no_folder(
+    tiny: Recipe, tmp_path: Path, change: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError) as error:
+        runner.run(replace(tiny, **change), tmp_path / "run", progress=False)
+    assert named in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("change", "named"), [({"devices": "2"}, "devices: 2 on 1 node"), ({"method": "cvae"}, "method: the demo shows")])
+def test_the_demo_takes_one_device_and_shows_sepclr(tiny: Recipe, tmp_path: Path, change: dict[str, str], named: str):
+    with pytest.raises(InputError, match=named):
+        demo(replace(tiny, **change), tmp_path / "demo", progress=False)
+    assert not (tmp_path / "demo").exists()
+
+
 def test_data_sets_that_are_not_there_are_named():
     with pytest.raises(InputError, match="'digits' is unknown"):
         sources.load("digits")

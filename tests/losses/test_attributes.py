@@ -267,3 +267,9 @@ def test_autocast_changes_nothing(term: Term, problem: Problem) -> None:
 def test_gradients_are_those_of_finite_differences(term: Term) -> None:
     s, attribute = first_dimensions(random_problem())
     assert_gradients_are_right(lambda s: term(s, attribute), s)
+
+
+@pytest.mark.parametrize("tau", [0.25, 0.7, "median"])
+def test_whole_numbers_are_quantities_as_well(tau: float | str) -> None:
+    s, ages = torch.tensor([0.0, 1.0, 3.0]), torch.tensor([50, 51, 53])
+    assert quantity_alignment(s, ages, tau).item() == pytest.approx(quantity_alignment(s, ages.double(), tau).item(), rel=1e-6)

@@ -35,6 +35,12 @@ def test_other_methods_are_named_by_themselves_and_releases_say_so():
     assert [line.split(" | ")[1] for line in table.splitlines()[2:4]] == ["cvae", "cvae (released)"]
 
 
+def test_methods_with_other_networks_have_untrained_rows_of_their_own():
+    other = RESULT | {"method": "cvae", "independence": "", "untrained": {"mark_common": 0.5, "mark_salient": 0.6}}
+    names = [line.split(" | ")[1] for line in markdown([RESULT, other, RESULT | {"independence": "none"}]).splitlines()[5:]]
+    assert names == ["*untrained encoders of k-jem, none*", "*untrained encoders of cvae*", "*chance*"]
+
+
 def test_only_what_stands_between_markers_is_replaced_and_twice_is_once(tmp_path: Path):
     (tmp_path / "a.jsonl").write_text(json.dumps(RESULT) + "\n")
     page = "before\n<!-- results: a.jsonl -->\nold\n<!-- end of results -->\nafter\n"
