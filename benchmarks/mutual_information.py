@@ -12,6 +12,7 @@ import argparse
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,11 @@ def estimate(name: str, rho: float, seed: int, *, n: int = 512, steps: int = 100
         return float(way.loss(*gaussian(n, rho, seed)))
 
 
+def shown(value: float | np.floating[Any], digits: int) -> str:
+    """Round, without a sign before zero."""
+    return f"{round(float(value), digits) + 0.0:.{digits}f}"
+
+
 def main() -> None:
     """Estimate with every way and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,14 +61,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     where = environment()
-    truth = {f"ρ = {rho:g}": f"{DIMENSIONS / 2 * -math.log1p(-(rho**2)):.2f}" for rho in CORRELATIONS}
+    truth = {f"ρ = {rho:g}": shown(-DIMENSIONS / 2 * math.log(1 - rho**2), 2) for rho in CORRELATIONS}
     tables = [{"": "true I(c; s)"} | truth]
     for name in INDEPENDENCE[1:]:
         cells = {"": f"`{name}`"}
         for rho in CORRELATIONS:
             found = [estimate(name, rho, seed) for seed in range(options.seeds)]
             digits = 4 if name in ("mmd", "hsic") else 2
-            cells[f"ρ = {rho:g}"] = f"{np.mean(found):.{digits}f} ± {np.std(found, ddof=1):.{digits}f}"
+            cells[f"ρ = {rho:g}"] = f"{shown(np.mean(found), digits)} ± {shown(np.std(found, ddof=1), digits)}"
         print(cells, flush=True)
         tables.append(cells)
     rows = [{"cells": cells} | {name: where[name] for name in ("commit", "versions", "machine")} for cells in tables]
