@@ -173,8 +173,8 @@ def _tiles(pairs: _Pairs) -> Iterator[_Tile]:
     """Compute the kernels tile by tile over the upper triangle, each in the buffers of the one before."""
     common, salient = pairs.common, pairs.salient
     n, targets = len(common.z), len(salient.z)
-    # Small tiles lose less of the symmetry and of the groups; larger ones less time between them, up to a core's cache.
-    side = min(n, 256 if n <= 1024 else 384)
+    # Small tiles lose less of the symmetry and of the groups; larger ones less time between them, up to what a cache holds.
+    side = min(n, 2048 if common.z.is_cuda else 256 if n <= 1024 else 384)
     blocks = [slice(i, min(i + side, targets)) for i in range(0, targets, side)]
     blocks += [slice(i, min(i + side, n)) for i in range(targets, n, side)]
     buffers = [space.z.new_empty(side, side) for space in (common, salient, common, common)]
