@@ -59,6 +59,7 @@ METHODS = {f"sepclr {independence}": sepclr(independence) for independence in IN
     "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),
     "convae": variational(partial(ConVAE, dims=DIMS)),
     "mm-cvae": variational(MMcVAE),
+    "mm-cvae released": variational(partial(MMcVAE, fidelity="released")),
     "sepvae": variational(partial(SepVAE, dims=DIMS)),
     "sepvae released": variational(partial(SepVAE, dims=DIMS, fidelity="released")),
     "simclr": simclr("all"),
@@ -232,8 +233,8 @@ def test_decoding_gives_samples_and_knows_what_s_does(method, shape):
     assert not torch.equal(method.swap(x, x.flip(0)), method.reconstruct(x))
 
 
-@pytest.mark.parametrize("make", [CVAE, SepVAE])
+@pytest.mark.parametrize("make", [partial(CVAE, dims=DIMS), MMcVAE, partial(SepVAE, dims=DIMS)])
 def test_a_fidelity_that_there_is_not_is_named(make: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # outside tests nobody checks annotations
     with pytest.raises(InputError, match="fidelity"):
-        variational(partial(make, dims=DIMS, fidelity="exact"))((7,))
+        variational(partial(make, fidelity="exact"))((7,))

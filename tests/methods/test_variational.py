@@ -168,3 +168,16 @@ def test_background_cannot_choose_its_salient_variance_in_sepvae() -> None:
     assert log_variances.shape == gradient[2:].shape
     assert not gradient[2:].any()
     assert gradient[:2].any()
+
+
+def test_released_moment_matching_is_a_constant_where_the_estimate_is_negative() -> None:
+    same = torch.randn(40, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    a, b = same.clone().requires_grad_(), same.flip(0)
+    taus = torch.tensor([0.5], dtype=torch.float64)
+    paper, released = (build(MMcVAE, fidelity=fidelity)._distance(a, b, taus) for fidelity in ("paper", "released"))
+    assert paper < 0
+    assert released == 0
+    assert torch.autograd.grad(paper, a)[0].any()
+    assert not torch.autograd.grad(released, a)[0].any()
+    far = build(MMcVAE, fidelity="released")._distance(a, b + 5, taus)
+    assert far == build(MMcVAE)._distance(a, b + 5, taus) > 0

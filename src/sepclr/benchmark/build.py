@@ -24,7 +24,7 @@ WEIGHTS: Mapping[str, type[Any]] = {
 }
 
 HAVING = {
-    "fidelity": ("cvae", "sepvae"),
+    "fidelity": ("cvae", "mm-cvae", "sepvae"),
     "critic_steps": ("sepclr", "cvae", "convae", "sepvae"),
     "tau": ("sepclr", "simclr", "simclr-target"),
 }
@@ -77,7 +77,7 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
             return methods.SimCLR(network(c), head(c), group=group, weights=weights, tau=recipe.tau)  # type: ignore[arg-type]
         gaussians = network(2 * c), network(2 * s), nets.decoder(sample_shape, c + s)
         if recipe.method == "mm-cvae":
-            return methods.MMcVAE(*gaussians, weights=weights)
+            return methods.MMcVAE(*gaussians, fidelity=recipe.fidelity, weights=weights)
         if recipe.method == "convae":
             return methods.ConVAE(*gaussians, (c, s), critic_steps=recipe.critic_steps, weights=weights)
         faithful = methods.CVAE if recipe.method == "cvae" else methods.SepVAE

@@ -36,7 +36,7 @@ class Recipe:
     Attributes:
         data: name of the data set.
         method: what is trained.
-        fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs (cvae, sepvae).
+        fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs (cvae, mm-cvae, sepvae).
         seed: of weights, batches, views and bootstrap.
         independence: how c and s are kept apart.
         critic_steps: steps of the critic, where independence has one, before each step of the encoders.

@@ -5,7 +5,8 @@
        + λ_s MMD²(s_x, 0) + λ_c MMD²(c_x, c_y)
 
 MMD² sums Gaussian kernels exp(−γ‖a − b‖²) with γ = 10⁻⁶ … 10⁶, thirteen of them, self pairs out: with them the narrow kernels would
-ask all codes to be equal. The release returns a constant 0, without gradient, where the estimate is negative; here it keeps its gradient.
+ask all codes to be equal. The release returns a constant 0, without gradient, where the estimate is negative: ``fidelity="released"``.
+Otherwise it keeps its gradient.
 
 The published penalties, 10³ and 10⁴, stand beside errors that are summed over a batch of 512; ours are means over samples, and the
 penalties a 512th.
@@ -20,8 +21,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sepclr.losses import two_sample_mmd
-from sepclr.methods.variational import ContrastiveVAE, evidence
-from sepclr.types import Outputs, Scalar
+from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
+from sepclr.types import InputError, Outputs, Scalar
 
 GAMMAS = tuple(10.0**k for k in range(-6, 7))
 """Inverse widths of the kernels: γ = 1/2τ."""
@@ -55,11 +56,26 @@ class MMcVAE(ContrastiveVAE):
         common: q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
         salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
+        fidelity: ``paper`` or ``released``.
         weights: one multiplier per term.
+
+    Raises:
+        InputError: unknown fidelity.
     """
 
-    def __init__(self, common: nn.Module, salient: nn.Module, decoder: nn.Module, *, weights: MMcVAEWeights | None = None) -> None:
+    def __init__(
+        self,
+        common: nn.Module,
+        salient: nn.Module,
+        decoder: nn.Module,
+        *,
+        fidelity: Fidelity = "paper",
+        weights: MMcVAEWeights | None = None,
+    ) -> None:
+        if fidelity not in ("paper", "released"):
+            raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
         super().__init__(common, salient, decoder)
+        self.fidelity = fidelity
         self.weights = weights or MMcVAEWeights()
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
@@ -67,7 +83,11 @@ class MMcVAE(ContrastiveVAE):
         background = out["s"][~is_target]
         taus = torch.tensor([1 / (2 * gamma) for gamma in GAMMAS], dtype=torch.float64, device=background.device)
         return evidence(out, is_target) | {
-            # two_sample_mmd averages kernels, the method sums them.
-            "information_less": len(GAMMAS) * two_sample_mmd(background, torch.zeros_like(background), taus, with_self=False),
-            "shared": len(GAMMAS) * two_sample_mmd(out["c"][~is_target], out["c"][is_target], taus, with_self=False),
+            "information_less": self._distance(background, torch.zeros_like(background), taus),
+            "shared": self._distance(out["c"][~is_target], out["c"][is_target], taus),
         }
+
+    def _distance(self, a: Tensor, b: Tensor, taus: Tensor) -> Scalar:
+        """Estimate MMD²; ``two_sample_mmd`` averages kernels, the method sums them."""
+        distance = len(GAMMAS) * two_sample_mmd(a, b, taus, with_self=False)
+        return distance.relu() if self.fidelity == "released" else distance
