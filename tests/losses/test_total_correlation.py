@@ -34,7 +34,7 @@ def untrained(problem: Problem | None = None, seed: int = 0) -> TotalCorrelation
     """A critic in float64 with random weights."""
     of = problem or random_problem()
     torch.manual_seed(seed)
-    return TotalCorrelation(of.c.shape[1], of.s.shape[1], hidden=5).double()
+    return TotalCorrelation(of.c.shape[1], of.s.shape[1], hidden=(5, 5)).double()
 
 
 def blind(of: Problem, logit: float = 0.0) -> TotalCorrelation:
