@@ -74,8 +74,8 @@ def seconds(work: Callable[[], object]) -> float:
     return perf_counter() - began
 
 
-def peak_megabytes(work: Callable[[], object]) -> float:
-    """Measure the most memory held beyond what was there before, in units of 10⁶ bytes."""
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Measure the most memory that a piece of work held on the CPU beyond what was there before."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
     held = most = 0
@@ -83,7 +83,7 @@ def peak_megabytes(work: Callable[[], object]) -> float:
         if event.name() == "[memory]":
             held += event.nbytes()
             most = max(most, held)
-    return most / 1e6
+    return most
 
 
 def measured(n: int, kind: str, repeats: int) -> dict[str, object]:
@@ -102,7 +102,7 @@ def measured(n: int, kind: str, repeats: int) -> dict[str, object]:
             times[name].append(seconds(work))
     best = {name: min(values) for name, values in times.items()}
     ratios = [slow / fast for slow, fast in zip(times.get("released", []), times["fused"], strict=False)]
-    memory = {name: peak_megabytes(works[name]) for name in works if name != "floor"}
+    memory = {name: peak_bytes(works[name]) / 1e6 for name in works if name != "floor"}
     return {
         "samples": n,
         "codes": kind,

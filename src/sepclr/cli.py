@@ -53,7 +53,7 @@ def fit_digits_on_cifar(options: Namespace) -> None:
     from sepclr.benchmark.runner import run
 
     recipe = changed(adapted(PROFILES[options.profile], options.method or "sepclr"), vars(options))
-    name = f"digits-on-cifar-{options.profile}-{_kind(recipe)}-{recipe.seed}"
+    name = f"digits-on-cifar-{options.profile}-{recipe.label}-{recipe.seed}"
     _show(run(recipe, _out(options, name), root=Path(options.root), download=options.download, resume=options.resume))
 
 
@@ -62,7 +62,7 @@ def fit_marked_digits(options: Namespace) -> None:
     from sepclr.benchmark.runner import run
 
     recipe = changed(adapted(DEMO, options.method or "sepclr"), vars(options))
-    _show(run(recipe, _out(options, f"marked-digits-{_kind(recipe)}-{recipe.seed}"), resume=options.resume))
+    _show(run(recipe, _out(options, f"marked-digits-{recipe.label}-{recipe.seed}"), resume=options.resume))
 
 
 def encode(options: Namespace) -> None:
@@ -78,10 +78,6 @@ def evaluate(options: Namespace) -> None:
     from sepclr.benchmark.runner import evaluate_again
 
     _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
-
-
-def _kind(recipe: Recipe) -> str:
-    return recipe.independence if recipe.method == "sepclr" else recipe.method
 
 
 def _show(finished: Any) -> None:

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from torch import Tensor
 
-from sepclr.losses import attributes, class_alignment, quantity_alignment
+from sepclr.losses import class_alignment, quantity_alignment
+from sepclr.losses import kernel as kernels
 from sepclr.types import InputError
 
 from .problems import (
@@ -216,9 +217,11 @@ def test_block_by_block_it_is_the_same(pairs: int, monkeypatch: pytest.MonkeyPat
     s, attribute = first_dimensions(random_problem())
     value, gradients = value_and_gradients(lambda s: quantity_alignment(s, attribute), s)
     blocks: list[int] = []
-    checkpoint = attributes.checkpoint
-    monkeypatch.setattr(attributes, "checkpoint", lambda block, top, *a, **k: (blocks.append(top), checkpoint(block, top, *a, **k))[1])
-    monkeypatch.setattr(attributes, "PAIRS", pairs)
+    checkpoint = kernels.checkpoint
+    monkeypatch.setattr(
+        kernels, "checkpoint", lambda block, rows, *a, **k: (blocks.append(rows.start), checkpoint(block, rows, *a, **k))[1]
+    )
+    monkeypatch.setattr(kernels, "PAIRS", pairs)
     in_blocks, gradients_in_blocks = value_and_gradients(lambda s: quantity_alignment(s, attribute), s)
     assert blocks == list(range(0, 6, max(1, pairs // 6)))
     torch.testing.assert_close(in_blocks, value, rtol=1e-12, atol=1e-12)

@@ -13,7 +13,7 @@ from hypothesis import given
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from sepclr.losses import GaussianConditional, VariationalBound, conditional, full_precision, gaussian_log_density, vclub, vl1out, vub
+from sepclr.losses import GaussianConditional, VariationalBound, full_precision, gaussian_log_density, kernel, vclub, vl1out, vub
 from sepclr.types import InputError
 
 from .problems import (
@@ -230,9 +230,9 @@ def test_block_by_block_it_is_the_same(pairs: int, monkeypatch: pytest.MonkeyPat
     inputs = gaussians(random_problem())
     value, gradients = value_and_gradients(vl1out, *inputs)
     blocks: list[int] = []
-    checkpoint = conditional.checkpoint
-    monkeypatch.setattr(conditional, "checkpoint", lambda block, top, *a, **k: (blocks.append(top), checkpoint(block, top, *a, **k))[1])
-    monkeypatch.setattr(conditional, "PAIRS", pairs)
+    checkpoint = kernel.checkpoint
+    monkeypatch.setattr(kernel, "checkpoint", lambda block, rows, *a, **k: (blocks.append(rows.start), checkpoint(block, rows, *a, **k))[1])
+    monkeypatch.setattr(kernel, "PAIRS", pairs)
     in_blocks, gradients_in_blocks = value_and_gradients(vl1out, *inputs)
     assert blocks == list(range(0, 6, max(1, pairs // 18)))
     torch.testing.assert_close(in_blocks, value, rtol=1e-12, atol=1e-12)

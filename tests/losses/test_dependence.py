@@ -267,7 +267,9 @@ def test_block_by_block_it_is_the_same(measure: Term, pairs: int, monkeypatch: p
     value, gradients = value_and_gradients(measure, problem.c, problem.s)
     blocks: list[int] = []
     checkpoint = kernels.checkpoint
-    monkeypatch.setattr(kernels, "checkpoint", lambda block, top, *a, **k: (blocks.append(top), checkpoint(block, top, *a, **k))[1])
+    monkeypatch.setattr(
+        kernels, "checkpoint", lambda block, rows, *a, **k: (blocks.append(rows.start), checkpoint(block, rows, *a, **k))[1]
+    )
     monkeypatch.setattr(kernels, "PAIRS", pairs)
     in_blocks, gradients_in_blocks = value_and_gradients(measure, problem.c, problem.s)
     assert set(blocks) == set(range(0, 6, max(1, pairs // 6)))

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from benchmarks.losses import peak_bytes
 from hypothesis import given
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import normalize
-from torch.profiler import ProfilerActivity, profile
 
 from sepclr.losses import hide_background, joint_entropy, kernel_entropies, uniformity
 from sepclr.losses.fused import _forward
@@ -262,18 +262,6 @@ def test_what_is_kept_for_the_gradient_grows_linearly() -> None:
 
     assert kept(4000) <= 4 * kept(1000) + 10_000
     assert kept(4000) <= 4000 * (2 * 32 * 4 + 40)
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """The most that a piece of work held on the CPU beyond what was there before."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        work()
-    held = most = 0
-    for event in profiler.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            most = max(most, held)
-    return most
 
 
 @pytest.mark.parametrize("spread", [0.3, 2.0])

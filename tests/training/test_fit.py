@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
 from torch import nn
 
 from sepclr import nets
@@ -235,8 +236,11 @@ def test_bfloat16_is_left_alone_where_torch_would_leave_gradients_unset(
     assert used == [expected]
 
 
-class Idle:
+class Idle(Trainer):
     """A trainer that does nothing."""
+
+    def __init__(self) -> None:
+        pass
 
     def fit(self, *args: object, **kwargs: object) -> None:
         pass

@@ -113,6 +113,11 @@ class Recipe:
     nodes: int = 1
     strategy: str = "auto"
 
+    @property
+    def label(self) -> str:
+        """What people call the run: the way to independence for SepCLR, the method for others."""
+        return self.independence if self.method == "sepclr" else self.method
+
 
 PAPER = Recipe(
     data="digits-on-cifar",

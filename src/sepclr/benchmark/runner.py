@@ -239,7 +239,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         method, _ = load_method(finished.folder)
         codes = encode(method, test.x[torch.from_numpy(shown)])
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
-        views.append(RunView(name(finished.recipe), finished.rows, terms, codes.c.numpy(), codes.s.numpy(), _decoded(method, test)))
+        views.append(RunView(finished.recipe.label, finished.rows, terms, codes.c.numpy(), codes.s.numpy(), _decoded(method, test)))
     first = runs[0]
     made = read_json(first.folder.environment)
     page = Page(
@@ -255,7 +255,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         made={
             "Command": made["command"],
             "Commit": made["commit"] or "not a checkout",
-            "Training": "; ".join(f"{name(finished.recipe)}: {finished.seconds:.0f} s" for finished in runs),
+            "Training": "; ".join(f"{finished.recipe.label}: {finished.seconds:.0f} s" for finished in runs),
             "Machine": ", ".join(f"{name} {value}" for name, value in made["machine"].items() if value),
             "Versions": ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
             "Recipe": ", ".join(f"{name} {value}" for name, value in asdict(first.recipe).items()),
@@ -273,15 +273,10 @@ def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
     return {what: images.numpy() for what, images in made.items()}
 
 
-def name(recipe: Recipe) -> str:
-    """Name a run for people: the way to independence for SepCLR, the method for others."""
-    return recipe.independence if recipe.method == "sepclr" else recipe.method
-
-
 def print_rows(runs: Sequence[Finished]) -> None:
     """Print the table of runs on the same data set."""
     source = runs[0].source
-    rows = {name(run.recipe): run.rows for run in runs}
+    rows = {run.recipe.label: run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
 
 

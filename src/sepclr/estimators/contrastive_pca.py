@@ -102,10 +102,10 @@ class ContrastivePCA(LinearContrast):
         return values[::-1], vectors[:, ::-1]
 
     def _choose(self, target: Floats, background: Floats) -> tuple[float, Floats]:
+        if not all(isinstance(number, Integral) for number in (self.n_alphas, self.n_candidates)):
+            raise InputError(f"n_alphas, n_candidates: {self.n_alphas!r}, {self.n_candidates!r} are not whole numbers")
         if self.n_candidates < 2:
             raise InputError(f"n_candidates: {self.n_candidates}; give at least 2, of which α = 0 is one")
-        if not all(isinstance(number, Integral) and number > 0 for number in (self.n_alphas, self.n_candidates)):
-            raise InputError(f"n_alphas, n_candidates: {self.n_alphas!r}, {self.n_candidates!r} are not whole numbers of at least 1")
         if self.n_alphas < self.n_candidates:
             raise InputError(f"n_alphas: {self.n_alphas} for {self.n_candidates} candidates; give at least as many")
         if not -1 < self.max_log_alpha < np.inf:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from jaxtyping import Float, Real, Shaped
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
-from sepclr.losses.kernel import PAIRS, Bandwidth, bandwidths, full_precision, log_kernel, nothing
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, in_blocks, log_kernel, nothing
 from sepclr.types import Scalar
 
 
@@ -38,16 +35,12 @@ def quantity_alignment(s: Float[Tensor, " n"], attribute: Real[Tensor, " n"], ta
     s = full_precision(s)
     a = attribute.detach().to(s.dtype)
     taus = bandwidths(a[:, None], tau)
-    height = max(1, PAIRS // n)
 
-    def block(top: int, s: Tensor) -> Tensor:
-        like = log_kernel((a[top : top + height, None] - a).square(), taus).exp().to(s.dtype)
-        return (like * (s[top : top + height, None] - s).square()).sum()
+    def block(rows: slice, s: Tensor) -> Tensor:
+        like = log_kernel((a[rows, None] - a).square(), taus).exp().to(s.dtype)
+        return (like * (s[rows, None] - s).square()).sum(1)
 
-    if height >= n:
-        return block(0, s) / (n * (n - 1))
-    parts = [checkpoint(block, top, s, use_reentrant=False) for top in range(0, n, height)]
-    return torch.stack(cast(list[Tensor], parts)).sum() / (n * (n - 1))
+    return in_blocks(block, s, n=n, width=n).sum() / (n * (n - 1))
 
 
 def class_alignment(s: Float[Tensor, " n"], attribute: Shaped[Tensor, " n"]) -> Scalar:

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.checkpoint import checkpoint
 
-from sepclr.losses.gaussian import gaussian_kl
-from sepclr.losses.kernel import PAIRS, full_precision, mean_or_zero, nothing
+from sepclr.losses.gaussian import bounded, gaussian_kl
+from sepclr.losses.kernel import full_precision, in_blocks, mean_or_zero, nothing, without_self
 from sepclr.types import InputError, Scalar
 
 Bound = Literal["vclub", "vl1out", "vub"]
 Direction = Literal["sym", "c2s", "s2c"]
-
-LOG_VARIANCE = 8.0
-"""Largest absolute log-variance of a learnt q."""
 
 
 def gaussian_log_density(
@@ -84,18 +80,12 @@ def vl1out(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Fl
     if n < 2:
         return nothing(mean, log_variance, s)
     mean, log_variance, s = full_precision(mean), full_precision(log_variance), full_precision(s)
-    height = max(1, PAIRS // (n * max(d, 1)))
 
-    def block(top: int, mean: Tensor, log_variance: Tensor, s: Tensor) -> Tensor:
-        log_q = gaussian_log_density(s[top : top + height, None], mean, log_variance)  # (height, n): s of rows given c of columns
-        i = torch.arange(len(log_q), device=s.device)
-        return torch.logsumexp(log_q.index_put((i, top + i), log_q.new_tensor(-math.inf)), 1)
+    def block(rows: slice, mean: Tensor, log_variance: Tensor, s: Tensor) -> Tensor:
+        log_q = gaussian_log_density(s[rows, None], mean, log_variance)  # (rows, n): s of rows given c of columns
+        return torch.logsumexp(without_self(log_q, rows), 1)
 
-    if height >= n:
-        others = block(0, mean, log_variance, s)
-    else:
-        parts = [checkpoint(block, top, mean, log_variance, s, use_reentrant=False) for top in range(0, n, height)]
-        others = torch.cat(cast(list[Tensor], parts))
+    others = in_blocks(block, mean, log_variance, s, n=n, width=n * d)
     return (gaussian_log_density(s, mean, log_variance) - others).mean() + math.log(n - 1)
 
 
@@ -133,7 +123,7 @@ class GaussianConditional(nn.Module):
 
     def forward(self, given: Float[Tensor, "n d_given"]) -> tuple[Float[Tensor, "n d_of"], Float[Tensor, "n d_of"]]:
         """Compute mean and log-variance, each of shape (n, of)."""
-        return self.mean(given), LOG_VARIANCE * torch.tanh(self.log_variance(given) / LOG_VARIANCE)
+        return self.mean(given), bounded(self.log_variance(given))
 
 
 class VariationalBound(nn.Module):

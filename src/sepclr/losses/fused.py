@@ -66,15 +66,16 @@ def kernel_entropies(
     >>> {name: round(value.item(), 4) for name, value in kernel_entropies(z, z).items()}
     {'common_uniformity': -1.0, 'salient_uniformity': -1.0, 'joint_entropy': -0.5662}
     """
-    hidden = s if is_target is None else hide_background(s, is_target)
-    number = isinstance(tau, float | int) and tau > 0
-    taus = [] if number else [bandwidths(c, tau), bandwidths(hidden, tau)]
-    if len(c) < 2 or any(len(several) > 1 for several in taus):
-        values = uniformity(c, tau), uniformity(hidden, tau), joint_entropy(c, hidden, tau)
+    membership = torch.ones(len(c), dtype=torch.bool, device=c.device) if is_target is None else is_target
+    taus = [tau, tau]
+    # A plain number costs nothing to resolve, and the operation hides background by itself.
+    if len(c) < 2 or not (isinstance(tau, float | int) and tau > 0):
+        s = hide_background(s, membership)
+        taus = [bandwidths(z, tau) for z in (c, s)]
+    if len(c) < 2 or any(isinstance(several, Tensor) and len(several) > 1 for several in taus):
+        values = uniformity(c, tau), uniformity(s, tau), joint_entropy(c, s, tau)
     else:
-        tau_c, tau_s = (float(tau), float(tau)) if number else (float(taus[0]), float(taus[1]))
-        membership = torch.ones(len(c), dtype=torch.bool, device=c.device) if is_target is None else is_target
-        values = _forward(full_precision(c), full_precision(s), membership, tau_c, tau_s)[0].unbind()
+        values = _forward(full_precision(c), full_precision(s), membership, float(taus[0]), float(taus[1]))[0].unbind()
     return dict(zip(("common_uniformity", "salient_uniformity", "joint_entropy"), values, strict=True))
 
 

@@ -1,11 +1,19 @@
-"""Gaussian codes of variational autoencoders: their divergence from the prior."""
+"""Gaussians that networks give by mean and log-variance: bounds of the latter, divergence from the prior."""
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from sepclr.losses.kernel import full_precision
+
+LARGEST_LOG_VARIANCE = 8.0
+
+
+def bounded(log_variance: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Keep what a network gives as a log-variance within ±8, smoothly; shape (n, d)."""
+    return LARGEST_LOG_VARIANCE * torch.tanh(log_variance / LARGEST_LOG_VARIANCE)
 
 
 def gaussian_kl(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -85,24 +85,38 @@ def log_row_sums(
     """
     spaces = [full_precision(z) for z in spaces]
     others = spaces if others is None else [full_precision(z) for z in others]
-    n = len(spaces[0])
-    height = max(1, PAIRS // max(len(others[0]), 1))
 
-    def block(top: int, *codes: Tensor) -> Tensor:
+    def block(rows: slice, *codes: Tensor) -> Tensor:
         log_k = cast(Any, 0)
         for a, b, tau in zip(codes[: len(taus)], codes[len(taus) :], taus, strict=True):
             # Differences instead of a Gram matrix: no cancellation for close codes, and nothing that autocast would run in bfloat16.
-            distances = torch.cdist(a[top : top + height], b, compute_mode="donot_use_mm_for_euclid_dist")
+            distances = torch.cdist(a[rows], b, compute_mode="donot_use_mm_for_euclid_dist")
             log_k = log_k + log_kernel(distances.square(), tau)
-        if not with_self:
-            i = torch.arange(len(log_k), device=log_k.device)
-            log_k = log_k.index_put((i, top + i), log_k.new_tensor(-math.inf))
-        return torch.logsumexp(log_k, 1)
+        return torch.logsumexp(log_k if with_self else without_self(log_k, rows), 1)
 
+    return in_blocks(block, *spaces, *others, n=len(spaces[0]), width=len(others[0]))
+
+
+def in_blocks(block: Callable[..., Float[Tensor, " rows"]], *codes: Tensor, n: int, width: int) -> Float[Tensor, " n"]:
+    """Compute a value of each of n rows block by block, in memory linear in n, backward included.
+
+    Args:
+        block: from a slice of rows, and the codes, to the values of these rows.
+        codes: what ``block`` takes and what gets a gradient.
+        n: number of rows.
+        width: numbers that ``block`` holds at once for a row.
+    """
+    height = max(1, PAIRS // max(width, 1))
     if height >= n:
-        return block(0, *spaces, *others)
-    parts = [checkpoint(block, top, *spaces, *others, use_reentrant=False) for top in range(0, n, height)]
+        return block(slice(0, n), *codes)
+    parts = [checkpoint(block, slice(top, min(top + height, n)), *codes, use_reentrant=False) for top in range(0, n, height)]
     return torch.cat(cast(list[Tensor], parts))
+
+
+def without_self(log_values: Float[Tensor, "rows n"], rows: slice) -> Float[Tensor, "rows n"]:
+    """Leave the pairs of a sample with itself out of a block: their logarithms become −∞."""
+    i = torch.arange(len(log_values), device=log_values.device)
+    return log_values.index_put((i, rows.start + i), log_values.new_tensor(-math.inf))
 
 
 def log_mean_exp(x: Float[Tensor, "*rows n"]) -> Float[Tensor, "*rows"]:

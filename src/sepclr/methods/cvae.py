@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sepclr.losses import TotalCorrelation
 from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
-from sepclr.types import InputError, Outputs, Scalar
+from sepclr.types import Outputs, Scalar
 
 
 @dataclass(frozen=True)
@@ -66,20 +66,15 @@ class CVAE(ContrastiveVAE):
         critic_steps: int = 1,
         weights: CVAEWeights | None = None,
     ) -> None:
-        if fidelity not in ("paper", "released"):
-            raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
-        super().__init__(common, salient, decoder, TotalCorrelation(*dims, () if fidelity == "released" else (64, 64)), critic_steps)
-        self.fidelity = fidelity
+        hidden = () if fidelity == "released" else (64, 64)
+        super().__init__(common, salient, decoder, TotalCorrelation(*dims, hidden), critic_steps, fidelity)
         self.weights = weights or CVAEWeights()
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``reconstruction``, ``common``, ``salient`` and ``independence``."""
         assert self.adversary is not None
-        c, s = out["c"][is_target], out["s"][is_target]
-        dependence = self.adversary.loss(c, s)
-        if self.fidelity == "released":
-            dependence = self.adversary.together(c, s)
-        return evidence(out, is_target) | {"independence": dependence}
+        dependence = self.adversary.together if self.fidelity == "released" else self.adversary.loss
+        return evidence(out, is_target) | {"independence": dependence(out["c"][is_target], out["s"][is_target])}
 
     def critic_parameters(self) -> list[nn.Parameter]:
         """List the adversary's parameters; none as released, where it has no turn of its own."""

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from sepclr.losses import two_sample_mmd
 from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
-from sepclr.types import InputError, Outputs, Scalar
+from sepclr.types import Outputs, Scalar
 
 GAMMAS = tuple(10.0**k for k in range(-6, 7))
 """Inverse widths of the kernels: γ = 1/2τ."""
@@ -72,10 +72,7 @@ class MMcVAE(ContrastiveVAE):
         fidelity: Fidelity = "paper",
         weights: MMcVAEWeights | None = None,
     ) -> None:
-        if fidelity not in ("paper", "released"):
-            raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
-        super().__init__(common, salient, decoder)
-        self.fidelity = fidelity
+        super().__init__(common, salient, decoder, fidelity=fidelity)
         self.weights = weights or MMcVAEWeights()
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:

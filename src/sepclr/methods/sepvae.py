@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sepclr.losses import TotalCorrelation, full_precision
+from sepclr.losses.kernel import mean_or_zero
 from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
-from sepclr.types import Batch, InputError, Outputs, Scalar
+from sepclr.types import Batch, Outputs, Scalar
 
 RELEASED_CLASSIFICATION = 1e-10
 """Weight of the classifier in the release."""
@@ -77,9 +78,7 @@ class SepVAE(ContrastiveVAE):
         critic_steps: int = 1,
         weights: SepVAEWeights | None = None,
     ) -> None:
-        if fidelity not in ("paper", "released"):
-            raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
-        super().__init__(common, salient, decoder, TotalCorrelation(*dims), critic_steps)
+        super().__init__(common, salient, decoder, TotalCorrelation(*dims), critic_steps, fidelity)
         self.classifier = nn.Linear(dims[1], 1)
         self.weights = weights or SepVAEWeights(classification=RELEASED_CLASSIFICATION if fidelity == "released" else 1.0)
 
@@ -95,9 +94,9 @@ class SepVAE(ContrastiveVAE):
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the terms ``reconstruction``, ``common``, ``salient``, ``information_less``, ``independence``, ``classification``."""
         assert self.adversary is not None
-        n, targets = max(len(is_target), 1), max(int(is_target.sum()), 1)
+        n = max(len(is_target), 1)
         return evidence(out, is_target) | {
             "information_less": out["mean_s"][~is_target].square().sum() / (2 * n),
-            "independence": self.adversary.logits(out["c"][is_target], out["s"][is_target]).relu().sum() / targets,
+            "independence": mean_or_zero(self.adversary.logits(out["c"][is_target], out["s"][is_target]).relu()),
             "classification": binary_cross_entropy_with_logits(out["logit"], is_target.to(out["logit"].dtype), reduction="sum") / n,
         }

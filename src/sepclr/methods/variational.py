@@ -17,13 +17,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sepclr.losses import TotalCorrelation, full_precision, gaussian_kl, hide_background
+from sepclr.losses.gaussian import bounded
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 from sepclr.views import pixels
 
 Fidelity = Literal["paper", "released"]
 """The paper's intent, or what the authors' program does where that differs."""
-
-LARGEST_LOG_VARIANCE = 8.0
 
 
 class ContrastiveVAE(nn.Module):
@@ -35,9 +34,10 @@ class ContrastiveVAE(nn.Module):
         decoder: d, from (n, d_c + d_s) to samples (n, ...).
         adversary: tells pairs (c_i, s_i) from shuffled ones; it learns in turns.
         critic_steps: steps of the adversary before each step of the others.
+        fidelity: ``paper`` or ``released``.
 
     Raises:
-        InputError: no step of the adversary.
+        InputError: unknown fidelity, or no step of the adversary.
     """
 
     def __init__(
@@ -47,12 +47,15 @@ class ContrastiveVAE(nn.Module):
         decoder: nn.Module,
         adversary: TotalCorrelation | None = None,
         critic_steps: int = 1,
+        fidelity: Fidelity = "paper",
     ) -> None:
         super().__init__()
+        if fidelity not in ("paper", "released"):
+            raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
         if critic_steps < 1:
             raise InputError(f"critic_steps: {critic_steps} is not at least 1")
         self.common, self.salient, self.decoder = common, salient, decoder
-        self.adversary, self.critic_steps = adversary, critic_steps
+        self.adversary, self.critic_steps, self.fidelity = adversary, critic_steps, fidelity
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
         """Compute what the terms need of the first view: means and log-variances, samples c and s, and each sample's squared error."""
@@ -121,7 +124,7 @@ def evidence(out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
 def _gaussian(output: Tensor) -> tuple[Tensor, Tensor]:
     """Split what an encoder gives into mean and log-variance, the latter within ±8."""
     mean, log_variance = full_precision(output).chunk(2, 1)
-    return mean, LARGEST_LOG_VARIANCE * torch.tanh(log_variance / LARGEST_LOG_VARIANCE)
+    return mean, bounded(log_variance)
 
 
 def _sample(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -35,9 +35,7 @@ def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.M
     from monai.networks.layers.factories import Conv
 
     halvings = _halvings(sample_shape)
-    convolution = Conv[Conv.CONV, len(sample_shape) - 1]
-    channels = [sample_shape[0], *[width] * (halvings - 1), LAST]
-    stages = [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
+    stages = _stages(Conv[Conv.CONV, len(sample_shape) - 1], [sample_shape[0], *[width] * (halvings - 1), LAST])
     flat = LAST * math.prod(side // 2**halvings for side in sample_shape[1:])
     return _awake(nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, LAST), nn.ReLU(), nn.Linear(LAST, dim)))
 
@@ -62,12 +60,15 @@ def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module
     from monai.networks.layers.factories import Conv
 
     halvings = _halvings(sample_shape)
-    convolution = Conv[Conv.CONVTRANS, len(sample_shape) - 1]
     start = [side // 2**halvings for side in sample_shape[1:]]
-    channels = [LAST, *[width] * (halvings - 1), sample_shape[0]]
-    stages = [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
+    stages = _stages(Conv[Conv.CONVTRANS, len(sample_shape) - 1], [LAST, *[width] * (halvings - 1), sample_shape[0]])
     unflattened = [nn.Linear(dim, LAST), nn.ReLU(), nn.Linear(LAST, LAST * math.prod(start)), nn.ReLU(), nn.Unflatten(1, (LAST, *start))]
     return _awake(nn.Sequential(*unflattened, *stages[:-1], nn.Sigmoid()))
+
+
+def _stages(convolution: type[nn.Module], channels: Sequence[int]) -> list[nn.Module]:
+    """Make convolutions 4-wide of stride 2 from each number of channels to the next, a ReLU behind each."""
+    return [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
 
 
 def _awake(network: nn.Sequential) -> nn.Sequential:

@@ -8,9 +8,9 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from sepclr.reports.scores import LOWER_IS_BETTER
 from sepclr.types import Row
 
-LOWER_IS_BETTER = "mae"
 METRIC = {"strict": "balanced_accuracy", "published": "accuracy"}
 """The metric of classes that each protocol stands for; the rows hold the others."""
 
@@ -30,7 +30,7 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
         for heading in ("from c", "from s", "chance", "untrained\nc, s"):
             table.add_column(heading, justify="right")
         for name, rows in runs.items():
-            shown = [row for row in rows if row["protocol"] == protocol and row["metric"] in (METRIC[protocol], LOWER_IS_BETTER)]
+            shown = [row for row in rows if row["protocol"] == protocol and row["metric"] in {METRIC[protocol], *LOWER_IS_BETTER}]
             cells = {(row["attribute"], row["encoder"], row["space"]): row for row in shown}
             for attribute in dict.fromkeys(row["attribute"] for row in shown):
                 from_c, from_s = (_score(cells[attribute, "trained", space]) for space in "cs")
@@ -47,10 +47,10 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
 
 
 def _score(row: Row) -> str:
-    if row["metric"] == LOWER_IS_BETTER:
+    if row["metric"] in LOWER_IS_BETTER:
         return f"{row['score']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
     return f"{100 * row['score']:.1f} ({100 * row['low']:.0f}–{100 * row['high']:.0f})"
 
 
 def _number(row: Row, field: Literal["score", "chance"]) -> str:
-    return f"{row[field]:.2f}" if row["metric"] == LOWER_IS_BETTER else f"{100 * row[field]:.1f}"
+    return f"{row[field]:.2f}" if row["metric"] in LOWER_IS_BETTER else f"{100 * row[field]:.1f}"

@@ -121,19 +121,15 @@ def fit(
         on_cpu = accelerator == "cpu" and settings.precision == "auto" and precision == "bf16-mixed"
         if on_cpu and _strides_over_points(method, views(cohort.x[:2])):
             precision = "32-true"
-        trainer = Trainer(
+        trainer = _trainer(
+            settings,
+            precision,
             max_epochs=settings.max_epochs,
-            accelerator=accelerator,
-            devices=settings.devices,
-            num_nodes=settings.nodes,
-            strategy=settings.strategy,
-            precision=cast(Any, precision),
             callbacks=callbacks,
             logger=loggers,
             plugins=[AtomicCheckpoints()],
             enable_checkpointing=folder is not None,
             enable_progress_bar=progress,
-            enable_model_summary=False,
             log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
             use_distributed_sampler=False,  # Batches deals out the samples of each process
             reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches
@@ -167,24 +163,26 @@ def check(settings: Settings) -> None:
     Raises:
         InputError: an accelerator, devices, strategy or precision that cannot be used here.
     """
-    accelerator = resolve_accelerator(settings.accelerator)
-    precision = resolve_precision(settings.precision, accelerator)
+    precision = resolve_precision(settings.precision, resolve_accelerator(settings.accelerator))
     try:
         with quiet_lightning():
-            Trainer(
-                accelerator=accelerator,
-                devices=settings.devices,
-                num_nodes=settings.nodes,
-                strategy=settings.strategy,
-                precision=cast(Any, precision),
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-            )
+            _trainer(settings, precision, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         given = ", ".join(f"{name} {getattr(settings, name)!r}" for name in ("accelerator", "devices", "nodes", "strategy", "precision"))
         raise InputError(f"{given}: Lightning cannot use these: {str(error).splitlines()[0]}") from None
+
+
+def _trainer(settings: Settings, precision: str, **options: Any) -> Trainer:
+    """Make a trainer on what the settings name, with further options of Lightning's."""
+    return Trainer(
+        accelerator=resolve_accelerator(settings.accelerator),
+        devices=settings.devices,
+        num_nodes=settings.nodes,
+        strategy=settings.strategy,
+        precision=cast(Any, precision),
+        enable_model_summary=False,
+        **options,
+    )
 
 
 def resolve_precision(precision: str, accelerator: str) -> str:

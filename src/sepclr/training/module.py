@@ -92,11 +92,11 @@ class Training(LightningModule):
             terms = self.method.terms(out, is_target)
         weights = asdict(cast(Any, self.method.weights))
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-        optimiser = self._optimisers()[0]
+        optimiser = _listed(self.optimizers())[0]
         optimiser.zero_grad()
         self.manual_backward(loss)
         optimiser.step()
-        for schedule in self._schedules():
+        for schedule in _listed(self.lr_schedulers()):
             schedule.step()
         for name, value in {**terms, **logged, "loss": loss}.items():
             self.log(name, value.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
@@ -107,7 +107,7 @@ class Training(LightningModule):
             return {}
         method = cast(HasCritic, self.method)
         held = {name: value.detach() for name, value in out.items()}
-        optimiser = self._optimisers()[1].optimizer  # the bare one: losses are in float32 and need no scaler
+        optimiser = _listed(self.optimizers())[1].optimizer  # the bare one: losses are in float32 and need no scaler
         loss = torch.zeros(())
         for _ in range(method.critic_steps):
             optimiser.zero_grad()
@@ -115,13 +115,6 @@ class Training(LightningModule):
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         return {"critic": loss}
-
-    def _optimisers(self) -> list[Any]:
-        return cast(list[Any], self.optimizers(use_pl_optimizer=True) if self.critic else [self.optimizers()])
-
-    def _schedules(self) -> list[Any]:
-        schedules = self.lr_schedulers()
-        return [] if schedules is None else cast(list[Any], schedules if isinstance(schedules, list) else [schedules])
 
     def configure_optimizers(self) -> Any:
         """Set up Adam and its schedule, once for the method and once for its critic."""
@@ -133,6 +126,11 @@ class Training(LightningModule):
         steps = max(int(self.trainer.estimated_stepping_batches), 2)
         cosine = torch.optim.lr_scheduler.OneCycleLR
         return optimisers, [cosine(optimiser, self.learning_rate, total_steps=steps, pct_start=0.1) for optimiser in optimisers]
+
+
+def _listed(several: Any) -> list[Any]:
+    """Undo that Lightning gives one alone, and None for none."""
+    return several if isinstance(several, list) else [] if several is None else [several]
 
 
 def by_layout(x: Tensor, images: torch.memory_format) -> Tensor:
