@@ -8,11 +8,11 @@ from dataclasses import fields
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
-from sepclr.benchmark.recipes import DEMO, PROFILES, Profile, Recipe, adapted, changed
+from sepclr.benchmark.recipes import DEMO, PROFILES, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     name = options.command
     options = options[name]
-    if name == "fit":
-        name = f"fit {options.data}"
-        options = options[options.data]
+    if name in ("fit", "benchmark"):
+        data = options.data
+        name, options = f"{name} {data}", options[data]
     from sepclr.types import InputError
 
     try:
@@ -52,7 +52,7 @@ def fit_digits_on_cifar(options: Namespace) -> None:
     """Train on digits over CIFAR-10 photographs, in the layouts of their publishers."""
     from sepclr.benchmark.runner import run
 
-    recipe = changed(adapted(PROFILES[options.profile], options.method or "sepclr"), vars(options))
+    recipe = changed(adapted(PROFILES["digits-on-cifar", options.profile], options.method or "sepclr"), vars(options))
     name = f"digits-on-cifar-{options.profile}-{recipe.label}-{recipe.seed}"
     _show(run(recipe, _out(options, name), root=Path(options.root), download=options.download, resume=options.resume))
 
@@ -63,6 +63,16 @@ def fit_marked_digits(options: Namespace) -> None:
 
     recipe = changed(adapted(DEMO, options.method or "sepclr"), vars(options))
     _show(run(recipe, _out(options, f"marked-digits-{recipe.label}-{recipe.seed}"), resume=options.resume))
+
+
+def benchmark_digits_on_cifar(options: Namespace) -> None:
+    """Table 1 of the paper: all methods and all ways to independence on digits over CIFAR-10 photographs."""
+    _benchmark("digits-on-cifar", options)
+
+
+def benchmark_marked_digits(options: Namespace) -> None:
+    """The same methods on marked digits, which ship with scikit-learn."""
+    _benchmark("marked-digits", options)
 
 
 def encode(options: Namespace) -> None:
@@ -78,6 +88,30 @@ def evaluate(options: Namespace) -> None:
     from sepclr.benchmark.runner import evaluate_again
 
     _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
+
+
+def _benchmark(data: DataName, options: Namespace) -> None:
+    from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
+    from sepclr.benchmark.plan import plan
+    from sepclr.benchmark.table import print_status, show_table
+    from sepclr.types import InputError
+
+    given = {name: value for name, value in vars(options).items() if name not in ("independence", "backend")}
+    jobs = plan(data, options.profile, methods=options.methods, independence=options.independence, seeds=options.seeds, options=given)
+    name = f"{data}-{options.profile}"
+    places = Places(
+        Path(options.runs or f"runs/benchmark-{name}").absolute(),
+        Path(options.results or f"results/{name}.jsonl").absolute(),
+        Path(options.root).absolute() if options.root else None,
+    )
+    if options.status:
+        print_status(jobs, places)
+        return
+    check_jobs(jobs, places, download=options.download)
+    failed = run_jobs(jobs, places, workers=options.jobs, backend=options.backend, scheduler=options.scheduler)
+    show_table(jobs, places)
+    if failed:
+        raise InputError(f"{len(failed)} runs failed; the same command goes on with them\n" + "\n".join(failed))
 
 
 def _show(finished: Any) -> None:
@@ -109,6 +143,13 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     cifar.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
     data.add_subcommand("digits-on-cifar", cifar, help=fit_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _recipe_parser(fit_marked_digits, "DEMO"), help=fit_marked_digits.__doc__)
+
+    benchmark = ArgumentParser(description="Run the rows of a table, each once; what is there is kept, what was cut goes on.")
+    commands.add_subcommand("benchmark", benchmark, help=benchmark.description)
+    data = benchmark.add_subcommands(dest="data")
+    data.add_subcommand("digits-on-cifar", _benchmark_parser(benchmark_digits_on_cifar), help=benchmark_digits_on_cifar.__doc__)
+    data.add_subcommand("marked-digits", _benchmark_parser(benchmark_marked_digits), help=benchmark_marked_digits.__doc__)
+
     encode_parser = ArgumentParser(description=encode.__doc__)
     encode_parser.add_argument("run", type=str, help="folder of the run")
     encode_parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")
@@ -124,24 +165,68 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
         "demo": demo,
         "fit digits-on-cifar": fit_digits_on_cifar,
         "fit marked-digits": fit_marked_digits,
+        "benchmark digits-on-cifar": benchmark_digits_on_cifar,
+        "benchmark marked-digits": benchmark_marked_digits,
         "encode": encode,
         "evaluate": evaluate,
     }
 
 
 def _recipe_parser(command: Callable[[Namespace], None], default: str) -> ArgumentParser:
-    """Make a parser with an option for every field of a recipe, so that a new field is an option without a line here."""
     parser = ArgumentParser(description=command.__doc__)
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    _add_fields(parser, default)
+    return parser
+
+
+def _benchmark_parser(command: Callable[[Namespace], None]) -> ArgumentParser:
+    parser = ArgumentParser(description=command.__doc__)
+    parser.add_argument("--config", action="config", help="YAML file with any of the options below")
+    names, ways = get_args(MethodName), get_args(Independence)
+    parser.add_argument(
+        "--methods", type=_several(names), default=[], help=f"some of {', '.join(names)}, with commas (default: the table's)"
+    )
+    parser.add_argument("--independence", type=_several(ways), default=[], help=f"of {', '.join(ways)} (default: the table's)")
+    parser.add_argument("--seeds", type=_several(None), default=[0], help="seeds of each row, with commas (default: 0)")
+    parser.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders, minutes; paper: ResNet-18s as published")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, which share the cores (default: 1)")
+    parser.add_argument("--backend", type=Literal["loky", "dask"], default="loky", help="processes on this machine, or dask's workers")
+    parser.add_argument("--scheduler", type=str, default=None, help="address of dask's scheduler")
+    parser.add_argument("--root", type=str, default=None, help="folder of the data, for data sets that need one")
+    parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
+    parser.add_argument("--runs", type=str, default=None, help="folder of the runs (default: one under runs/)")
+    parser.add_argument("--results", type=str, default=None, help="file of the rows (default: one in results/)")
+    parser.add_argument("--status", action="store_true", help="show what is done, running, cut or missing, and start nothing")
+    _add_fields(parser, "the profile", without=("method", "independence", "seed"))
+    return parser
+
+
+def _several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
+    """Make a type for words of a known set, or for whole numbers, with commas between them."""
+
+    def words(given: Any) -> list[Any]:
+        parts = given if isinstance(given, list) else [word.strip() for word in str(given).split(",")]
+        for part in parts:
+            if known is None and not str(part).isdecimal():
+                raise ValueError(f"{part!r} is not a whole number of 0 or larger")
+            if known is not None and part not in known:
+                raise ValueError(f"{part!r} is unknown; choose from {', '.join(known)}")
+        return [int(part) for part in parts] if known is None else parts
+
+    words.__name__ = "names" if known else "numbers"
+    return words
+
+
+def _add_fields(parser: ArgumentParser, default: str, without: Sequence[str] = ()) -> None:
+    """Add an option for every field of a recipe, so that a new field is an option without a line here."""
     lines = [line.strip() for line in (Recipe.__doc__ or "").splitlines()]
     hints = get_type_hints(Recipe)
     for field in fields(Recipe):
-        if field.name != "data":
+        if field.name not in ("data", *without):
             about = next(line.partition(": ")[2] for line in lines if line.startswith(f"{field.name}: "))
             parser.add_argument(f"--{field.name}", type=hints[field.name] | None, default=None, help=f"{about} (default: of {default})")
-    return parser
 
 
 if __name__ == "__main__":

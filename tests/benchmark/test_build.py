@@ -86,8 +86,8 @@ def test_a_released_sepvae_keeps_a_weight_that_is_given():
 
 def test_adapted_recipes_are_as_long_as_sepclr_s_in_time_on_a_cpu_and_in_epochs_as_published():
     assert adapted(CPU, "sepclr") == CPU
-    assert adapted(CPU, "cvae").max_epochs == EPOCHS["variational"]["digits-on-cifar"]
-    assert adapted(DEMO, "simclr").max_epochs == EPOCHS["simclr"]["marked-digits"]
+    assert adapted(CPU, "cvae").max_epochs == EPOCHS["digits-on-cifar"]["cvae"]
+    assert adapted(DEMO, "simclr").max_epochs == EPOCHS["marked-digits"]["simclr"]
     assert adapted(PAPER, "cvae").max_epochs == PAPER.max_epochs
     variational = adapted(PAPER, "sepvae")
     assert (variational.common_dim, variational.salient_dim, variational.batch_size, variational.learning_rate) == (64, 64, 512, 1e-3)

@@ -68,7 +68,13 @@ class RunFolder:
 
     def history(self) -> list[dict[str, float | int]]:
         """Read the metrics of each epoch; empty before the first one ended."""
-        return [json.loads(line) for line in self.metrics.read_text().splitlines()] if self.metrics.exists() else []
+        lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
+        # An epoch that a kill cut off from its checkpoint is trained, and noted, again.
+        return list({line["epoch"]: line for line in map(json.loads, lines)}.values())
+
+    def seconds(self) -> float:
+        """Add up the time of training, over all sessions."""
+        return sum(epoch["seconds"] for epoch in self.history())
 
     def write_rows(self, rows: Sequence[Row]) -> None:
         """Write the rows in place of those that were there."""
@@ -90,7 +96,7 @@ class RunFolder:
         return Recipe(**(config | {"jitter": tuple(config["jitter"])}))
 
 
-def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None) -> RunFolder:
+def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, command: str | None = None) -> RunFolder:
     """Start a run's folder, or find it again.
 
     Args:
@@ -98,6 +104,7 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None) 
         recipe: of the run.
         resume: go on from what lies there.
         root: folder of the data, noted for later evaluations.
+        command: what makes the run; the words of this process if not given.
 
     Returns:
         The folder.
@@ -115,7 +122,7 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None) 
         if not os.access(path, os.W_OK):
             raise PermissionError(f"{path} is read-only")
         write_whole(folder.config, yaml.safe_dump(asdict(recipe) | {"jitter": list(recipe.jitter)}, sort_keys=False))
-        write_whole(folder.environment, json.dumps(environment() | {"root": str(root.resolve()) if root else None}, indent=1))
+        write_whole(folder.environment, json.dumps(environment(command) | {"root": str(root.resolve()) if root else None}, indent=1))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from None
     return folder
@@ -135,13 +142,13 @@ def write_whole(path: Path, text: str) -> None:
     part.replace(path)
 
 
-def environment() -> dict[str, Any]:
-    """Describe where a run is made: command, versions, commit of the code, machine."""
+def environment(command: str | None = None) -> dict[str, Any]:
+    """Describe where a run is made: command (the words of this process if not given), versions, commit of the code, machine."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": commit(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu},

@@ -55,7 +55,14 @@ class Finished:
 
 
 def run(
-    recipe: Recipe, out: Path, *, root: Path | None = None, download: bool = False, resume: bool = False, progress: bool = True
+    recipe: Recipe,
+    out: Path,
+    *,
+    root: Path | None = None,
+    download: bool = False,
+    resume: bool = False,
+    progress: bool = True,
+    command: str | None = None,
 ) -> Finished:
     """Train and evaluate a recipe into a folder; of several processes only the first comes back.
 
@@ -66,12 +73,33 @@ def run(
         download: fetch missing data into ``root``.
         resume: go on with the run in ``out``.
         progress: show a bar with the terms of the loss.
+        command: what makes the same run again; the words of this process if not given.
 
     Returns:
         The run, its model, rows and report written.
 
     Raises:
         InputError: data, options or a folder that cannot be used; training has not started then.
+    """
+    source = sources.load(recipe.data, root, download=download)
+    method, views, settings = prepare(recipe, source)
+    folder = open_folder(out, recipe, resume=resume, root=root, command=command) if is_first() else RunFolder(out)
+    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
+    if not is_first():
+        sys.exit()  # the first process evaluates and writes; the others have done their part
+    save_file(
+        {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()},
+        folder.model,
+        metadata={"sample_shape": json.dumps(list(source.train.x.shape[1:]))},
+    )
+    return evaluate(folder, source)
+
+
+def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor], Settings]:
+    """Make what a recipe is trained with, and find out before anything is written whether it can be.
+
+    Raises:
+        InputError: options that cannot be used, or too few samples for a batch.
     """
     settings = Settings(
         recipe.max_epochs,
@@ -85,21 +113,9 @@ def run(
         recipe.nodes,
     )
     check(settings)
-    source = sources.load(recipe.data, root, download=download)
-    Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains before there is a folder
+    Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
     shape = source.train.x.shape[1:]
-    method = build(recipe, shape)
-    views = _views(recipe, shape[0])
-    folder = open_folder(out, recipe, resume=resume, root=root) if is_first() else RunFolder(out)
-    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
-    if not is_first():
-        sys.exit()  # the first process evaluates and writes; the others have done their part
-    save_file(
-        {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()},
-        folder.model,
-        metadata={"sample_shape": json.dumps(list(shape))},
-    )
-    return evaluate(folder, source)
+    return build(recipe, shape), _views(recipe, shape[0]), settings
 
 
 def _views(recipe: Recipe, channels: int) -> Callable[[Tensor], Tensor]:
@@ -154,12 +170,17 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
         for protocol, cohort in source.tests.items():
             test = probed(network, cohort)
             rows += probe(train, test, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)
-    folder.write_rows(rows)
-    seconds = sum(epoch["seconds"] for epoch in folder.history())
-    finished = Finished(folder, recipe, source, rows, seconds)
-    write_results(folder.results, [result(finished, protocol) for protocol in source.tests])
-    write_report(folder.report, [finished])
-    return finished
+    whole = Finished(folder, recipe, source, rows, folder.seconds())
+    write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
+    write_report(folder.report, [whole])
+    folder.write_rows(rows)  # the last, for where there are rows nothing is missing
+    return whole
+
+
+def read_finished(folder: RunFolder, source: Source) -> Finished:
+    """Read back a run with its evaluation."""
+    rows = [cast(Row, json.loads(line)) for line in folder.rows.read_text().splitlines()]
+    return Finished(folder, folder.recipe(), source, rows, folder.seconds())
 
 
 def evaluate_again(path: Path, root: Path | None = None) -> Finished:
@@ -192,32 +213,37 @@ def probed(method: Method, cohort: Cohort) -> Probed:
     return Probed(spaces, cohort.is_target.numpy(), cohort.attributes)
 
 
-def result(finished: Finished, protocol: ProbeProtocol) -> Mapping[str, Any]:
+def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     """Summarise a run as a line for ``results/``: balanced accuracy of the codes, for ``published`` plain accuracy."""
     metric = "accuracy" if protocol == "published" else "balanced_accuracy"
+    columns = run.source.columns
     place = {"c": "common", "s": "salient"}
-    rows = [row for row in finished.rows if row["protocol"] == protocol and row["metric"] == metric and row["space"] in place]
+    rows = [row for row in run.rows if row["protocol"] == protocol and row["metric"] == metric and row["space"] in place]
     delta = delta_tot(
-        [row for row in finished.rows if row["protocol"] == protocol],
-        common=finished.source.common_attributes,
-        salient=finished.source.salient_attributes,
+        [row for row in run.rows if row["protocol"] == protocol],
+        common=run.source.common_attributes,
+        salient=run.source.salient_attributes,
         metric=metric,
     )
 
-    def scores(encoder: str) -> dict[str, float]:
-        return {f"{row['attribute']}_{place[row['space']]}": row["score"] for row in rows if row["encoder"] == encoder}
+    def cells(encoder: str) -> dict[str, Row]:
+        return {
+            f"{columns.get(row['attribute'], row['attribute'])}_{place[row['space']]}": row for row in rows if row["encoder"] == encoder
+        }
 
-    made = read_json(finished.folder.environment)
+    made = read_json(run.folder.environment)
+    scores = {name: row["score"] for name, row in cells("trained").items()}
     return {
-        "recipe": asdict(finished.recipe),
+        "recipe": asdict(run.recipe),
         "protocol": protocol,
-        "method": finished.recipe.method,
-        "independence": finished.recipe.independence if finished.recipe.method == "sepclr" else "",
-        "seed": finished.recipe.seed,
-        "scores": scores("trained") | {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]},
-        "untrained": scores("untrained"),
-        "chance": {row["attribute"]: row["chance"] for row in rows},
-        "seconds": finished.seconds,
+        "method": run.recipe.method,
+        "independence": run.recipe.independence if run.recipe.method == "sepclr" else "",
+        "seed": run.recipe.seed,
+        "scores": scores | {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]},
+        "intervals": {name: [row["low"], row["high"]] for name, row in cells("trained").items()},
+        "untrained": {name: row["score"] for name, row in cells("untrained").items()},
+        "chance": {name.rpartition("_")[0]: row["chance"] for name, row in cells("trained").items()},
+        "seconds": run.seconds,
         "commit": made["commit"],
         "versions": made["versions"],
         "machine": made["machine"],

@@ -23,6 +23,7 @@ class Source:
         common_attributes: names of the attributes that belong into c.
         salient_attributes: names of the attributes that belong into s.
         class_names: names of integer classes, for the attributes that have them.
+        columns: what published tables call an attribute, where they call it something else.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Source:
     common_attributes: Sequence[str]
     salient_attributes: Sequence[str]
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(name: str, root: Path | None = None, *, download: bool = False) -> Source:
@@ -73,5 +75,6 @@ def load(name: str, root: Path | None = None, *, download: bool = False) -> Sour
             common_attributes=("object",),
             salient_attributes=("digit",),
             class_names={"object": digits_on_cifar.CLASSES},
+            columns={"digit": "digits", "object": "objects"},
         )
     raise InputError(f"data: {name!r} is unknown; choose marked-digits or digits-on-cifar")

@@ -1,0 +1,113 @@
+"""The rows of a table: which recipes it is made of, and the name by which each is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, get_args
+
+from sepclr.benchmark.recipes import PROFILES, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
+from sepclr.types import InputError
+
+METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr")
+"""Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928) and SimCLR, which separates nothing."""
+
+INDEPENDENCE: tuple[Independence, ...] = tuple(name for name in get_args(Independence) if name != "hsic")
+"""Ways to independence of a table: those of Table 1."""
+
+WHERE = ("accelerator", "devices", "nodes", "strategy")
+"""Fields that say where a recipe runs, and nothing about its numbers."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a table.
+
+    Attributes:
+        recipe: what is run, with its seed.
+        profile: the size of machine that it is meant for.
+    """
+
+    recipe: Recipe
+    profile: Profile
+
+    @property
+    def key(self) -> str:
+        """Address by content: equal for equal recipes, whatever the machine and whatever fields later versions add."""
+        standing = asdict(Recipe(self.recipe.data))
+        deciding = {name: value for name, value in asdict(self.recipe).items() if name not in WHERE and value != standing[name]}
+        return hashlib.sha256(json.dumps({"data": self.recipe.data} | deciding, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        return f"{self.recipe.label}-{self.recipe.seed}-{self.key}"
+
+    @property
+    def command(self) -> str:
+        """The command that makes this row alone."""
+        recipe = self.recipe
+        words = ["sepclr benchmark", recipe.data, f"--profile {self.profile}", f"--methods {recipe.method}", f"--seeds {recipe.seed}"]
+        if recipe.method == "sepclr":
+            words.append(f"--independence {recipe.independence}")
+        usual = _recipe(recipe.data, self.profile, recipe.method, recipe.independence, recipe.seed)
+        for field in fields(Recipe):
+            value = getattr(recipe, field.name)
+            if value != getattr(usual, field.name):
+                words.append(f"--{field.name} {json.dumps(value, separators=(',', ':'))}")
+        return " ".join(words)
+
+
+def plan(
+    data: DataName,
+    profile: Profile = "cpu",
+    *,
+    methods: Sequence[MethodName] = (),
+    independence: Sequence[Independence] = (),
+    seeds: Iterable[int] = (0,),
+    options: Mapping[str, Any] | None = None,
+) -> list[Job]:
+    """List the runs of a table, every row's first seed before the second of any.
+
+    Args:
+        data: name of the data set.
+        profile: size of machine.
+        methods: which methods; all of the table if none is given, or SepCLR alone where ``independence`` is.
+        independence: which of SepCLR's ways to independence; all of the table if none is given.
+        seeds: seeds of each row.
+        options: fields of every recipe that differ from its profile; None stands for the profile's own.
+
+    Returns:
+        The runs.
+
+    Raises:
+        InputError: no such profile, a seed that is given twice or is negative, or ways to independence without SepCLR.
+    """
+    if (data, profile) not in PROFILES:
+        known = ", ".join(size for name, size in PROFILES if name == data)
+        raise InputError(f"profile: {data} has no recipe for {profile!r}; choose {known}")
+    seeds = list(seeds)
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give one or more different ones, 0 or larger")
+    chosen = methods or (("sepclr",) if independence else METHODS)
+    if independence and "sepclr" not in chosen:
+        raise InputError(f"independence: {', '.join(chosen)} keep c and s apart in their own way; add sepclr to --methods")
+    rows: list[tuple[MethodName, Independence]] = []
+    for method in dict.fromkeys(chosen):
+        ways: Sequence[Independence] = (independence or INDEPENDENCE) if method == "sepclr" else ("none",)
+        rows += [(method, way) for way in dict.fromkeys(ways)]
+    jobs = []
+    for seed in seeds:
+        for method, way in rows:
+            jobs.append(Job(changed(_recipe(data, profile, method, way, seed), dict(options or {})), profile))
+    return jobs
+
+
+def _recipe(data: DataName, profile: Profile, method: MethodName, independence: Independence, seed: int) -> Recipe:
+    recipe = replace(adapted(PROFILES[data, profile], method), seed=seed)
+    if method == "sepclr":
+        recipe = replace(recipe, independence=independence)
+    # By its paper's intent cVAE is ConVAE; as its authors released it, it is a row of its own.
+    return replace(recipe, fidelity="released") if method == "cvae" else recipe
