@@ -24,7 +24,7 @@ bench: .venv/installed  ## speed, memory and truth of the losses; a quarter of a
 	$(BIN)/python benchmarks/mutual_information.py
 
 docs: .venv/installed  ## write the numbers of results/ into README and docs
-	$(BIN)/python -m sepclr.reports.tables results README.md docs/*.md
+	$(BIN)/python -m sepclr.benchmark.pages results README.md docs/*.md
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

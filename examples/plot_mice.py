@@ -6,7 +6,7 @@ having seen it; this is Figure 2 of Abid, Zhang, Bagaria, Zou, Nature Communicat
 the silhouette (−1 to 1) of the two components, each scaled to unit variance. Each mouse was measured 15 times, so the dots are fewer
 mice than they seem: 9 of each genotype.
 
-    python examples/plot_mice.py Data_Cortex_Nuclear.csv mice.png    # a few seconds; needs sepclr[examples]
+    python examples/plot_mice.py Data_Cortex_Nuclear.csv mice.png    # a few seconds
 
 The table is UCI's "Mice Protein Expression" (Higuera, Gardiner, Cios 2015, CC BY 4.0), saved as CSV.
 """

@@ -109,7 +109,7 @@ def _benchmark(data: DataName, options: Namespace) -> None:
         return
     check_jobs(jobs, places, download=options.download)
     failed = run_jobs(jobs, places, workers=options.jobs, backend=options.backend, scheduler=options.scheduler)
-    show_table(jobs, places)
+    print(f"table: {show_table(jobs, places)}")
     if failed:
         raise InputError(f"{len(failed)} runs failed; the same command goes on with them\n" + "\n".join(failed))
 

@@ -12,6 +12,7 @@ from sepclr.benchmark import runner, sources
 from sepclr.benchmark.demo import demo
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.results import result
 from sepclr.probes import delta_tot
 from sepclr.training import encode
 from sepclr.types import InputError
@@ -104,7 +105,7 @@ def test_options_that_cannot_be_used_leave_no_folder(tiny: Recipe, tmp_path: Pat
 def test_a_result_is_a_summary_of_the_rows(tiny: Recipe, tmp_path: Path):
     finished = runner.run(tiny, tmp_path / "run", progress=False)
     for protocol, metric in (("strict", "balanced_accuracy"), ("published", "accuracy")):
-        line = runner.result(finished, protocol)
+        line = result(finished, protocol)
         json.dumps(line)
         row = next(
             row

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sepclr.reports.tables import fill, markdown
+from sepclr.benchmark.pages import fill
+from sepclr.reports.tables import markdown
 from sepclr.types import InputError
 
 RESULT = {

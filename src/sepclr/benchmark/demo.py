@@ -10,7 +10,8 @@ from typing import Any
 
 from sepclr.benchmark.folder import write_whole
 from sepclr.benchmark.recipes import Recipe
-from sepclr.benchmark.runner import Finished, print_rows, result, run, write_report, write_results
+from sepclr.benchmark.results import Finished, result, write_results
+from sepclr.benchmark.runner import print_rows, run, write_report
 from sepclr.types import InputError
 
 

@@ -19,7 +19,8 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from sepclr.benchmark import sources
 from sepclr.benchmark.folder import RunFolder, write_whole
 from sepclr.benchmark.plan import Job
-from sepclr.benchmark.runner import Finished, prepare, read_finished, result, run
+from sepclr.benchmark.results import Finished, result
+from sepclr.benchmark.runner import prepare, read_finished, run
 from sepclr.types import InputError
 
 Backend = Literal["loky", "dask"]

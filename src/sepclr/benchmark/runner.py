@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,11 +18,12 @@ from torch import Tensor, nn
 
 from sepclr.benchmark import sources
 from sepclr.benchmark.build import build
-from sepclr.benchmark.folder import RunFolder, open_folder, read_json, write_whole
+from sepclr.benchmark.folder import RunFolder, open_folder, read_json
 from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort
-from sepclr.probes import EncoderState, Probed, ProbeProtocol, delta_tot, probe
+from sepclr.probes import EncoderState, Probed, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
 from sepclr.training import Settings, check, decode, encode, fit, is_first, project, resolve_accelerator
 from sepclr.types import HasDecoder, HasHeads, InputError, Method, Row
@@ -33,25 +34,6 @@ SHOWN = 600
 
 DECODED = 12
 """Test targets that a report shows decoded."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A run with its evaluation.
-
-    Attributes:
-        folder: where it lies.
-        recipe: what was run.
-        source: the data set.
-        rows: all rows of its evaluation.
-        seconds: time of training, over all sessions.
-    """
-
-    folder: RunFolder
-    recipe: Recipe
-    source: Source
-    rows: Sequence[Row]
-    seconds: float
 
 
 def run(
@@ -213,43 +195,6 @@ def probed(method: Method, cohort: Cohort) -> Probed:
     return Probed(spaces, cohort.is_target.numpy(), cohort.attributes)
 
 
-def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
-    """Summarise a run as a line for ``results/``: balanced accuracy of the codes, for ``published`` plain accuracy."""
-    metric = "accuracy" if protocol == "published" else "balanced_accuracy"
-    columns = run.source.columns
-    place = {"c": "common", "s": "salient"}
-    rows = [row for row in run.rows if row["protocol"] == protocol and row["metric"] == metric and row["space"] in place]
-    delta = delta_tot(
-        [row for row in run.rows if row["protocol"] == protocol],
-        common=run.source.common_attributes,
-        salient=run.source.salient_attributes,
-        metric=metric,
-    )
-
-    def cells(encoder: str) -> dict[str, Row]:
-        return {
-            f"{columns.get(row['attribute'], row['attribute'])}_{place[row['space']]}": row for row in rows if row["encoder"] == encoder
-        }
-
-    made = read_json(run.folder.environment)
-    scores = {name: row["score"] for name, row in cells("trained").items()}
-    return {
-        "recipe": asdict(run.recipe),
-        "protocol": protocol,
-        "method": run.recipe.method,
-        "independence": run.recipe.independence if run.recipe.method == "sepclr" else "",
-        "seed": run.recipe.seed,
-        "scores": scores | {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]},
-        "intervals": {name: [row["low"], row["high"]] for name, row in cells("trained").items()},
-        "untrained": {name: row["score"] for name, row in cells("untrained").items()},
-        "chance": {name.rpartition("_")[0]: row["chance"] for name, row in cells("trained").items()},
-        "seconds": run.seconds,
-        "commit": made["commit"],
-        "versions": made["versions"],
-        "machine": made["machine"],
-    }
-
-
 def write_report(path: Path, runs: Sequence[Finished]) -> None:
     """Write the page of one run, or of several with the first as the main one."""
     source = runs[0].source
@@ -304,8 +249,3 @@ def print_rows(runs: Sequence[Finished]) -> None:
     source = runs[0].source
     rows = {run.recipe.label: run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
-
-
-def write_results(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    """Write results, a JSON object a line."""
-    write_whole(path, "".join(json.dumps(line) + "\n" for line in results))

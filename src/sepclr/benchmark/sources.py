@@ -36,6 +36,21 @@ class Source:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
+ABOUT: Mapping[str, tuple[str, str]] = {
+    "marked-digits": (
+        "Marked digits",
+        "Background is a handwritten digit. Target is a digit with one of ten marks on top: both groups share the digit, "
+        "only the target has the mark.",
+    ),
+    "digits-on-cifar": (
+        "Digits on CIFAR-10",
+        "Background is a photograph of CIFAR-10. Target is one with an MNIST digit on top: both groups share the object, "
+        "only the target has the digit.",
+    ),
+}
+"""Title and lead of each data set."""
+
+
 def load(name: str, root: Path | None = None, *, download: bool = False) -> Source:
     """Load a data set by its name in a recipe.
 
@@ -53,9 +68,7 @@ def load(name: str, root: Path | None = None, *, download: bool = False) -> Sour
     if name == "marked-digits":
         digits = marked_digits.load()
         return Source(
-            title="Marked digits",
-            lead="Background is a handwritten digit. Target is a digit with one of ten marks on top: both groups share the digit, "
-            "only the target has the mark.",
+            *ABOUT[name],
             train=digits.train,
             tests={"strict": digits.test},
             common_attributes=marked_digits.COMMON_ATTRIBUTES,
@@ -67,9 +80,7 @@ def load(name: str, root: Path | None = None, *, download: bool = False) -> Sour
             raise InputError("root: digits-on-cifar needs the folder of CIFAR-10 and MNIST; give --root DIR, with --download to fetch them")
         photographs = digits_on_cifar.load(root, download=download)
         return Source(
-            title="Digits on CIFAR-10",
-            lead="Background is a photograph of CIFAR-10. Target is one with an MNIST digit on top: both groups share the object, "
-            "only the target has the digit.",
+            *ABOUT[name],
             train=photographs.train,
             tests={"strict": photographs.strict, "published": photographs.published},
             common_attributes=("object",),

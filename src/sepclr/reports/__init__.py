@@ -1,6 +1,20 @@
 """Rows and codes in, table, figure or page out."""
 
-from sepclr.reports.console import print_separation
+from sepclr.reports.comparison import Comparison, compare, comparison_markdown
+from sepclr.reports.console import print_comparison, print_separation
+from sepclr.reports.dots import svg
 from sepclr.reports.page import Page, RunView, write_page
+from sepclr.reports.table_page import write_table_page
 
-__all__ = ["Page", "RunView", "print_separation", "write_page"]
+__all__ = [
+    "Comparison",
+    "Page",
+    "RunView",
+    "compare",
+    "comparison_markdown",
+    "print_comparison",
+    "print_separation",
+    "svg",
+    "write_page",
+    "write_table_page",
+]

@@ -1,13 +1,15 @@
-"""The separation table in a terminal."""
+"""Tables in a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from sepclr.reports.comparison import Comparison, title
 from sepclr.reports.scores import LOWER_IS_BETTER
 from sepclr.types import Row
 
@@ -44,6 +46,22 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
                 )
             table.add_section()
         Console().print(table)
+
+
+def print_comparison(tables: Sequence[Comparison]) -> None:
+    """Print what was obtained of each row, a table per protocol, and how it agrees with what was published."""
+    for comparison in tables:
+        columns = [*comparison.expected, "delta_tot_absolute"]  # the signed one is on the page: 80 characters are few
+        table = Table(title=f"{comparison.protocol}: in %, mean ± sd over seeds", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("row", no_wrap=True)
+        for column in columns:
+            table.add_column(title(column).replace(" from", "\nfrom"), justify="right", no_wrap=True)
+        for line in comparison.lines:
+            cells = [line.cells[column] for column in columns]
+            table.add_row(line.name, *(f"[bold]{cell.text}[/bold]" if cell.best else cell.text for cell in cells))
+        Console().print(table)
+        if comparison.agreement():
+            print(comparison.agreement())
 
 
 def _score(row: Row) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from sepclr.reports.attributes import Shown, caption, shown_attributes
 from sepclr.reports.figures import charts, flatten, sheet, strip
+from sepclr.reports.html import write_html
 from sepclr.reports.neighbours import neighbourhood
 from sepclr.reports.scores import SPACES, findings, number, readings, span
 from sepclr.types import InputError, Row
@@ -102,17 +102,7 @@ def write_page(path: Path, page: Page) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = environment.get_template("page.html.j2").render(_context(page))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_html(path, "page.html.j2", **_context(page))
 
 
 def _context(page: Page) -> dict[str, Any]:

@@ -1,19 +1,9 @@
-"""Tables of results as Markdown, written into a page between markers, so that no number is typed by hand."""
+"""Tables of results as Markdown."""
 
 from __future__ import annotations
 
-import json
-import re
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from sepclr.methods import catalogue
-from sepclr.types import InputError
-
-METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
-MARKER = re.compile(r"(<!-- results: (?P<name>\S+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
@@ -57,26 +47,3 @@ def plain(rows: Sequence[Mapping[str, Any]]) -> str:
     heads = list(rows[0]["cells"])
     lines = [heads, ["---"] + ["--:"] * (len(heads) - 1), *([row["cells"][head] for head in heads] for row in rows)]
     return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
-
-
-def fill(text: str, folder: Path) -> str:
-    """Replace what stands between the markers of a page by the tables of ``folder``, and by the table of methods.
-
-    Raises:
-        InputError: a marker that names a file that is not there.
-    """
-
-    def table(match: re.Match[str]) -> str:
-        path = folder / match["name"]
-        if not path.is_file():
-            raise InputError(f"{path}: no such results, though the page asks for them")
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[3]
-
-    return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))
-
-
-if __name__ == "__main__":
-    results, *pages = (Path(argument) for argument in sys.argv[1:])
-    for page in pages:
-        page.write_text(fill(page.read_text(), results))

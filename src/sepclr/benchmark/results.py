@@ -1,0 +1,85 @@
+"""A run with its evaluation, and its summary as lines of results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sepclr.benchmark.folder import RunFolder, read_json, write_whole
+from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.sources import Source
+from sepclr.probes import ProbeProtocol, delta_tot
+from sepclr.types import Row
+
+PLACE = {"c": "common", "s": "salient"}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run with its evaluation.
+
+    Attributes:
+        folder: where it lies.
+        recipe: what was run.
+        source: the data set.
+        rows: all rows of its evaluation.
+        seconds: time of training, over all sessions.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    source: Source
+    rows: Sequence[Row]
+    seconds: float
+
+
+def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
+    """Summarise a run as a line for ``results/``: balanced accuracy of the codes, for ``published`` plain accuracy."""
+    metric = "accuracy" if protocol == "published" else "balanced_accuracy"
+    source = run.source
+    rows = [row for row in run.rows if row["protocol"] == protocol]
+    delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
+    shown = [row for row in rows if row["metric"] == metric and row["space"] in PLACE]
+    trained, untrained = ({_column(row, source): row for row in shown if row["encoder"] == kind} for kind in ("trained", "untrained"))
+    made = read_json(run.folder.environment)
+    return {
+        "recipe": asdict(run.recipe),
+        "protocol": protocol,
+        "method": run.recipe.method,
+        "independence": run.recipe.independence if run.recipe.method == "sepclr" else "",
+        "seed": run.recipe.seed,
+        "scores": {name: row["score"] for name, row in trained.items()}
+        | {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]},
+        "intervals": {name: [row["low"], row["high"]] for name, row in trained.items()},
+        "best_expected": _best_expected(rows, source),
+        "untrained": {name: row["score"] for name, row in untrained.items()},
+        "chance": {name.rpartition("_")[0]: row["chance"] for name, row in trained.items()},
+        "seconds": run.seconds,
+        "commit": made["commit"],
+        "versions": made["versions"],
+        "machine": made["machine"],
+    }
+
+
+def _column(row: Row, source: Source) -> str:
+    """Name a score as published tables do."""
+    return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space']]}"
+
+
+def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
+    """Say what each score would be at best: 1 where an attribute belongs, 1/classes where it does not."""
+    best = {}
+    for row in rows:
+        if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] == "balanced_accuracy":
+            belongs = {"c": source.common_attributes, "s": source.salient_attributes}[row["space"]]
+            if row["attribute"] in {*source.common_attributes, *source.salient_attributes}:
+                best[_column(row, source)] = 1.0 if row["attribute"] in belongs else row["chance"]
+    return best
+
+
+def write_results(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    """Write results, a JSON object a line."""
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in results))

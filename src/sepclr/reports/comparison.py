@@ -1,0 +1,203 @@
+"""Results of many runs beside published numbers: what was obtained, over how many seeds, and how well both agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+from scipy.stats import spearmanr
+
+Published = Mapping[tuple[str, str], Mapping[str, float]]
+"""Published scores, in percent, by method and way to independence, and by column."""
+
+DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was obtained for one score, in percent (of a δ_tot in points).
+
+    Attributes:
+        mean: over the seeds.
+        sd: standard deviation over the seeds; None for one seed.
+        low: lower end of an interval: mean − sd, or for one seed of the bootstrap over test samples. None where there is neither.
+        high: its upper end.
+        published: what was published; None where nothing was.
+        best: whether no other ranked run is nearer to the best expected value.
+    """
+
+    mean: float
+    sd: float | None
+    low: float | None
+    high: float | None
+    published: float | None
+    best: bool = False
+
+    @property
+    def text(self) -> str:
+        """The mean with its standard deviation."""
+        return f"{self.mean:.1f}" + ("" if self.sd is None else f" ± {self.sd:.1f}")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a table.
+
+    Attributes:
+        name: the way to independence for SepCLR, the method for others.
+        ranked: whether it takes part in what is best; a method without a salient code does not.
+        seeds: how many there are.
+        minutes: mean time of training.
+        cells: scores by column.
+    """
+
+    name: str
+    ranked: bool
+    seeds: int
+    minutes: float
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All rows under one protocol.
+
+    Attributes:
+        protocol: ``strict`` or ``published``.
+        columns: scores first, then both forms of δ_tot.
+        expected: best expected value of each score, in percent.
+        untrained: scores of the untrained encoders, in percent, by the names of the rows that they belong to.
+        lines: the rows.
+    """
+
+    protocol: str
+    columns: Sequence[str]
+    expected: Mapping[str, float]
+    untrained: Mapping[str, Mapping[str, float]]
+    lines: Sequence[Line]
+
+    @property
+    def published_columns(self) -> list[str]:
+        """Columns of which a number was published; the published δ_tot is signed and has no absolute form."""
+        return [column for column in self.columns if any(line.cells[column].published is not None for line in self.lines)]
+
+    @property
+    def rest(self) -> Mapping[str, Mapping[str, float]]:
+        """What stands below the rows: untrained encoders and the best expected values."""
+        below = {f"untrained encoders of {names}": scores for names, scores in self.untrained.items()}
+        return below | {"best expected": {**self.expected, **dict.fromkeys(DELTAS, 0.0)}}
+
+    def agreement(self) -> str:
+        """Say how alike obtained and published numbers rank the rows; empty where fewer than three rows have both."""
+        found, count = [], 0
+        for column in self.published_columns:
+            cells = [line.cells[column] for line in self.lines]
+            pairs = [(cell.mean, cell.published) for cell in cells if cell.published is not None]
+            if len(pairs) > 2:
+                found.append(f"{title(column)} {spearmanr(*zip(*pairs, strict=True)).statistic:.2f}")
+                count = len(pairs)
+        return f"Spearman's rank correlation of obtained with published numbers over {count} rows: {', '.join(found)}." if found else ""
+
+
+def title(column: str) -> str:
+    """Word a column: ``digits_salient`` is digits from s."""
+    attribute, _, place = column.rpartition("_")
+    return DELTAS.get(column) or f"{attribute} from {'s' if place == 'salient' else 'c'}"
+
+
+def compare(rows: Sequence[Mapping[str, Any]], published: Published) -> list[Comparison]:
+    """Collect rows of several seeds into tables, one for each protocol.
+
+    Args:
+        rows: lines of a file in ``results/``.
+        published: numbers to stand beside them; rows come in their order, others follow.
+
+    Returns:
+        The tables.
+    """
+    made = []
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {key: [] for key in published}
+        for row in rows:
+            if row["protocol"] == protocol:
+                groups.setdefault((row["method"], row["independence"]), []).append(row)
+        expected = {name: 100 * value for name, value in next(row for row in rows if row["protocol"] == protocol)["best_expected"].items()}
+        columns = [*sorted(expected, key=lambda name: (name.rpartition("_")[0], name.endswith("_common"))), *DELTAS]
+        lines = [_line(key, runs, columns, published.get(key, {})) for key, runs in groups.items() if runs]
+        made.append(Comparison(protocol, columns, expected, _untrained(groups, columns), list(_marked(lines, expected, columns))))
+    return made
+
+
+def _line(key: tuple[str, str], runs: Sequence[Mapping[str, Any]], columns: Sequence[str], published: Mapping[str, float]) -> Line:
+    method, independence = key
+    cells = {}
+    for column in columns:
+        unit = 1 if column in DELTAS else 100
+        values = [unit * run["scores"][column] for run in runs]
+        low, high = (unit * end for end in runs[0]["intervals"][column]) if column in runs[0]["intervals"] else (None, None)
+        sd = stdev(values) if len(values) > 1 else None
+        middle = mean(values)
+        if sd is not None:
+            low, high = middle - sd, middle + sd
+        cells[column] = Cell(middle, sd, low, high, published.get(column))
+    released = runs[0]["recipe"].get("fidelity") == "released"
+    name = (independence or method) + (" (released)" if released else "")
+    return Line(name, not method.startswith("simclr"), len(runs), mean(run["seconds"] for run in runs) / 60, cells)
+
+
+def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Sequence[str]) -> Iterator[Line]:
+    """Mark what is best in each column."""
+
+    def distance(line: Line, column: str) -> float:
+        value = round(line.cells[column].mean, 1)  # what looks equal is
+        return value if column in DELTAS else abs(value - expected[column])
+
+    nearest = {column: min((distance(line, column) for line in lines if line.ranked), default=0.0) for column in columns}
+    for line in lines:
+        cells = {}
+        for column, cell in line.cells.items():
+            best = line.ranked and distance(line, column) == nearest[column]
+            cells[column] = Cell(cell.mean, cell.sd, cell.low, cell.high, cell.published, best)
+        yield Line(line.name, line.ranked, line.seeds, line.minutes, cells)
+
+
+def _untrained(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+    """Average the untrained encoders over seeds; methods with the same networks share a row."""
+    scores = [column for column in columns if column not in DELTAS]
+    same: dict[tuple[float, ...], list[str]] = {}
+    for (method, _), runs in groups.items():  # of SepCLR's rows one stands for all
+        if runs:
+            first = min(runs, key=lambda run: run["seed"])["untrained"]
+            same.setdefault(tuple(round(100 * first[column], 1) for column in scores), []).append(method)
+    return {", ".join(dict.fromkeys(names)): dict(zip(scores, values, strict=True)) for values, names in same.items()}
+
+
+def comparison_markdown(tables: Sequence[Comparison]) -> str:
+    """Write tables in Markdown, best in bold, what was published beside what was obtained."""
+    return "\n".join(_markdown(table) for table in tables)
+
+
+def _markdown(table: Comparison) -> str:
+    beside = table.published_columns
+    heads = [f"`{table.protocol}`", "seeds"]
+    for column in table.columns:
+        heads += [title(column), "published"] if column in beside else [title(column)]
+    lines = [heads, ["---"] + ["--:"] * (len(heads) - 1)]
+    for line in table.lines:
+        words = [line.name, str(line.seeds)]
+        for column in table.columns:
+            cell = line.cells[column]
+            words.append(f"**{cell.text}**" if cell.best else cell.text)
+            if column in beside:
+                words.append("" if cell.published is None else f"{cell.published:.1f}")
+        lines.append(words)
+    for name, scores in table.rest.items():
+        words = [f"*{name}*", ""]
+        for column in table.columns:
+            words.append(f"{scores[column]:.1f}" if column in scores else "")
+            words += [""] * (column in beside)
+        lines.append(words)
+    text = "".join(f"| {' | '.join(words)} |\n" for words in lines)
+    return text + (f"\n{agreement}\n" if (agreement := table.agreement()) else "")

@@ -1,0 +1,75 @@
+"""A comparison at a glance: a panel per score, a line per method, obtained and published on the same scale."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from sepclr.reports.comparison import Comparison, Line, title
+
+COLOUR = {"common": "#1d5fbf", "salient": "#bd4b00", "tot": "#1b1d20", "absolute": "#1b1d20"}
+"""By the end of a column's name: c, s, δ_tot; those of the pages."""
+QUIET = "#5c636c"
+ROW_HEIGHT = 0.27
+
+
+def draw(table: Comparison) -> Any:
+    """Draw a comparison.
+
+    Filled dots are what was obtained, with the standard deviation over seeds (the bootstrap interval where there is one seed); rings are
+    what was published; a dashed line is the best expected value, crosses are untrained encoders.
+
+    Args:
+        table: the rows under one protocol.
+
+    Returns:
+        A matplotlib figure, on no display.
+    """
+    from matplotlib.figure import Figure
+
+    # The published δ_tot is signed; without published numbers the absolute one says more.
+    delta = "delta_tot" if table.published_columns else "delta_tot_absolute"
+    columns = [column for column in table.columns if column in table.expected] + [delta]
+    lines = list(reversed(table.lines))
+    figure = Figure(figsize=(2.2 * len(columns) + 1.4, ROW_HEIGHT * len(lines) + 1.3), layout="constrained")
+    panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    for axes, column in zip(panels, columns, strict=True):
+        colour = COLOUR[column.rpartition("_")[2]]
+        axes.axvline(table.expected.get(column, 0.0), color=QUIET, linestyle=(0, (3, 2)), linewidth=1)
+        for place, line in enumerate(lines):
+            _dots(axes, place, line, column, colour)
+        for scores in table.untrained.values():
+            if column in scores:
+                axes.plot(scores[column], -1, "x", color=QUIET, markersize=5)
+        axes.set_title(title(column), color=colour, fontsize=10)
+        axes.set_xlim(*((-3, 103) if column in table.expected else (0, None)))
+        axes.set_ylim(-1.7, len(lines) - 0.3)
+        axes.grid(axis="y", color="#eceef1", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="both", length=0, labelsize=8.5)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+    panels[0].set_yticks(range(-1, len(lines)), ["untrained", *(line.name for line in lines)])
+    marks = "filled: obtained (bars: sd over seeds, or bootstrap interval of one); dashed: best expected; ×: untrained encoders"
+    figure.supxlabel(("ring: published; " if table.published_columns else "") + marks, fontsize=8.5, color=QUIET)
+    return figure
+
+
+def _dots(axes: Any, place: int, line: Line, column: str, colour: str) -> None:
+    cell = line.cells[column]
+    if cell.published is not None:
+        axes.plot([cell.mean, cell.published], [place, place], color="#c9ced4", linewidth=1, zorder=1)
+        axes.plot(cell.published, place, "o", markerfacecolor="white", markeredgecolor=colour, markersize=5.5, zorder=2)
+    if cell.low is not None and cell.high is not None:
+        axes.plot([cell.low, cell.high], [place, place], color=colour, linewidth=2.2, alpha=0.45, zorder=3)
+    axes.plot(cell.mean, place, "o", color=colour, markersize=5.5, zorder=4)
+
+
+def svg(table: Comparison) -> str:
+    """Draw a comparison as SVG, the same for the same rows."""
+    import matplotlib
+
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "sepclr"}):
+        draw(table).savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()

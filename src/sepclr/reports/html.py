@@ -1,0 +1,31 @@
+"""HTML files from the templates of this folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_html(path: Path, template: str, **context: Any) -> None:
+    """Write a page as one HTML file; an older one is replaced only when the new one is complete.
+
+    Args:
+        path: the file to write; its folder must exist.
+        template: name of the template.
+        context: everything that the template prints.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = environment.get_template(template).render(context)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

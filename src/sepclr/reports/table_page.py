@@ -1,0 +1,31 @@
+"""The page of a table: obtained and published numbers, as a picture and as figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sepclr.reports.comparison import Comparison
+from sepclr.reports.comparison import title as column_title
+from sepclr.reports.dots import svg
+from sepclr.reports.html import write_html
+
+NOTES = {
+    "strict": "Balanced accuracy on all test images, standardised codes, probes that converge.",
+    "published": "Accuracy on 500 test targets, as the published numbers were taken: unscaled codes, 100 iterations.",
+}
+
+
+def write_table_page(path: Path, *, title: str, lead: str, tables: Sequence[Comparison], made: Mapping[str, str]) -> None:
+    """Write the page.
+
+    Args:
+        path: the file to write; its folder must exist.
+        title: heading of the page.
+        lead: what the data are.
+        tables: one for each protocol.
+        made: how the numbers were made, shown as it stands.
+    """
+    pictures = [(table, svg(table).partition("<svg")) for table in tables]
+    shown = [(table, start + rest) for table, (_, start, rest) in pictures]
+    write_html(path, "table.html.j2", title=title, lead=lead, tables=shown, made=made, notes=NOTES, column_title=column_title)
