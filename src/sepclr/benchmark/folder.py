@@ -74,7 +74,7 @@ class RunFolder:
 
     def seconds(self) -> float:
         """Add up the time of training, over all sessions."""
-        return sum(epoch["seconds"] for epoch in self.history())
+        return float(sum(epoch["seconds"] for epoch in self.history()))
 
     def write_rows(self, rows: Sequence[Row]) -> None:
         """Write the rows in place of those that were there."""

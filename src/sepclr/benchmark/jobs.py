@@ -205,13 +205,12 @@ def status(jobs: Sequence[Job], places: Places) -> list[Standing]:
     standing = []
     for job in jobs:
         folder = RunFolder(places.runs / job.name)
-        history = folder.history()
         if job.key in present:
             row = present[job.key][0]
             standing.append(Standing(job, "done", job.recipe.max_epochs, row["seconds"]))
             continue
         state: State = "running" if _held(Path(f"{folder.path}.lock")) else "cut" if folder.config.exists() else "missing"
-        standing.append(Standing(job, state, len(history), sum(epoch["seconds"] for epoch in history)))
+        standing.append(Standing(job, state, len(folder.history()), folder.seconds()))
     return standing
 
 

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import csv
+import shlex
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sepclr import cli
+from sepclr.benchmark.plan import METHODS, WHERE, Job, plan
+from sepclr.benchmark.published import COLUMNS, TABLE_1
+from sepclr.benchmark.recipes import CPU, DEMO, PAPER, Recipe
+from sepclr.types import InputError
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "table1_digits_on_cifar10.csv"
+
+
+def rows(jobs: list[Job]) -> list[tuple[str, str]]:
+    return [(job.recipe.method, job.recipe.independence if job.recipe.method == "sepclr" else "") for job in jobs]
+
+
+def test_a_table_is_the_published_one_and_simclr():
+    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, ("simclr", "")}
+    assert len(plan("digits-on-cifar")) == 19
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference tables are not beside this checkout")
+def test_published_numbers_are_those_of_the_reference():
+    with REFERENCE.open() as file:
+        reference = {(line["method"], line["independence"]): {c: float(line[c]) for c in COLUMNS} for line in csv.DictReader(file)}
+    reference.pop(("best-expected", ""))
+    assert reference == TABLE_1
+
+
+def test_published_scores_add_up_to_the_signed_distance_but_for_one():
+    for row, scores in TABLE_1.items():
+        missing = 200 - scores["digits_salient"] - scores["objects_common"] + scores["digits_common"] + scores["objects_salient"] - 20
+        assert (abs(missing - scores["delta_tot"]) < 0.31) == (row != ("mm-cvae", "")), row
+
+
+def test_every_row_has_its_first_seed_before_any_has_its_second():
+    jobs = plan("marked-digits", seeds=[0, 5])
+    assert [job.recipe.seed for job in jobs] == [0] * 19 + [5] * 19
+    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == 38
+
+
+def test_profiles_are_those_of_fit_and_options_change_every_recipe():
+    for data, profile, base in (("digits-on-cifar", "cpu", CPU), ("digits-on-cifar", "paper", PAPER), ("marked-digits", "cpu", DEMO)):
+        (job,) = plan(data, profile, independence=["k-jem"])
+        assert job.recipe == base
+    jobs = plan("digits-on-cifar", options={"max_epochs": 3, "tau": None})
+    assert {job.recipe.max_epochs for job in jobs} == {3}
+
+
+def test_ways_to_independence_alone_mean_sepclr_alone():
+    assert rows(plan("digits-on-cifar", independence=["mmd", "none", "mmd"])) == [("sepclr", "mmd"), ("sepclr", "none")]
+    assert rows(plan("digits-on-cifar", methods=["simclr", "sepclr"], independence=["tc"])) == [("simclr", ""), ("sepclr", "tc")]
+
+
+def test_a_key_stands_for_what_decides_the_numbers():
+    job = Job(Recipe("digits-on-cifar", seed=3), "paper")
+    assert job.key == "c218b3a6d7c9"
+    changes: dict[str, Any] = {"accelerator": "cuda", "devices": "4", "nodes": 2, "strategy": "ddp"}
+    assert set(changes) == set(WHERE)
+    for name, value in changes.items():
+        assert Job(replace(job.recipe, **{name: value}), "cpu").key == job.key
+    others = {"seed": 4, "tau": 0.4, "data": "marked-digits", "weight_common": 1.0, "jitter": (0.1, 0.0, 0.0, 0.0), "precision": "32-true"}
+    assert len({job.key, *(Job(replace(job.recipe, **{name: value}), "paper").key for name, value in others.items())}) == 7
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_command_of_a_row_makes_that_row(method: Any, monkeypatch: pytest.MonkeyPatch):
+    (job,) = plan(
+        "marked-digits",
+        methods=[method],
+        independence=["mmd"] if method == "sepclr" else [],
+        seeds=[2],
+        options={"jitter": (0.1, 0.2, 0.3, 0.0)},
+    )
+    made: list[Job] = []
+    monkeypatch.setattr("sepclr.benchmark.table.print_status", lambda jobs, places: made.extend(jobs))
+    assert cli.main([*shlex.split(job.command)[1:], "--status"]) == 0
+    assert made == [job]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"profile": "paper"}, "profile: marked-digits has no recipe for 'paper'; choose cpu"),
+        ({"seeds": [1, 1]}, "seeds: 1, 1"),
+        ({"seeds": []}, "seeds: none"),
+        ({"seeds": [-1]}, "seeds: -1"),
+        ({"methods": ["cvae"], "independence": ["mmd"]}, "independence: cvae keep c and s apart in their own way"),
+    ],
+)
+def test_what_makes_no_table_is_named(given: dict[str, Any], named: str):
+    with pytest.raises(InputError) as error:
+        plan("marked-digits", **given)
+    assert named in str(error.value)
+
+
+def test_a_new_field_of_a_recipe_leaves_the_keys_of_old_rows():
+    """Fields at their default are not part of a key; all others are."""
+    job = Job(Recipe("digits-on-cifar"), "paper")
+    for field in fields(Recipe):
+        if field.name != "data" and field.name not in WHERE and isinstance(getattr(job.recipe, field.name), float):
+            changed = Job(replace(job.recipe, **{field.name: getattr(job.recipe, field.name) + 0.01}), "paper")
+            assert changed.key != job.key, field.name
