@@ -19,9 +19,10 @@ check: .venv/tested
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/installed  ## speed, memory and truth of the losses; a quarter of an hour on an idle machine
+bench: .venv/installed  ## speed and memory of losses and steps, truth of the losses; half an hour on an idle machine
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/mutual_information.py
+	$(BIN)/python benchmarks/step.py
 
 docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.benchmark.pages results README.md docs/*.md

@@ -48,6 +48,7 @@ def until(met: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_the_other_worker_finishes_the_row_of_one_that_is_killed(cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path):
     address, workers = cluster
     places = Places(tmp_path / "runs", tmp_path / "rows.jsonl")

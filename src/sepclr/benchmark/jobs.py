@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -109,7 +110,9 @@ def run_jobs(
     missing = [job for job in jobs if job.key not in present]
     say(f"{len(jobs) - len(missing)} of {len(jobs)} runs are there; {len(missing)} to go")
     failed = []
-    with _workers(workers, backend, scheduler):
+    with _workers(workers, backend, scheduler), warnings.catch_warnings():
+        # Processes grow by what the allocator keeps; loky takes that for a leak, starts a fresh one and says so.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
         tasks = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
         for number, (job, error) in enumerate(tasks(delayed(_attempt)(job, places) for job in missing), 1):
             last = error.strip().splitlines()[-1] if error else "done"

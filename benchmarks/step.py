@@ -1,0 +1,167 @@
+"""A whole training step of the ``paper`` profile on a CPU against the released recipe, as ratios of one interleaved run.
+
+A step is two views of 512 photographs, both ResNet-18s, the losses, their gradient and Adam. The released recipe, written anew from its
+description: float32 images and networks in the default layout, kornia's augmentation with its default cropping and one coin a batch for
+the jitter, the loss from pdist and cdist under autograd, and the loss brought to the host each step. Ours is ``sepclr.training.fit``
+with ``PAPER``, whatever it chooses on this processor.
+
+The peak is what this machine reaches in the same precision on a product of two large matrices; the fraction of it counts the products
+of the networks alone. Run ``make bench`` on an otherwise idle machine; it writes results/step-speed.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import kornia.augmentation as kornia
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.utils.flop_counter import FlopCounterMode
+
+from losses import peak_bytes
+from sepclr.benchmark.build import build
+from sepclr.benchmark.folder import environment
+from sepclr.benchmark.recipes import PAPER
+from sepclr.benchmark.runner import prepare
+from sepclr.benchmark.sources import Source
+from sepclr.data import Cohort
+from sepclr.methods import SepCLR
+from sepclr.training.fit import fit, resolve_precision
+
+TAU = 0.5
+
+
+def cohort(n: int) -> Cohort:
+    """Draw photographs of noise, half of them targets."""
+    return Cohort(torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8), torch.arange(n) % 2 == 1, {})
+
+
+def released_total(c: list[Tensor], s: list[Tensor], is_target: Tensor) -> Tensor:
+    """Compute the released loss from the heads of both views, each term a formula of its own."""
+    c = [normalize(z) for z in c]
+    hidden = [z * is_target[:, None] for z in s]
+    common = (c[0] - c[1]).square().sum(1).mean() / (2 * TAU)
+    salient = (s[0] - s[1])[is_target].square().sum(1).mean() / (2 * TAU)
+    nothing = sum(z[~is_target].square().sum(1).mean() / (2 * TAU) for z in s) / 2
+    uniform = [sum(torch.pdist(z).square().div(-2 * TAU).exp().mean().log() for z in several) / 2 for several in (c, hidden)]
+    pairs = [torch.cdist(a, a).square() + torch.cdist(b, b).square() for a, b in zip(c, hidden, strict=True)]
+    joint = sum((-both / (2 * TAU)).exp().mean(1).log().mean() for both in pairs) / 2
+    return common + 2 * uniform[0] + 1000 * (salient + 2 * uniform[1]) + 1000 * nothing + 10 * joint
+
+
+def released_epoch(data: Cohort, batch_size: int) -> Callable[[], float]:
+    """Make an epoch of the released recipe, which gives its seconds."""
+    images = data.x.float() / 255
+    method = build(PAPER, (3, 32, 32))
+    assert isinstance(method, SepCLR)
+    jitter = kornia.ColorJitter(0.4, 0.4, 0.4, 0.1, p=1.0)
+    place = nn.Sequential(kornia.RandomResizedCrop((24, 24), scale=(0.2, 1.0)), kornia.RandomHorizontalFlip())
+    grey = kornia.RandomGrayscale(p=0.2)
+    optimiser = torch.optim.Adam(method.parameters(), lr=PAPER.learning_rate)
+
+    def view(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            x = place(x)
+            return grey(jitter(x) if torch.rand(()).item() < 0.8 else x)
+
+    def epoch() -> float:
+        began = perf_counter()
+        method.train()
+        for x, is_target in zip(images.split(batch_size), data.is_target.split(batch_size), strict=True):
+            codes = [method.encode(view(x)) for _ in range(2)]
+            heads = [method.project(code) for code in codes]
+            loss = released_total([head.c for head in heads], [head.s for head in heads], is_target)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            loss.item()
+        return perf_counter() - began
+
+    return epoch
+
+
+def our_epoch(data: Cohort, batch_size: int) -> Callable[[], float]:
+    """Make an epoch of ours, which gives its seconds."""
+    recipe = replace(PAPER, max_epochs=1, batch_size=batch_size, accelerator="cpu")
+    method, views, settings = prepare(recipe, Source("", "", data, {}, (), ()))
+
+    def epoch() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            fit(method, views, data, settings, seed=0, folder=Path(folder))
+            return float(json.loads((Path(folder) / "metrics.jsonl").read_text())["seconds"])
+
+    return epoch
+
+
+def products(batch_size: int) -> float:
+    """Count the multiplications and additions of both networks in a step: forward, and twice that backward."""
+    method = build(PAPER, (3, 32, 32))
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        method.encode(torch.zeros(2, 3, PAPER.crop, PAPER.crop))
+    return 3 * batch_size * counter.get_total_flops()
+
+
+def peak(precision: str) -> float:
+    """Measure multiplications and additions a second on two large matrices."""
+    dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
+    a = torch.randn(2048, 2048, dtype=dtype)
+    times = []
+    for _ in range(8):
+        began = perf_counter()
+        a @ a
+        times.append(perf_counter() - began)
+    return 2 * 2048**3 / min(times)
+
+
+def main() -> None:
+    """Measure and write the row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--batch_size", type=int, default=PAPER.batch_size)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("results/step-speed.jsonl"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    size = options.batch_size
+    data = cohort(size)
+    epochs = {"released": released_epoch(data, size), "ours": our_epoch(data, size)}
+    times: dict[str, list[float]] = {name: [] for name in epochs}
+    for _ in range(options.repeats):
+        for name, epoch in epochs.items():
+            times[name].append(epoch())
+            print(name, f"{times[name][-1]:.1f} s", flush=True)
+    memory = {name: peak_bytes(epoch) / 1e9 for name, epoch in epochs.items()}
+    chosen = resolve_precision("auto", "cpu")
+    work = products(size)
+    ratios = sorted(slow / fast for slow, fast in zip(times["released"], times["ours"], strict=True))
+    where = environment()
+    rows = []
+    for name, precision in (("released", "32-true"), ("ours", chosen)):
+        seconds = min(times[name])
+        cells = {
+            "recipe": name,
+            "precision": precision,
+            "threads": options.threads,
+            "batch": size,
+            "s a step": f"{seconds:.1f}",
+            "images a second": f"{size / seconds:.1f}",
+            "% of peak": f"{100 * work / seconds / peak(precision):.0f}",
+            "GB at most": f"{memory[name]:.2f}",
+            "times faster": f"{ratios[len(ratios) // 2]:.1f}" if name == "ours" else "",
+        }
+        print("  ".join(f"{head} {value}" for head, value in cells.items() if value), flush=True)
+        rows.append({"cells": cells} | {key: where[key] for key in ("commit", "versions", "machine")})
+    options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+if __name__ == "__main__":
+    main()
