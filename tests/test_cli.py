@@ -26,7 +26,7 @@ def test_help_needs_none_of_the_heavy_libraries():
     program = f"import sys, sepclr.cli as cli\ntry: cli.main(['--help'])\nexcept SystemExit: print(sorted({heavy} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert answer.splitlines()[-1] == "[]"
-    for command in ("demo", "fit", "encode", "evaluate"):
+    for command in ("demo", "fit", "encode", "evaluate", "benchmark"):
         assert command in answer
 
 
@@ -52,6 +52,13 @@ def test_every_field_of_a_recipe_is_an_option_with_a_help(capsys: pytest.Capture
         ("encode", "run"),
         ("train",),
         ("evaluate", "run", "--protocol", "strict"),
+        ("benchmark",),
+        ("benchmark", "marked-digits", "--method", "cvae"),
+        ("benchmark", "marked-digits", "--methods", "cvae,k-jem"),
+        ("benchmark", "marked-digits", "--independence", "cvae"),
+        ("benchmark", "marked-digits", "--seeds", "0,one"),
+        ("benchmark", "marked-digits", "--seeds", "-1"),
+        ("benchmark", "marked-digits", "--backend", "ray"),
     ],
 )
 def test_unknown_words_are_errors(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]):
@@ -75,6 +82,11 @@ def test_an_unknown_key_in_a_config_file_is_an_error(capsys: pytest.CaptureFixtu
         (("demo", "--out", "full"), "full"),
         (("encode", "run", "--input", "x.npy"), "run"),
         (("evaluate", "run"), "not a run"),
+        (("benchmark", "digits-on-cifar"), "give --root DIR"),
+        (("benchmark", "marked-digits", "--profile", "paper"), "profile: marked-digits has no recipe"),
+        (("benchmark", "marked-digits", "--jobs", "0"), "jobs: 0"),
+        (("benchmark", "marked-digits", "--methods", "sepvae", "--tau", "1"), "tau: method 'sepvae' has no such option"),
+        (("benchmark", "marked-digits", "--runs", "file/runs"), "file/runs"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_nothing_is_left(

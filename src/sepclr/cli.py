@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -126,15 +127,19 @@ def _out(options: Namespace, name: str) -> Path:
     return Path(options.out) if options.out else Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
+# A word that is cut short is unknown, too: --method would else be --methods here and itself there.
+_Parser = partial(ArgumentParser, allow_abbrev=False)
+
+
 def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
-    parser = ArgumentParser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
+    parser = _Parser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
     parser.add_argument("--version", action="version", version=f"sepclr {version('sepclr')}")
     commands = parser.add_subcommands(dest="command")
 
     demo_parser = _recipe_parser(demo, "DEMO")
     commands.add_subcommand("demo", demo_parser, help=demo.__doc__)
 
-    fit = ArgumentParser(description="Train and evaluate into a folder.")
+    fit = _Parser(description="Train and evaluate into a folder.")
     commands.add_subcommand("fit", fit, help=fit.description)
     data = fit.add_subcommands(dest="data")
     cifar = _recipe_parser(fit_digits_on_cifar, "the profile")
@@ -144,19 +149,19 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     data.add_subcommand("digits-on-cifar", cifar, help=fit_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _recipe_parser(fit_marked_digits, "DEMO"), help=fit_marked_digits.__doc__)
 
-    benchmark = ArgumentParser(description="Run the rows of a table, each once; what is there is kept, what was cut goes on.")
+    benchmark = _Parser(description="Run the rows of a table, each once; what is there is kept, what was cut goes on.")
     commands.add_subcommand("benchmark", benchmark, help=benchmark.description)
     data = benchmark.add_subcommands(dest="data")
     data.add_subcommand("digits-on-cifar", _benchmark_parser(benchmark_digits_on_cifar), help=benchmark_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _benchmark_parser(benchmark_marked_digits), help=benchmark_marked_digits.__doc__)
 
-    encode_parser = ArgumentParser(description=encode.__doc__)
+    encode_parser = _Parser(description=encode.__doc__)
     encode_parser.add_argument("run", type=str, help="folder of the run")
     encode_parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")
     encode_parser.add_argument("--output", type=str, default="codes.npz", help="codes: .npz (arrays c and s) or .parquet")
     commands.add_subcommand("encode", encode_parser, help=encode.__doc__)
 
-    evaluate_parser = ArgumentParser(description=evaluate.__doc__)
+    evaluate_parser = _Parser(description=evaluate.__doc__)
     evaluate_parser.add_argument("run", type=str, help="folder of the run")
     evaluate_parser.add_argument("--root", type=str, default=None, help="folder of the data, where it moved since training")
     commands.add_subcommand("evaluate", evaluate_parser, help=evaluate.__doc__)
@@ -173,7 +178,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
 
 
 def _recipe_parser(command: Callable[[Namespace], None], default: str) -> ArgumentParser:
-    parser = ArgumentParser(description=command.__doc__)
+    parser = _Parser(description=command.__doc__)
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -182,7 +187,7 @@ def _recipe_parser(command: Callable[[Namespace], None], default: str) -> Argume
 
 
 def _benchmark_parser(command: Callable[[Namespace], None]) -> ArgumentParser:
-    parser = ArgumentParser(description=command.__doc__)
+    parser = _Parser(description=command.__doc__)
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     names, ways = get_args(MethodName), get_args(Independence)
     parser.add_argument(

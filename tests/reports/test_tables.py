@@ -1,13 +1,6 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import pytest
-
-from sepclr.benchmark.pages import fill
-from sepclr.reports.tables import markdown
-from sepclr.types import InputError
+from sepclr.reports.tables import markdown, plain
 
 RESULT = {
     "recipe": {},
@@ -20,7 +13,6 @@ RESULT = {
     "chance": {"mark": 0.1},
     "seconds": 90.0,
 }
-ROOT = Path(__file__).parents[2]
 
 
 def test_a_table_has_a_row_per_run_with_untrained_and_chance_below():
@@ -42,31 +34,6 @@ def test_methods_with_other_networks_have_untrained_rows_of_their_own():
     assert names == ["*untrained encoders of k-jem, none*", "*untrained encoders of cvae*", "*chance*"]
 
 
-def test_only_what_stands_between_markers_is_replaced_and_twice_is_once(tmp_path: Path):
-    (tmp_path / "a.jsonl").write_text(json.dumps(RESULT) + "\n")
-    page = "before\n<!-- results: a.jsonl -->\nold\n<!-- end of results -->\nafter\n"
-    filled = fill(page, tmp_path)
-    assert filled.startswith("before\n")
-    assert filled.endswith("after\n")
-    assert "old" not in filled
-    assert markdown([RESULT]) in filled
-    assert fill(filled, tmp_path) == filled
-
-
-def test_results_that_are_not_there_are_named(tmp_path: Path):
-    with pytest.raises(InputError, match="no such results"):
-        fill("<!-- results: b.jsonl -->\n<!-- end of results -->", tmp_path)
-
-
-def test_rows_with_cells_are_shown_as_they_are(tmp_path: Path):
+def test_rows_that_say_what_to_show_are_shown_as_they_are():
     rows = [{"cells": {"samples": 512, "ms": "1.5"}, "commit": "abc"}, {"cells": {"samples": 1024, "ms": ""}, "commit": "abc"}]
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    filled = fill("<!-- results: a.jsonl -->\n<!-- end of results -->", tmp_path)
-    assert filled.splitlines()[1:-1] == ["| samples | ms |", "| --- | --: |", "| 512 | 1.5 |", "| 1024 |  |"]
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md"])
-def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
-    page = (ROOT / name).read_text()
-    assert "<!-- results: " in page or "<!-- methods -->" in page
-    assert fill(page, ROOT / "results") == page
+    assert plain(rows).splitlines() == ["| samples | ms |", "| --- | --: |", "| 512 | 1.5 |", "| 1024 |  |"]

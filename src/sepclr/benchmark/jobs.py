@@ -67,14 +67,9 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
     """Find out whether every run could start, before any does.
 
     Raises:
-        InputError: data that are missing, options that a method does not have, or folders that cannot be written.
+        InputError: data that are missing, options that a method does not have, or results that are none.
     """
     done(places.results)
-    for folder in (places.runs, places.results.parent):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be made ({error.strerror or error}); choose another --runs or --results") from None
     source = sources.load(jobs[0].recipe.data, places.root, download=download)
     for recipe in dict.fromkeys(replace(job.recipe, seed=0) for job in jobs):
         with torch.device("meta"):  # no weights are drawn
@@ -104,13 +99,18 @@ def run_jobs(
         A line for each run that failed; the others have their rows.
 
     Raises:
-        InputError: dask without an address, or not installed, or a scheduler that does not answer.
+        InputError: dask without an address, or not installed, or a scheduler that does not answer; folders that cannot be written.
     """
     present = done(places.results)
     missing = [job for job in jobs if job.key not in present]
     say(f"{len(jobs) - len(missing)} of {len(jobs)} runs are there; {len(missing)} to go")
     failed = []
     with _workers(workers, backend, scheduler), warnings.catch_warnings():
+        for folder in (places.runs, places.results.parent):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as refused:
+                raise InputError(f"{folder}: cannot be made ({refused.strerror or refused}); choose another --runs or --results") from None
         # Processes grow by what the allocator keeps; loky takes that for a leak, starts a fresh one and says so.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
         tasks = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sepclr.reports import compare, comparison_markdown, print_comparison, svg, write_table_page
+from sepclr.reports.comparison import title
+
+PUBLISHED = {
+    ("cvae", ""): {"digits_salient": 90.0, "digits_common": 23.0, "delta_tot": 23.0},
+    ("sepclr", "none"): {"digits_salient": 95.0, "digits_common": 94.0, "delta_tot": 89.0},
+    ("sepclr", "k-jem"): {"digits_salient": 96.0, "digits_common": 11.0, "delta_tot": 5.0},
+}
+
+
+def row(method: str, independence: str, salient: float, common: float, seed: int = 0, **more: Any) -> dict[str, Any]:
+    scores = {"digits_salient": salient, "digits_common": common, "group_common": 0.9}
+    delta = 100 * (1 - salient) + 100 * (common - 0.1)
+    return {
+        "key": f"{method}{independence}{seed}",
+        "profile": "cpu",
+        "recipe": {"data": "digits-on-cifar", "fidelity": "released" if method == "cvae" else "paper"},
+        "protocol": "strict",
+        "method": method,
+        "independence": independence,
+        "seed": seed,
+        "scores": scores | {"delta_tot": delta, "delta_tot_absolute": abs(delta)},
+        "intervals": {name: [value - 0.02, value + 0.03] for name, value in scores.items()},
+        "best_expected": {"digits_common": 0.1, "digits_salient": 1.0},
+        "untrained": {"digits_salient": 0.4, "digits_common": 0.3 if method == "sepclr" else 0.35, "group_common": 0.8},
+        "chance": {"digits": 0.1, "group": 0.5},
+        "seconds": 240.0,
+        "commit": "abc",
+        "versions": {},
+        "machine": {},
+    } | more
+
+
+ROWS = [
+    row("sepclr", "k-jem", 0.60, 0.20, seed=0),
+    row("sepclr", "k-jem", 0.64, 0.24, seed=1),
+    row("simclr", "", 0.10, 0.10),
+    row("cvae", "", 0.80, 0.30),
+    row("sepclr", "none", 0.70, 0.70),
+]
+
+
+def test_rows_come_in_the_published_order_with_means_and_deviations_over_seeds():
+    (table,) = compare(ROWS, PUBLISHED)
+    assert [line.name for line in table.lines] == ["cvae (released)", "none", "k-jem", "simclr"]
+    assert table.columns == ["digits_salient", "digits_common", "delta_tot_absolute", "delta_tot"]
+    cell = table.lines[2].cells["digits_salient"]
+    assert cell.mean == pytest.approx(62.0)
+    assert cell.sd == pytest.approx(2.828, abs=1e-3)
+    assert (cell.low, cell.high) == pytest.approx((cell.mean - cell.sd, cell.mean + cell.sd))
+    assert cell.published == 96.0
+    assert cell.text == "62.0 ± 2.8"
+    assert table.lines[2].seeds == 2
+
+
+def test_one_seed_has_the_bootstrap_s_interval_and_no_deviation():
+    (table,) = compare(ROWS, PUBLISHED)
+    cell = table.lines[0].cells["digits_salient"]
+    assert cell.sd is None
+    assert (cell.low, cell.high) == pytest.approx((78.0, 83.0))
+    assert cell.text == "80.0"
+    assert table.lines[0].cells["delta_tot"].low is None
+
+
+def test_the_best_is_nearest_to_what_is_expected_and_never_a_method_that_separates_nothing():
+    (table,) = compare(ROWS, PUBLISHED)
+    best = {column: [line.name for line in table.lines if line.cells[column].best] for column in table.columns}
+    assert best == {
+        "digits_salient": ["cvae (released)"],
+        "digits_common": ["k-jem"],
+        "delta_tot_absolute": ["cvae (released)"],
+        "delta_tot": ["cvae (released)"],
+    }
+
+
+def test_each_protocol_is_a_table_and_untrained_networks_share_a_row():
+    tables = compare([*ROWS, *(each | {"protocol": "published"} for each in ROWS)], PUBLISHED)
+    assert [table.protocol for table in tables] == ["strict", "published"]
+    assert tables[0].untrained == {
+        "cvae, simclr": {"digits_salient": 40.0, "digits_common": 35.0},
+        "sepclr": {"digits_salient": 40.0, "digits_common": 30.0},
+    }
+    assert tables[0].rest["best expected"] == {
+        "digits_salient": 100.0,
+        "digits_common": 10.0,
+        "delta_tot_absolute": 0.0,
+        "delta_tot": 0.0,
+    }
+
+
+def test_agreement_is_a_rank_correlation_over_rows_that_have_both():
+    (table,) = compare(ROWS, PUBLISHED)
+    words = table.agreement()
+    assert "over 3 rows" in words
+    assert "digits from s -1.00, digits from c 1.00" in words  # obtained 80, 70, 62 against 90, 95, 96; 30, 70, 22 against 23, 94, 11
+    (few,) = compare(ROWS[:3], PUBLISHED)
+    assert few.agreement() == ""
+
+
+def test_markdown_puts_published_beside_obtained_and_the_best_in_bold():
+    text = comparison_markdown(compare(ROWS, PUBLISHED))
+    lines = text.splitlines()
+    assert lines[0] == ("| `strict` | seeds | digits from s | published | digits from c | published | δ_tot | δ_tot signed | published |")
+    assert "| k-jem | 2 | 62.0 ± 2.8 | 96.0 | **22.0 ± 2.8** | 11.0 | 50.0 ± 0.0 | 50.0 ± 0.0 | 5.0 |" in lines
+    assert "| simclr | 1 | 10.0 |  | 10.0 |  | 90.0 | 90.0 |  |" in lines
+    assert "| *untrained encoders of sepclr* |  | 40.0 |  | 30.0 |  |  |  |  |" in lines
+    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
+def test_without_published_numbers_there_are_no_columns_for_them():
+    text = comparison_markdown(compare(ROWS, {}))
+    assert "published" not in text
+    assert "Spearman" not in text
+
+
+def test_the_picture_is_the_same_for_the_same_rows_and_shows_every_row():
+    (table,) = compare(ROWS, PUBLISHED)
+    picture = svg(table)
+    assert picture == svg(table)
+    for word in ("cvae (released)", "k-jem", "digits from s", "ring: published"):
+        assert f"<!-- {word}" in picture  # matplotlib draws words as paths and names them in comments
+    assert picture != svg(compare(ROWS[1:], PUBLISHED)[0])
+    assert "ring: published" not in svg(compare(ROWS, {})[0])
+
+
+def test_the_page_holds_every_number_once_and_is_one_file(tmp_path: Path):
+    tables = compare(ROWS, PUBLISHED)
+    write_table_page(tmp_path / "table.html", title="Digits <&>", lead="Lead.", tables=tables, made={"Rows": "a & b"})
+    page = (tmp_path / "table.html").read_text()
+    assert list(tmp_path.iterdir()) == [tmp_path / "table.html"]
+    assert "Digits &lt;&amp;&gt;" in page
+    assert "a &amp; b" in page
+    for line in tables[0].lines:
+        for cell in line.cells.values():
+            assert f">{cell.text}<" in page
+    assert "<b>22.0 ± 2.8</b>" in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+
+
+def test_the_terminal_shows_every_row_within_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    print_comparison(compare(ROWS, PUBLISHED))
+    text = capsys.readouterr().out
+    assert "62.0 ± 2.8" in text
+    assert "cvae (released)" in text
+    assert "Spearman" in text
+    assert all(len(line) <= 80 for line in text.splitlines() if "Spearman" not in line)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("digits_salient", "digits from s"), ("objects_common", "objects from c"), ("delta_tot", "δ_tot signed")],
+)
+def test_columns_are_worded(column: str, words: str):
+    assert title(column) == words
