@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, log_kernel, mean_or_zero
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, log_kernel
 from sepclr.types import Scalar
 
 
@@ -27,4 +27,7 @@ def information_less(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau
     >>> information_less(torch.tensor([[1.0, 1.0], [5.0, 5.0]]), torch.tensor([False, True])).item()
     2.0
     """
-    return -mean_or_zero(log_kernel(full_precision(s[~is_target]).square().sum(1), bandwidths(s[is_target], tau)))
+    # Picking out the rows of background would make a GPU wait for their number.
+    taus = bandwidths(s[is_target] if isinstance(tau, str) else s, tau)
+    distances = log_kernel(full_precision(s).square().sum(1), taus).masked_fill(is_target, 0)
+    return -distances.sum() / (~is_target).sum().clamp(min=1)
