@@ -1,9 +1,9 @@
-"""A whole training step of the ``paper`` profile on a CPU against the released recipe, as ratios of one interleaved run.
+"""A whole training step of the ``paper`` profile against the released recipe, as ratios of one interleaved run.
 
 A step is two views of 512 photographs, both ResNet-18s, the losses, their gradient and Adam. The released recipe, written anew from its
-description: float32 images and networks in the default layout, kornia's augmentation with its default cropping and one coin a batch for
-the jitter, the loss from pdist and cdist under autograd, and the loss brought to the host each step. Ours is ``sepclr.training.fit``
-with ``PAPER``, whatever it chooses on this processor.
+description: float32 images and networks in the default layout, kornia's augmentation on the host with its default cropping and one coin a
+batch for the jitter, the loss from pdist and cdist under autograd, and the loss brought to the host each step. Ours is
+``sepclr.training.fit`` with ``PAPER``, whatever it chooses on this processor, or on the GPU where there is one.
 
 The peak is what this machine reaches in the same precision on a product of two large matrices; the fraction of it counts the products
 of the networks alone. Run ``make bench`` on an otherwise idle machine; it writes results/step-speed.jsonl.
@@ -33,6 +33,7 @@ from sepclr.benchmark.runner import prepare
 from sepclr.benchmark.sources import Source
 from sepclr.data import Cohort
 from sepclr.methods import SepCLR
+from sepclr.training import resolve_accelerator
 from sepclr.training.fit import fit, resolve_precision
 
 TAU = 0.5
@@ -56,11 +57,12 @@ def released_total(c: list[Tensor], s: list[Tensor], is_target: Tensor) -> Tenso
     return common + 2 * uniform[0] + 1000 * (salient + 2 * uniform[1]) + 1000 * nothing + 10 * joint
 
 
-def released_epoch(data: Cohort, batch_size: int) -> Callable[[], float]:
+def released_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]:
     """Make an epoch of the released recipe, which gives its seconds."""
     images = data.x.float() / 255
     method = build(PAPER, (3, 32, 32))
     assert isinstance(method, SepCLR)
+    method.to(device)
     jitter = kornia.ColorJitter(0.4, 0.4, 0.4, 0.1, p=1.0)
     place = nn.Sequential(kornia.RandomResizedCrop((24, 24), scale=(0.2, 1.0)), kornia.RandomHorizontalFlip())
     grey = kornia.RandomGrayscale(p=0.2)
@@ -75,9 +77,9 @@ def released_epoch(data: Cohort, batch_size: int) -> Callable[[], float]:
         began = perf_counter()
         method.train()
         for x, is_target in zip(images.split(batch_size), data.is_target.split(batch_size), strict=True):
-            codes = [method.encode(view(x)) for _ in range(2)]
+            codes = [method.encode(view(x).to(device)) for _ in range(2)]
             heads = [method.project(code) for code in codes]
-            loss = released_total([head.c for head in heads], [head.s for head in heads], is_target)
+            loss = released_total([head.c for head in heads], [head.s for head in heads], is_target.to(device))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -87,9 +89,9 @@ def released_epoch(data: Cohort, batch_size: int) -> Callable[[], float]:
     return epoch
 
 
-def our_epoch(data: Cohort, batch_size: int) -> Callable[[], float]:
+def our_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]:
     """Make an epoch of ours, which gives its seconds."""
-    recipe = replace(PAPER, max_epochs=1, batch_size=batch_size, accelerator="cpu")
+    recipe = replace(PAPER, max_epochs=1, batch_size=batch_size, accelerator=device, devices="1")
     method, views, settings = prepare(recipe, Source("", "", data, {}, (), ()))
 
     def epoch() -> float:
@@ -109,16 +111,27 @@ def products(batch_size: int) -> float:
     return 3 * batch_size * counter.get_total_flops()
 
 
-def peak(precision: str) -> float:
+def peak(precision: str, device: str) -> float:
     """Measure multiplications and additions a second on two large matrices."""
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    a = torch.randn(2048, 2048, dtype=dtype)
+    side = 2048 if device == "cpu" else 8192
+    a = torch.randn(side, side, dtype=dtype, device=device)
     times = []
     for _ in range(8):
         began = perf_counter()
-        a @ a
+        (a @ a)[0, 0].item()  # waits for a GPU
         times.append(perf_counter() - began)
-    return 2 * 2048**3 / min(times)
+    return 2 * side**3 / min(times)
+
+
+def most_bytes(work: Callable[[], object], device: str) -> int:
+    """Measure the most memory that a piece of work holds on a device beyond what was there before."""
+    if device == "cpu":
+        return peak_bytes(work)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    work()
+    return torch.cuda.max_memory_allocated() - before
 
 
 def main() -> None:
@@ -131,16 +144,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    size = options.batch_size
-    data = cohort(size)
-    epochs = {"released": released_epoch(data, size), "ours": our_epoch(data, size)}
+    device = resolve_accelerator("auto")
+    size, steps = options.batch_size, 1 if device == "cpu" else 20
+    data = cohort(size * steps)
+    epochs = {"released": released_epoch(data, size, device), "ours": our_epoch(data, size, device)}
     times: dict[str, list[float]] = {name: [] for name in epochs}
     for _ in range(options.repeats):
         for name, epoch in epochs.items():
-            times[name].append(epoch())
-            print(name, f"{times[name][-1]:.1f} s", flush=True)
-    memory = {name: peak_bytes(epoch) / 1e9 for name, epoch in epochs.items()}
-    chosen = resolve_precision("auto", "cpu")
+            times[name].append(epoch() / steps)
+            print(name, f"{times[name][-1]:.3f} s", flush=True)
+    memory = {name: most_bytes(epoch, device) / 1e9 for name, epoch in epochs.items()}
+    chosen = resolve_precision("auto", device)
     work = products(size)
     ratios = sorted(slow / fast for slow, fast in zip(times["released"], times["ours"], strict=True))
     where = environment()
@@ -152,9 +166,9 @@ def main() -> None:
             "precision": precision,
             "threads": options.threads,
             "batch": size,
-            "s a step": f"{seconds:.1f}",
-            "images a second": f"{size / seconds:.1f}",
-            "% of peak": f"{100 * work / seconds / peak(precision):.0f}",
+            "s a step": f"{seconds:.3g}",
+            "images a second": f"{size / seconds:.3g}",
+            "% of peak": f"{100 * work / seconds / peak(precision, device):.0f}",
             "GB at most": f"{memory[name]:.2f}",
             "times faster": f"{ratios[len(ratios) // 2]:.1f}" if name == "ours" else "",
         }
