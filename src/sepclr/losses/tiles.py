@@ -34,44 +34,54 @@ class _Space:
     """One code, scaled, a sample in each column."""
 
     left: Tensor  # z, −‖z‖²/2 − shift, 1; shape (d + 2, n)
-    right: Tensor  # z, 1, −‖z‖²/2; shape (d + 2, n)
-    pulled: Tensor  # z, 1 in the precision of the kernels; shape (d + 1, n)
+    right: Tensor  # z, 1, −‖z‖²/2; shape (d + 2, n): left · right = log₂ k − shift
     shift: float  # subtracted from every exponent: the largest one, where all kernels might vanish otherwise
     scale: float  # of z, in units of the code
-
-    def kernels(self, rows: slice, columns: slice, out: Tensor, wide: Tensor | None = None) -> Tensor:
-        """Compute 2^(log₂ k − shift) of rows against columns, in ``wide`` first where the Gram matrix is wider than the kernels."""
-        gram = out if wide is None or self.left.dtype == out.dtype else wide[: out.numel()].view_as(out)
-        torch.mm(self.left[:, rows].T, self.right[:, columns], out=gram).exp2_()
-        return out if gram is out else out.copy_(gram)
 
 
 @dataclass(frozen=True)
 class _Pairs:
-    """All pairs of samples, targets first."""
+    """All pairs of samples, targets first, and how they are cut into blocks of one group."""
 
     common: _Space
     salient: _Space  # of the targets alone
     order: Tensor  # where each row comes from, shape (n,)
-    alone: Tensor  # 2^(log₂ k(s_i, 0) − shift) of every sample i, shape (n,)
+    alone: Tensor  # 2^(log₂ k(s_i, 0) − shift) of every sample i, shape (n,), in the precision of the kernels
     scale: float  # of exp(a + b) in the product of the kernels
+    sizes: list[int]  # samples in each block
+    target_blocks: int
+
+    @property
+    def dense(self) -> bool:
+        """Whether all kernels are kept."""
+        return len(self.alone) <= DENSE
+
+    def tiles(self) -> list[tuple[int, int]]:
+        """Name the tiles of the upper triangle by their blocks."""
+        return [(i, j) for i in range(len(self.sizes)) for j in range(i, len(self.sizes))]
+
+    def areas(self) -> list[int]:
+        """Count the kernels of each tile, those of s after those of c where both blocks are targets."""
+        found = []
+        for i, j in self.tiles():
+            found += [self.sizes[i] * self.sizes[j]] * (2 if j < self.target_blocks else 1)
+        return found
+
+    def room(self) -> Tensor:
+        """Make room for the kernels of all tiles of a small problem, of one tile of a large one."""
+        return self.alone.new_empty(sum(self.areas()) if self.dense else 2 * max(self.areas()))
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """Kernels of rows against columns with a diagonal of 0."""
+    """Kernels of block i against block j with a diagonal of 0; it stands for its mirror image across the diagonal too."""
 
-    rows: slice
-    columns: slice
+    i: int
+    j: int
     common: Tensor
-    salient: Tensor | None  # None where rows or columns are background
+    salient: Tensor | None  # None where a block is background
     joint: Tensor  # their product, in a buffer that may be overwritten
     spare: Tensor  # another such buffer
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether the tile stands for its mirror image across the diagonal too."""
-        return self.rows != self.columns
 
 
 def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -90,23 +100,23 @@ def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: floa
     """
     pairs = _pairs(c, s, is_target, tau_c, tau_s)
     n, targets = len(c), pairs.salient.left.shape[1]
-    background = n - targets
     r = torch.ones(n, dtype=torch.float64, device=c.device)
-    # Sums of mirrored tiles count twice; those of S_s begin with the pairs that have no tile.
-    met = 2 * background * pairs.alone[:targets].sum() + (background - 1) * pairs.alone[targets:].sum()
+    parts = r.split(pairs.sizes)
+    # The pairs of S_s that have no tile.
+    met = 2 * (n - targets) * pairs.alone[:targets].double().sum() + (n - targets - 1) * pairs.alone[targets:].double().sum()
     totals = [0.0, float(met)]
-    kept = _store(pairs)
-    for tile in _tiles(pairs, kept):
+    kept = pairs.room()
+    for tile in _tiles(pairs, kept, filled=False):
         for k, kernels in enumerate((tile.common, tile.salient)):
             if kernels is not None:
-                totals[k] += (2 if tile.mirrored else 1) * float(kernels.sum())
-        r[tile.rows].add_(tile.joint.sum(1), alpha=pairs.scale)
-        if tile.mirrored:
-            r[tile.columns].add_(tile.joint.sum(0), alpha=pairs.scale)
+                totals[k] += (1 if tile.i == tile.j else 2) * float(kernels.sum())
+        parts[tile.i].add_(tile.joint.sum(1), alpha=pairs.scale)
+        if tile.i != tile.j:
+            parts[tile.j].add_(tile.joint.sum(0), alpha=pairs.scale)
     sums = torch.tensor([*totals, pairs.common.shift, pairs.salient.shift], dtype=torch.float64, device=c.device)
     uniformities = sums[:2].log() - math.log(n * (n - 1)) + sums[2:] / BITS
-    values = torch.cat([uniformities, (r.log().mean() - math.log(n))[None]]).to(c.dtype)
-    return values, r, sums, kept if n <= DENSE else kept.new_empty(0)
+    values = torch.cat([uniformities, r.log().mean()[None] - math.log(n)]).to(c.dtype)
+    return values, r, sums, kept if pairs.dense else kept.new_empty(0)
 
 
 def gradients(
@@ -116,117 +126,123 @@ def gradients(
     pairs = _pairs(c, s, is_target, tau_c, tau_s, sums[2:].tolist())
     n, targets = len(c), pairs.salient.left.shape[1]
     share_c, share_s = (2 * g[:2] / sums[:2]).tolist()
-    share_joint = ((g[2] * pairs.scale / n) / r).to(pairs.alone.dtype)
-    pulls = [torch.zeros_like(space.pulled) for space in (pairs.common, pairs.salient)]
+    share_joint = (float(g[2]) * pairs.scale / n / r).to(pairs.alone.dtype)
+    shares = share_joint.split(pairs.sizes)
+    spaces = (pairs.common, pairs.salient)
+    pulled = [space.right[:-1].to(share_joint.dtype) for space in spaces]
+    pulls = [torch.zeros_like(z) for z in pulled]
     pulls[1][-1].add_(pairs.alone[:targets], alpha=share_s * (n - targets))
-    for tile in _tiles(pairs, kept if len(kept) else _store(pairs), filled=len(kept) > 0):
-        weight = torch.add(share_joint[tile.rows, None], share_joint[tile.columns], out=tile.spare).mul_(tile.joint)
+    cuts = [pairs.sizes, pairs.sizes[: pairs.target_blocks]]
+    blocks = [list(zip(pull.split(cut, 1), z.split(cut, 1), strict=True)) for pull, z, cut in zip(pulls, pulled, cuts, strict=True)]
+    filled = len(kept) > 0
+    for tile in _tiles(pairs, kept if filled else pairs.room(), filled):
+        weight = torch.add(shares[tile.i][:, None], shares[tile.j], out=tile.spare).mul_(tile.joint)
         if tile.salient is not None:
-            _pull(pulls[1], pairs.salient.pulled, tile, torch.add(weight, tile.salient, alpha=share_s, out=tile.joint))
-        elif tile.rows.stop <= targets:
-            pulls[1][-1, tile.rows].add_(weight.sum(1))
-        _pull(pulls[0], pairs.common.pulled, tile, weight.add_(tile.common, alpha=share_c))
+            _pull(blocks[1], tile, torch.add(weight, tile.salient, alpha=share_s, out=tile.joint))
+        elif tile.i < pairs.target_blocks:
+            blocks[1][tile.i][0][-1].add_(weight.sum(1))
+        _pull(blocks[0], tile, weight.add_(tile.common, alpha=share_c))
     found = []
-    for like, space, pull in zip((c, s), (pairs.common, pairs.salient), pulls, strict=True):
-        towards = pull[:-1].addcmul_(space.pulled[:-1], pull[-1], value=-1).mul_(space.scale)
+    for like, space, z, pull in zip((c, s), spaces, pulled, pulls, strict=True):
+        towards = pull[:-1].addcmul_(z[:-1], pull[-1], value=-1).mul_(space.scale)
         found.append(torch.zeros_like(like).index_copy_(0, pairs.order[: pull.shape[1]], towards.T.to(like.dtype)))
     return found[0], found[1]
 
 
-def _pull(pull: Tensor, pulled: Tensor, tile: _Tile, m: Tensor) -> None:
-    """Add Σ_j m_ij z_j and Σ_j m_ij, of mirrored tiles for columns too."""
-    pull[:, tile.rows].addmm_(pulled[:, tile.columns], m.T)
-    if tile.mirrored:
-        pull[:, tile.columns].addmm_(pulled[:, tile.rows], m)
+def _pull(blocks: list[tuple[Tensor, Tensor]], tile: _Tile, m: Tensor) -> None:
+    """Add Σ_j m_ij z_j and Σ_j m_ij, of a mirrored tile for its columns too."""
+    (rows, z_rows), (columns, z_columns) = blocks[tile.i], blocks[tile.j]
+    rows.addmm_(z_columns, m.T)
+    if tile.i != tile.j:
+        columns.addmm_(z_rows, m)
 
 
 def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float, shifts: Sequence[float | None] = (None, None)) -> _Pairs:
-    order, targets = torch.argsort(is_target.byte(), descending=True, stable=True), int(is_target.sum())
-    c, s = c[order], s[order[:targets]]
-    background, origin = len(c) - targets, c.mean(0)
-    spreads = [float(z.square().sum(1).max()) / (2 * tau) if len(z) else 0.0 for z, tau in ((c - origin, tau_c), (s, tau_s))]
-    # Not on a GPU, which may shorten float32 to TF32. Written so that what is not a number counts as far.
-    precision = c.dtype if all(spread <= NEAR for spread in spreads) and not c.is_cuda else torch.float64
-    wide = [not spread <= NARROW for spread in spreads]
-    c, s = (z.double() if far else z.to(precision) for z, far in zip((c, s), wide, strict=True))
-    common = _space(c - origin, tau_c, precision)
-    salient = _space(s, tau_s, precision)
-    if wide[0]:
-        common = _shifted(common, 0, shifts[0])
-    # Two samples at 0 have the kernel 1, which is the largest there can be.
-    if wide[1] and background < 2:
-        salient = _shifted(salient, background, shifts[1])
+    chosen, others = is_target.nonzero(), (~is_target).nonzero()
+    order, targets, background = torch.cat([chosen, others])[:, 0], len(chosen), len(others)
+    common, far_c = _space(c.index_select(0, order), tau_c, 0, shifts[0], centre=True)
+    salient, far_s = _space(s.index_select(0, order[:targets]), tau_s, background, shifts[1], centre=False)
+    precision = c.dtype
+    if far_c or far_s:
+        precision = torch.float64
+        common, salient = (replace(space, left=space.left.double(), right=space.right.double()) for space in (common, salient))
     # Clamped, for a shift is the largest exponent of the pairs that exist: without background no sample has one with 0.
     half = torch.cat([salient.right[-1], salient.right.new_zeros(background)])
     alone = half.sub_(salient.shift).clamp_(max=0).exp2_().to(precision)
-    return _Pairs(common, salient, order, alone, 2.0 ** (common.shift + salient.shift))
-
-
-def _space(z: Tensor, tau: float, precision: torch.dtype) -> _Space:
-    """Prepare a code for kernels in the given precision."""
-    scaled = z.T * math.sqrt(BITS / tau)
-    half = scaled.square().sum(0, keepdim=True).mul_(-0.5)
-    one = torch.ones_like(half)
-    left, right = torch.cat([scaled, half, one]), torch.cat([scaled, one, half])
-    return _Space(left, right, right[:-1].to(precision), 0.0, 1 / math.sqrt(BITS * tau))
-
-
-def _shifted(space: _Space, zeros: int, shift: float | None) -> _Space:
-    """Subtract a shift from every exponent: by default the largest one off the diagonal, with ``zeros`` further samples at 0."""
-    if shift is None:
-        n, side = space.left.shape[1], 512
-        found = [space.right[-1].max()] if zeros and n else []
-        for top in range(0, n, side):
-            for start in range(top, n, side):
-                exponents = torch.mm(space.left[:, top : top + side].T, space.right[:, start : start + side])
-                if top == start:
-                    exponents.fill_diagonal_(-torch.inf)
-                found.append(exponents.max())
-        shift = float(torch.stack(found).max())
-    space.left[-2].sub_(shift)
-    return replace(space, shift=shift)
-
-
-def _blocks(pairs: _Pairs) -> list[tuple[slice, slice]]:
-    """Cut the upper triangle into rows against columns, each of one group."""
-    n, targets = len(pairs.alone), pairs.salient.left.shape[1]
-    side = _side(n)
-    edges = [slice(i, min(i + side, targets)) for i in range(0, targets, side)]
-    edges += [slice(i, min(i + side, n)) for i in range(targets, n, side)]
-    return [(rows, columns) for k, rows in enumerate(edges) for columns in edges[k:]]
-
-
-def _side(n: int) -> int:
     # Small tiles lose less of the symmetry and of the groups; larger ones less time between them, up to what a cache holds.
-    return min(n, 256 if n <= DENSE else 384)
+    side = 256 if len(c) <= DENSE else 384
+    cuts = [[min(side, count - start) for start in range(0, count, side)] for count in (targets, background)]
+    return _Pairs(common, salient, order, alone, 2.0 ** (common.shift + salient.shift), sum(cuts, []), len(cuts[0]))
 
 
-def _area(rows: slice, columns: slice) -> int:
-    return (rows.stop - rows.start) * (columns.stop - columns.start)
+def _space(z: Tensor, tau: float, zeros: int, shift: float | None, *, centre: bool) -> tuple[_Space, bool]:
+    """Prepare a code; ``zeros`` further samples lie at 0. Also say whether its kernels need float64."""
+    scale = math.sqrt(BITS / tau)
+    # On a GPU float32 may be shortened to TF32.
+    scaled, half = _scaled(z.double() if z.is_cuda else z, scale, centre=centre)
+    spread = -float(half.min()) / BITS if len(z) else 0.0
+    # Written so that what is not a number counts as far.
+    wide, far = not spread <= NARROW, not spread <= NEAR or z.is_cuda
+    if wide and scaled.dtype != torch.float64:
+        scaled, half = _scaled(z.double(), scale, centre=centre)
+    one = torch.ones_like(half)
+    space = _Space(torch.cat([scaled, half, one]), torch.cat([scaled, one, half]), 0.0, 1 / (scale * tau))
+    # Two samples at 0 have the kernel 1, which is the largest there can be.
+    if wide and zeros < 2:
+        shift = _largest(space, zeros) if shift is None else shift
+        space.left[-2].sub_(shift)
+        space = replace(space, shift=shift)
+    return space, far
 
 
-def _store(pairs: _Pairs) -> Tensor:
-    """Make room for the kernels of all tiles of a small problem, of one tile of a large one."""
-    n, targets = len(pairs.alone), pairs.salient.left.shape[1]
-    areas = [_area(rows, columns) * (1 + (columns.stop <= targets)) for rows, columns in _blocks(pairs)]
-    return pairs.alone.new_empty(sum(areas) if n <= DENSE else max(areas))
+def _scaled(z: Tensor, scale: float, *, centre: bool) -> tuple[Tensor, Tensor]:
+    """Scale a code, and compute −‖z‖²/2, samples in columns."""
+    scaled = (z - z.mean(0) if centre else z).T * scale
+    return scaled, scaled.square().sum(0, keepdim=True).mul_(-0.5)
 
 
-def _tiles(pairs: _Pairs, store: Tensor, filled: bool = False) -> Iterator[_Tile]:
-    """Go through the tiles, whose kernels are computed into ``store`` where it is not filled yet."""
-    n, targets = len(pairs.alone), pairs.salient.left.shape[1]
-    spares = store.new_empty(2, _side(n) ** 2)
-    wide = store.new_empty(_side(n) ** 2, dtype=torch.float64)
-    at = 0
-    for rows, columns in _blocks(pairs):
-        area = _area(rows, columns)
-        spaces = [pairs.common, pairs.salient] if columns.stop <= targets else [pairs.common]
-        views = [store[at + k * area : at + (k + 1) * area].view(-1, columns.stop - columns.start) for k in range(len(spaces))]
-        at += len(spaces) * area if n <= DENSE else 0
-        for space, out in zip(spaces, views, strict=True) if not filled else ():
-            space.kernels(rows, columns, out, wide)
-            if rows == columns:
-                out.fill_diagonal_(0)
-        joint, spare = (buffer[:area].view_as(views[0]) for buffer in spares)
-        torch.mul(views[0], views[1] if len(views) > 1 else pairs.alone[rows, None], out=joint)
-        yield _Tile(rows, columns, views[0], views[1] if len(views) > 1 else None, joint, spare)
+def _largest(space: _Space, zeros: int, side: int = 512) -> float:
+    """Find the largest exponent off the diagonal."""
+    n = space.left.shape[1]
+    found = [space.right[-1].max()] if zeros and n else []
+    for top in range(0, n, side):
+        for start in range(top, n, side):
+            exponents = torch.mm(space.left[:, top : top + side].T, space.right[:, start : start + side])
+            if top == start:
+                exponents.fill_diagonal_(-torch.inf)
+            found.append(exponents.max())
+    return float(torch.stack(found).max())
+
+
+def _tiles(pairs: _Pairs, store: Tensor, filled: bool) -> Iterator[_Tile]:
+    """Go through the tiles, computing their kernels in ``store`` where it is not filled; a large problem has room for one tile only."""
+    largest = max(pairs.sizes) ** 2
+    spares = store.new_empty(2, largest).unbind()
+    gram = store.new_empty(largest, dtype=torch.float64)
+    cuts = [pairs.sizes, pairs.sizes[: pairs.target_blocks]]
+    spaces = [
+        (space.left.split(cut, 1), space.right.split(cut, 1)) for space, cut in zip((pairs.common, pairs.salient), cuts, strict=True)
+    ]
+    alone = pairs.alone[:, None].split(pairs.sizes)
+    kept = iter(store.split(pairs.areas())) if pairs.dense else None
+    for i, j in pairs.tiles():
+        area = pairs.sizes[i] * pairs.sizes[j]
+        kernels = []
+        for k, (left, right) in enumerate(spaces if j < pairs.target_blocks else spaces[:1]):
+            out = (store[k * area : (k + 1) * area] if kept is None else next(kept)).view(pairs.sizes[i], pairs.sizes[j])
+            if not filled:
+                _kernels(left[i].T, right[j], out, gram)
+                if i == j:
+                    out.fill_diagonal_(0)
+            kernels.append(out)
+        joint, spare = (buffer[:area].view_as(kernels[0]) for buffer in spares)
+        torch.mul(kernels[0], kernels[1] if len(kernels) > 1 else alone[i], out=joint)
+        yield _Tile(i, j, kernels[0], kernels[1] if len(kernels) > 1 else None, joint, spare)
+
+
+def _kernels(left: Tensor, right: Tensor, out: Tensor, gram: Tensor) -> None:
+    """Compute 2^(left · right), by way of a buffer where the Gram matrix is wider than the kernels."""
+    exponents = out if left.dtype == out.dtype else gram[: out.numel()].view_as(out)
+    torch.mm(left, right, out=exponents).exp2_()
+    if exponents is not out:
+        out.copy_(exponents)
