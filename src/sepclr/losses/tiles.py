@@ -43,18 +43,13 @@ class _Space:
 class _Pairs:
     """All pairs of samples, targets first, and how they are cut into blocks of one group."""
 
-    common: _Space
-    salient: _Space  # of the targets alone
+    spaces: tuple[_Space, _Space]  # c; s of the targets alone
     order: Tensor  # where each row comes from, shape (n,)
-    alone: Tensor  # 2^(log₂ k(s_i, 0) − shift) of every sample i, shape (n,), in the precision of the kernels
+    alone: Tensor  # 2^(log₂ k(s_i, 0) − shift) of every target i, shape (targets,), in the precision of the kernels
     scale: float  # of exp(a + b) in the product of the kernels
     sizes: list[int]  # samples in each block
     target_blocks: int
-
-    @property
-    def dense(self) -> bool:
-        """Whether all kernels are kept."""
-        return len(self.alone) <= DENSE
+    dense: bool  # whether all kernels are kept
 
     def tiles(self) -> list[tuple[int, int]]:
         """Name the tiles of the upper triangle by their blocks."""
@@ -78,9 +73,8 @@ class _Tile:
 
     i: int
     j: int
-    common: Tensor
-    salient: Tensor | None  # None where a block is background
-    joint: Tensor  # their product, in a buffer that may be overwritten
+    kernels: list[Tensor]  # of c; of s, but where a block is background
+    joint: Tensor  # k(c_i, c_j) k(s_i, s_j), in a buffer that may be overwritten
     spare: Tensor  # another such buffer
 
 
@@ -99,51 +93,52 @@ def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: floa
         problems, tile after tile.
     """
     pairs = _pairs(c, s, is_target, tau_c, tau_s)
-    n, targets = len(c), pairs.salient.left.shape[1]
+    n, background = len(c), len(c) - len(pairs.alone)
     r = torch.ones(n, dtype=torch.float64, device=c.device)
     parts = r.split(pairs.sizes)
-    # The pairs of S_s that have no tile.
-    met = 2 * (n - targets) * pairs.alone[:targets].double().sum() + (n - targets - 1) * pairs.alone[targets:].double().sum()
-    totals = [0.0, float(met)]
+    # Those of S_s begin with the pairs that have no tile.
+    sums = [0.0, 2 * background * float(pairs.alone.sum(dtype=torch.float64)) + background * (background - 1)]
     kept = pairs.room()
     for tile in _tiles(pairs, kept, filled=False):
-        for k, kernels in enumerate((tile.common, tile.salient)):
-            if kernels is not None:
-                totals[k] += (1 if tile.i == tile.j else 2) * float(kernels.sum())
+        for k, kernels in enumerate(tile.kernels):
+            sums[k] += (1 if tile.i == tile.j else 2) * float(kernels.sum())
         parts[tile.i].add_(tile.joint.sum(1), alpha=pairs.scale)
         if tile.i != tile.j:
             parts[tile.j].add_(tile.joint.sum(0), alpha=pairs.scale)
-    sums = torch.tensor([*totals, pairs.common.shift, pairs.salient.shift], dtype=torch.float64, device=c.device)
-    uniformities = sums[:2].log() - math.log(n * (n - 1)) + sums[2:] / BITS
-    values = torch.cat([uniformities, r.log().mean()[None] - math.log(n)]).to(c.dtype)
-    return values, r, sums, kept if pairs.dense else kept.new_empty(0)
+    shifts = [space.shift for space in pairs.spaces]
+    mean_of = math.log(n * (n - 1))
+    uniformities = [(math.log(total) if total else -math.inf) - mean_of + shift / BITS for total, shift in zip(sums, shifts, strict=True)]
+    values = c.new_tensor([*uniformities, float(r.log().mean()) - math.log(n)])
+    return values, r, r.new_tensor(sums + shifts), kept if pairs.dense else c.new_empty(0)
 
 
 def gradients(
     g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, r: Tensor, sums: Tensor, kept: Tensor, tau_c: float, tau_s: float
 ) -> tuple[Tensor, Tensor]:
     """Compute the gradients of c and s from those of the values, shape (3,), and what ``entropies`` gave."""
-    pairs = _pairs(c, s, is_target, tau_c, tau_s, sums[2:].tolist())
-    n, targets = len(c), pairs.salient.left.shape[1]
-    share_c, share_s = (2 * g[:2] / sums[:2]).tolist()
-    share_joint = (float(g[2]) * pairs.scale / n / r).to(pairs.alone.dtype)
-    shares = share_joint.split(pairs.sizes)
-    spaces = (pairs.common, pairs.salient)
-    pulled = [space.right[:-1].to(share_joint.dtype) for space in spaces]
+    *totals, shift_c, shift_s = sums.tolist()
+    pairs = _pairs(c, s, is_target, tau_c, tau_s, (shift_c, shift_s))
+    n, background = len(c), len(c) - len(pairs.alone)
+    # Written so that a sum of 0, which only codes without a meaning have, is no exception.
+    share_c, share_s = (2 * upstream / total if total else math.nan for upstream, total in zip(g[:2].tolist(), totals, strict=True))
+    shares = (float(g[2]) * pairs.scale / n / r).to(pairs.alone.dtype).split(pairs.sizes)
+    pulled = [space.right[:-1].to(pairs.alone.dtype) for space in pairs.spaces]
     pulls = [torch.zeros_like(z) for z in pulled]
-    pulls[1][-1].add_(pairs.alone[:targets], alpha=share_s * (n - targets))
-    cuts = [pairs.sizes, pairs.sizes[: pairs.target_blocks]]
-    blocks = [list(zip(pull.split(cut, 1), z.split(cut, 1), strict=True)) for pull, z, cut in zip(pulls, pulled, cuts, strict=True)]
+    pulls[1][-1].add_(pairs.alone, alpha=share_s * background)
+    blocks = [
+        list(zip(pull.split(pairs.sizes[:count], 1), z.split(pairs.sizes[:count], 1), strict=True))
+        for pull, z, count in zip(pulls, pulled, (None, pairs.target_blocks), strict=True)
+    ]
     filled = len(kept) > 0
     for tile in _tiles(pairs, kept if filled else pairs.room(), filled):
         weight = torch.add(shares[tile.i][:, None], shares[tile.j], out=tile.spare).mul_(tile.joint)
-        if tile.salient is not None:
-            _pull(blocks[1], tile, torch.add(weight, tile.salient, alpha=share_s, out=tile.joint))
+        if len(tile.kernels) > 1:
+            _pull(blocks[1], tile, torch.add(weight, tile.kernels[1], alpha=share_s, out=tile.joint))
         elif tile.i < pairs.target_blocks:
             blocks[1][tile.i][0][-1].add_(weight.sum(1))
-        _pull(blocks[0], tile, weight.add_(tile.common, alpha=share_c))
+        _pull(blocks[0], tile, weight.add_(tile.kernels[0], alpha=share_c))
     found = []
-    for like, space, z, pull in zip((c, s), spaces, pulled, pulls, strict=True):
+    for like, space, z, pull in zip((c, s), pairs.spaces, pulled, pulls, strict=True):
         towards = pull[:-1].addcmul_(z[:-1], pull[-1], value=-1).mul_(space.scale)
         found.append(torch.zeros_like(like).index_copy_(0, pairs.order[: pull.shape[1]], towards.T.to(like.dtype)))
     return found[0], found[1]
@@ -152,8 +147,10 @@ def gradients(
 def _pull(blocks: list[tuple[Tensor, Tensor]], tile: _Tile, m: Tensor) -> None:
     """Add Σ_j m_ij z_j and Σ_j m_ij, of a mirrored tile for its columns too."""
     (rows, z_rows), (columns, z_columns) = blocks[tile.i], blocks[tile.j]
-    rows.addmm_(z_columns, m.T)
-    if tile.i != tile.j:
+    if tile.i == tile.j:
+        rows.addmm_(z_rows, m)
+    else:
+        rows.addmm_(z_columns, m.T)
         columns.addmm_(z_rows, m)
 
 
@@ -167,12 +164,12 @@ def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float, 
         precision = torch.float64
         common, salient = (replace(space, left=space.left.double(), right=space.right.double()) for space in (common, salient))
     # Clamped, for a shift is the largest exponent of the pairs that exist: without background no sample has one with 0.
-    half = torch.cat([salient.right[-1], salient.right.new_zeros(background)])
-    alone = half.sub_(salient.shift).clamp_(max=0).exp2_().to(precision)
+    alone = (salient.right[-1] - salient.shift).clamp_(max=0).exp2_().to(precision)
     # Small tiles lose less of the symmetry and of the groups; larger ones less time between them, up to what a cache holds.
     side = 256 if len(c) <= DENSE else 384
     cuts = [[min(side, count - start) for start in range(0, count, side)] for count in (targets, background)]
-    return _Pairs(common, salient, order, alone, 2.0 ** (common.shift + salient.shift), sum(cuts, []), len(cuts[0]))
+    dense = len(c) <= DENSE and precision == c.dtype
+    return _Pairs((common, salient), order, alone, 2.0 ** (common.shift + salient.shift), cuts[0] + cuts[1], len(cuts[0]), dense)
 
 
 def _space(z: Tensor, tau: float, zeros: int, shift: float | None, *, centre: bool) -> tuple[_Space, bool]:
@@ -217,27 +214,30 @@ def _largest(space: _Space, zeros: int, side: int = 512) -> float:
 def _tiles(pairs: _Pairs, store: Tensor, filled: bool) -> Iterator[_Tile]:
     """Go through the tiles, computing their kernels in ``store`` where it is not filled; a large problem has room for one tile only."""
     largest = max(pairs.sizes) ** 2
-    spares = store.new_empty(2, largest).unbind()
+    buffers = store.new_empty(2, largest).unbind()
+    spares = buffers
     gram = store.new_empty(largest, dtype=torch.float64)
-    cuts = [pairs.sizes, pairs.sizes[: pairs.target_blocks]]
-    spaces = [
-        (space.left.split(cut, 1), space.right.split(cut, 1)) for space, cut in zip((pairs.common, pairs.salient), cuts, strict=True)
+    blocks = [
+        (space.left.split(pairs.sizes[:count], 1), space.right.split(pairs.sizes[:count], 1))
+        for space, count in zip(pairs.spaces, (None, pairs.target_blocks), strict=True)
     ]
-    alone = pairs.alone[:, None].split(pairs.sizes)
+    alone = pairs.alone[:, None].split(pairs.sizes[: pairs.target_blocks])
     kept = iter(store.split(pairs.areas())) if pairs.dense else None
     for i, j in pairs.tiles():
-        area = pairs.sizes[i] * pairs.sizes[j]
+        shape = pairs.sizes[i], pairs.sizes[j]
+        area = shape[0] * shape[1]
         kernels = []
-        for k, (left, right) in enumerate(spaces if j < pairs.target_blocks else spaces[:1]):
-            out = (store[k * area : (k + 1) * area] if kept is None else next(kept)).view(pairs.sizes[i], pairs.sizes[j])
+        for k, (left, right) in enumerate(blocks[: 1 + (j < pairs.target_blocks)]):
+            out = (store[k * area : (k + 1) * area] if kept is None else next(kept)).view(shape)
             if not filled:
                 _kernels(left[i].T, right[j], out, gram)
                 if i == j:
                     out.fill_diagonal_(0)
             kernels.append(out)
-        joint, spare = (buffer[:area].view_as(kernels[0]) for buffer in spares)
-        torch.mul(kernels[0], kernels[1] if len(kernels) > 1 else alone[i], out=joint)
-        yield _Tile(i, j, kernels[0], kernels[1] if len(kernels) > 1 else None, joint, spare)
+        if spares[0].shape != shape:
+            spares = tuple(buffer[:area].view(shape) for buffer in buffers)
+        torch.mul(kernels[0], kernels[1] if len(kernels) > 1 else alone[i] if i < pairs.target_blocks else 1, out=spares[0])
+        yield _Tile(i, j, kernels, *spares)
 
 
 def _kernels(left: Tensor, right: Tensor, out: Tensor, gram: Tensor) -> None:
