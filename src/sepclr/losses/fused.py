@@ -16,6 +16,7 @@ samples sorted by group, only target × target needs a Gram matrix of s.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -71,6 +72,15 @@ def kernel_entropies(
     return dict(zip(("common_uniformity", "salient_uniformity", "joint_entropy"), values, strict=True))
 
 
+def _path(c: Tensor) -> Any:
+    """Choose the module that computes."""
+    if c.is_cuda and c.dtype == torch.float32 and find_spec("triton"):
+        from sepclr.losses import on_gpu  # torch brings Triton along where it was built for a GPU
+
+        return on_gpu
+    return tiles
+
+
 @torch.library.custom_op(
     "sepclr::kernel_entropies",
     mutates_args=(),
@@ -79,7 +89,7 @@ def kernel_entropies(
 def _forward(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Compute the three values, and what the backward pass needs of them."""
     with torch.autocast(c.device.type, enabled=False):
-        return tiles.entropies(c, s, is_target, tau_c, tau_s)
+        return _path(c).entropies(c, s, is_target, tau_c, tau_s)
 
 
 @torch.library.custom_op(
@@ -92,7 +102,7 @@ def _backward(
 ) -> tuple[Tensor, Tensor]:
     """Compute the gradients of c and s from what the forward pass gave."""
     with torch.autocast(c.device.type, enabled=False):
-        return tiles.gradients(g, c, s, is_target, r, sums, kept, tau_c, tau_s)
+        return _path(c).gradients(g, c, s, is_target, r, sums, kept, tau_c, tau_s)
 
 
 @_forward.register_fake

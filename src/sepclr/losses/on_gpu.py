@@ -42,7 +42,9 @@ def _distances(z: Any, n: Any, d: Any, rows: Any, columns: Any, scale: Any, corr
         back = raised - total
         dropped += (total - (raised - back)) + (term - back)
         total = raised
-    return total, dropped + total * correction
+    dropped += total * correction
+    raised = total + dropped
+    return raised, dropped - (raised - total)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -51,7 +53,11 @@ def _kernels(origin: Any, origin_rest: Any, distance: Any, distance_rest: Any, e
     exponent = origin - distance
     back = exponent - origin
     rest = (origin - (exponent - back)) - (distance + back) + (origin_rest - distance_rest)
-    return tl.exp2(tl.where(exists, exponent, float("-inf"))) * tl.exp2(tl.where(exists, rest, 0.0))
+    whole = exponent + rest
+    near = exists & (whole > -200.0)
+    # No kernel is larger than the closest one or than their sum, but where the second number is more than a bit, rounding may say so.
+    power = tl.exp2(tl.where(near, tl.minimum(whole, 1.0), float("-inf")))
+    return power * (1 + 0.6931472 * tl.where(near, rest - (whole - exponent), 0.0))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
