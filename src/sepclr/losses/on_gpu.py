@@ -55,17 +55,22 @@ def _kernels(origin: Any, origin_rest: Any, distance: Any, distance_rest: Any, e
     rest = (origin - (exponent - back)) - (distance + back) + (origin_rest - distance_rest)
     whole = exponent + rest
     near = exists & (whole > -200.0)
-    # No kernel is larger than the closest one or than their sum, but where the second number is more than a bit, rounding may say so.
-    power = tl.exp2(tl.where(near, tl.minimum(whole, 1.0), float("-inf")))
-    return power * (1 + 0.6931472 * tl.where(near, rest - (whole - exponent), 0.0))
+    # Far away, what is left of the rest may be many bits; here it is so few that a line will do.
+    return tl.exp2(tl.where(near, whole, float("-inf"))) * (1 + 0.6931472 * tl.where(near, rest - (whole - exponent), 0.0))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_row_sums(distance: Any, rest: Any, exists: Any, least: Any, summed: Any) -> Any:
+def _add_row_sums(distance: Any, rest: Any, exists: Any, least: Any, least_rest: Any, summed: Any) -> Any:
     """Add 2^(least − distance) of a tile to the sums of its rows, which follow the least distance of each."""
-    lower = tl.minimum(least, tl.min(tl.where(exists, distance, float("inf")), 1))
-    origin = tl.where(lower < float("inf"), lower, 0.0)
-    return lower, summed * tl.exp2(origin - least) + tl.sum(_kernels(origin[:, None], 0.0, distance, rest, exists), 1)
+    here = tl.min(tl.where(exists, distance, float("inf")), 1)
+    here_rest = tl.min(tl.where(exists & (distance == here[:, None]), rest, float("inf")), 1)
+    closer = (here < least) | ((here == least) & (here_rest < least_rest))
+    lower, lower_rest = tl.where(closer, here, least), tl.where(closer, here_rest, least_rest)
+    # A row that has met no pair yet has none here either.
+    origin, origin_rest = tl.where(lower < float("inf"), lower, 0.0), tl.where(lower < float("inf"), lower_rest, 0.0)
+    kernels = _kernels(origin[:, None], origin_rest[:, None], distance, rest, exists)
+    lowered = tl.exp2((origin - least) + tl.where(least < float("inf"), origin_rest - least_rest, 0.0))
+    return lower, lower_rest, summed * lowered + tl.sum(kernels, 1)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -77,6 +82,8 @@ def _entropies(
     rows = tl.program_id(0) * block + tl.arange(0, block)
     least_c = tl.full([block], float("inf"), tl.float32)
     least_s = tl.full([block], float("inf"), tl.float32)
+    least_rest_c = tl.full([block], float("inf"), tl.float32)
+    least_rest_s = tl.full([block], float("inf"), tl.float32)
     sum_c = tl.zeros([block], tl.float32)
     sum_s = tl.zeros([block], tl.float32)
     joint = tl.zeros([block], tl.float32)
@@ -85,14 +92,16 @@ def _entropies(
         exists = (rows < n)[:, None] & (columns < n)[None, :] & (rows[:, None] != columns[None, :])
         distance_c, rest_c = _distances(c, n, d_c, rows, columns, scale_c, correction_c)
         distance_s, rest_s = _distances(s, n, d_s, rows, columns, scale_s, correction_s)
-        least_c, sum_c = _add_row_sums(distance_c, rest_c, exists, least_c, sum_c)
-        least_s, sum_s = _add_row_sums(distance_s, rest_s, exists, least_s, sum_s)
+        least_c, least_rest_c, sum_c = _add_row_sums(distance_c, rest_c, exists, least_c, least_rest_c, sum_c)
+        least_s, least_rest_s, sum_s = _add_row_sums(distance_s, rest_s, exists, least_s, least_rest_s, sum_s)
         joint += tl.sum(_kernels(-distance_c, -rest_c, distance_s, rest_s, exists), 1)
     tl.store(out + rows, least_c, mask=rows < n)
     tl.store(out + n + rows, least_s, mask=rows < n)
-    tl.store(out + 2 * n + rows, sum_c, mask=rows < n)
-    tl.store(out + 3 * n + rows, sum_s, mask=rows < n)
-    tl.store(out + 4 * n + rows, joint, mask=rows < n)
+    tl.store(out + 2 * n + rows, least_rest_c, mask=rows < n)
+    tl.store(out + 3 * n + rows, least_rest_s, mask=rows < n)
+    tl.store(out + 4 * n + rows, sum_c, mask=rows < n)
+    tl.store(out + 5 * n + rows, sum_s, mask=rows < n)
+    tl.store(out + 6 * n + rows, joint, mask=rows < n)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -126,15 +135,13 @@ def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: floa
     """Compute the three values and what their gradients need: see ``tiles.entropies``."""
     n = len(c)
     z_c, z_s = c.T.contiguous(), hide_background(s, is_target).T.contiguous()
-    out = z_c.new_empty(5, n)
+    out = z_c.new_empty(7, n)
     (scale_c, correction_c), (scale_s, correction_s) = _scale(tau_c), _scale(tau_s)
-    with torch.cuda.device_of(c):
-        _entropies[(triton.cdiv(n, BLOCK),)](
-            z_c, z_s, out, n, len(z_c), len(z_s), scale_c, scale_s, correction_c, correction_s, BLOCK
-        )
+    with torch.cuda.device_of(c):  # type: ignore[no-untyped-call]
+        _entropies[(triton.cdiv(n, BLOCK),)](z_c, z_s, out, n, len(z_c), len(z_s), scale_c, scale_s, correction_c, correction_s, BLOCK)
     wide = out.double()
-    logs = torch.logsumexp(wide[2:4].log() - wide[:2] / BITS, 1)
-    r = 1 + wide[4]
+    logs = torch.logsumexp(wide[4:6].log() - (wide[:2] + wide[2:4]) / BITS, 1)
+    r = 1 + wide[6]
     values = torch.cat([logs - math.log(n * (n - 1)), r.log().mean()[None] - math.log(n)])
     return values.to(c.dtype), r, torch.cat([torch.ones_like(logs), logs * BITS]), c.new_empty(0)
 
@@ -152,7 +159,7 @@ def gradients(
         scalars = torch.stack([2 * g[k].float(), origin.float(), (origin - origin.float()).float()])
         out = torch.empty_like(z)
         (scale, correction), (scale_other, correction_other) = _scale(tau), _scale(tau_other)
-        with torch.cuda.device_of(c):
+        with torch.cuda.device_of(c):  # type: ignore[no-untyped-call]
             _gradient[(triton.cdiv(n, BLOCK),)](
                 z, other, out, scalars, shares, n, len(z), len(other), scale, scale_other, correction, correction_other, 1 / tau,
                 BLOCK, triton.next_power_of_2(len(z)),

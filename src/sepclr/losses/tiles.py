@@ -21,7 +21,7 @@ NARROW = 8.0
 """Largest ‖z‖²/2τ whose Gram matrix float32 holds: no exponent lies below −4 · 8 then, and each kernel is right to about 1e-6."""
 
 NEAR = 512.0
-"""Largest ‖z‖²/2τ at which only the Gram matrix has to be in float64; beyond it, neighbours may differ in the last digits of float32."""
+"""Largest ‖s‖²/2τ at which only the Gram matrix of s has to be in float64: from there on, neighbours differ in late digits of float32."""
 
 DENSE = 1024
 """Samples up to which the forward pass keeps its kernels for the backward pass; above, they are computed again."""
@@ -95,7 +95,7 @@ def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: floa
     pairs = _pairs(c, s, is_target, tau_c, tau_s)
     n, background = len(c), len(c) - len(pairs.alone)
     r = torch.ones(n, dtype=torch.float64, device=c.device)
-    parts = r.split(pairs.sizes)
+    parts = r.split_with_sizes(pairs.sizes)
     # Those of S_s begin with the pairs that have no tile.
     sums = [0.0, 2 * background * float(pairs.alone.sum(dtype=torch.float64)) + background * (background - 1)]
     kept = pairs.room()
@@ -121,12 +121,12 @@ def gradients(
     n, background = len(c), len(c) - len(pairs.alone)
     # Written so that a sum of 0, which only codes without a meaning have, is no exception.
     share_c, share_s = (2 * upstream / total if total else math.nan for upstream, total in zip(g[:2].tolist(), totals, strict=True))
-    shares = (float(g[2]) * pairs.scale / n / r).to(pairs.alone.dtype).split(pairs.sizes)
+    shares = (float(g[2]) * pairs.scale / n / r).to(pairs.alone.dtype).split_with_sizes(pairs.sizes)
     pulled = [space.right[:-1].to(pairs.alone.dtype) for space in pairs.spaces]
     pulls = [torch.zeros_like(z) for z in pulled]
     pulls[1][-1].add_(pairs.alone, alpha=share_s * background)
     blocks = [
-        list(zip(pull.split(pairs.sizes[:count], 1), z.split(pairs.sizes[:count], 1), strict=True))
+        list(zip(pull.split_with_sizes(pairs.sizes[:count], 1), z.split_with_sizes(pairs.sizes[:count], 1), strict=True))
         for pull, z, count in zip(pulls, pulled, (None, pairs.target_blocks), strict=True)
     ]
     filled = len(kept) > 0
@@ -179,7 +179,7 @@ def _space(z: Tensor, tau: float, zeros: int, shift: float | None, *, centre: bo
     scaled, half = _scaled(z.double() if z.is_cuda else z, scale, centre=centre)
     spread = -float(half.min()) / BITS if len(z) else 0.0
     # Written so that what is not a number counts as far.
-    wide, far = not spread <= NARROW, not spread <= NEAR or z.is_cuda
+    wide, far = not spread <= NARROW, not spread <= (NARROW if centre else NEAR) or z.is_cuda
     if wide and scaled.dtype != torch.float64:
         scaled, half = _scaled(z.double(), scale, centre=centre)
     one = torch.ones_like(half)
@@ -218,11 +218,11 @@ def _tiles(pairs: _Pairs, store: Tensor, filled: bool) -> Iterator[_Tile]:
     spares = buffers
     gram = store.new_empty(largest, dtype=torch.float64)
     blocks = [
-        (space.left.split(pairs.sizes[:count], 1), space.right.split(pairs.sizes[:count], 1))
+        (space.left.split_with_sizes(pairs.sizes[:count], 1), space.right.split_with_sizes(pairs.sizes[:count], 1))
         for space, count in zip(pairs.spaces, (None, pairs.target_blocks), strict=True)
     ]
-    alone = pairs.alone[:, None].split(pairs.sizes[: pairs.target_blocks])
-    kept = iter(store.split(pairs.areas())) if pairs.dense else None
+    alone = pairs.alone[:, None].split_with_sizes(pairs.sizes[: pairs.target_blocks])
+    kept = iter(store.split_with_sizes(pairs.areas())) if pairs.dense else None
     for i, j in pairs.tiles():
         shape = pairs.sizes[i], pairs.sizes[j]
         area = shape[0] * shape[1]
