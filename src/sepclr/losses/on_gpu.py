@@ -12,7 +12,6 @@ on most GPUs. Functions and their results mean the same as those of ``tiles``; h
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 import triton
@@ -24,11 +23,16 @@ from sepclr.losses.kernel import hide_background
 BITS = math.log2(math.e)
 
 BLOCK = 32
-"""Rows and columns of a tile: a few of them, with both kernels and their factors, fit into the registers of a program."""
+"""Rows and columns of a tile: distances, both kernels and their factors fit into the registers of a program."""
+
+EXACT = {"enable_fp_fusion": False}
+"""Keeps a product and a sum apart, for otherwise what rounding drops is not what the sum of two numbers says."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _distances(z: Any, n: Any, d: Any, rows: Any, columns: Any, scale: Any, correction: Any) -> Any:
+def _distances(
+    z: tl.tensor, n: tl.tensor, d: tl.tensor, rows: tl.tensor, columns: tl.tensor, scale: tl.tensor, correction: tl.tensor
+) -> tl.tensor:
     """Compute ‖z_i − z_j‖²/2τ in bits as a sum of two numbers; z has a sample in each column, and scale² (1 + correction) is log₂e/2τ."""
     total = tl.zeros([rows.shape[0], columns.shape[0]], tl.float32)
     dropped = tl.zeros([rows.shape[0], columns.shape[0]], tl.float32)
@@ -48,7 +52,7 @@ def _distances(z: Any, n: Any, d: Any, rows: Any, columns: Any, scale: Any, corr
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _kernels(origin: Any, origin_rest: Any, distance: Any, distance_rest: Any, exists: Any) -> Any:
+def _kernels(origin: tl.tensor, origin_rest: tl.tensor, distance: tl.tensor, distance_rest: tl.tensor, exists: tl.tensor) -> tl.tensor:
     """Compute 2^(origin − distance) of two sums of two numbers, 0 where there is no pair."""
     exponent = origin - distance
     back = exponent - origin
@@ -60,7 +64,9 @@ def _kernels(origin: Any, origin_rest: Any, distance: Any, distance_rest: Any, e
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _add_row_sums(distance: Any, rest: Any, exists: Any, least: Any, least_rest: Any, summed: Any) -> Any:
+def _add_row_sums(
+    distance: tl.tensor, rest: tl.tensor, exists: tl.tensor, least: tl.tensor, least_rest: tl.tensor, summed: tl.tensor
+) -> tl.tensor:
     """Add 2^(least − distance) of a tile to the sums of its rows, which follow the least distance of each."""
     here = tl.min(tl.where(exists, distance, float("inf")), 1)
     here_rest = tl.min(tl.where(exists & (distance == here[:, None]), rest, float("inf")), 1)
@@ -75,9 +81,18 @@ def _add_row_sums(distance: Any, rest: Any, exists: Any, least: Any, least_rest:
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _entropies(
-    c: Any, s: Any, out: Any, n: Any, d_c: Any, d_s: Any, scale_c: Any, scale_s: Any, correction_c: Any, correction_s: Any,
+    c: tl.tensor,
+    s: tl.tensor,
+    out: tl.tensor,
+    n: tl.tensor,
+    d_c: tl.tensor,
+    d_s: tl.tensor,
+    scale_c: tl.tensor,
+    scale_s: tl.tensor,
+    correction_c: tl.tensor,
+    correction_s: tl.tensor,
     block: tl.constexpr,
-) -> None:  # fmt: skip
+) -> None:
     """Compute of every row the least distances, the sums of kernels relative to them, and Σ_j exp(a + b); each without j = i."""
     rows = tl.program_id(0) * block + tl.arange(0, block)
     least_c = tl.full([block], float("inf"), tl.float32)
@@ -106,9 +121,22 @@ def _entropies(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _gradient(
-    z: Any, other: Any, out: Any, scalars: Any, shares: Any, n: Any, d: Any, d_other: Any, scale: Any, scale_other: Any,
-    correction: Any, correction_other: Any, factor: Any, block: tl.constexpr, width: tl.constexpr,
-) -> None:  # fmt: skip
+    z: tl.tensor,
+    other: tl.tensor,
+    out: tl.tensor,
+    scalars: tl.tensor,
+    shares: tl.tensor,
+    n: tl.tensor,
+    d: tl.tensor,
+    d_other: tl.tensor,
+    scale: tl.tensor,
+    scale_other: tl.tensor,
+    correction: tl.tensor,
+    correction_other: tl.tensor,
+    factor: tl.tensor,
+    block: tl.constexpr,
+    width: tl.constexpr,
+) -> None:
     """Compute the gradient of a block of rows of z, factor · Σ_j M_ij (z_j − z_i)."""
     rows = tl.program_id(0) * block + tl.arange(0, block)
     dims = tl.arange(0, width)
@@ -161,9 +189,23 @@ def gradients(
         (scale, correction), (scale_other, correction_other) = _scale(tau), _scale(tau_other)
         with torch.cuda.device_of(c):  # type: ignore[no-untyped-call]
             _gradient[(triton.cdiv(n, BLOCK),)](
-                z, other, out, scalars, shares, n, len(z), len(other), scale, scale_other, correction, correction_other, 1 / tau,
-                BLOCK, triton.next_power_of_2(len(z)),
-            )  # fmt: skip
+                z,
+                other,
+                out,
+                scalars,
+                shares,
+                n,
+                len(z),
+                len(other),
+                scale,
+                scale_other,
+                correction,
+                correction_other,
+                1 / tau,
+                BLOCK,
+                triton.next_power_of_2(len(z)),
+                **EXACT,
+            )
         found.append(out.T.contiguous())
     return found[0], hide_background(found[1], is_target)
 
