@@ -216,7 +216,8 @@ def _tiles(pairs: _Pairs, store: Tensor, filled: bool) -> Iterator[_Tile]:
     largest = max(pairs.sizes) ** 2
     buffers = store.new_empty(2, largest).unbind()
     spares = buffers
-    gram = store.new_empty(largest, dtype=torch.float64)
+    wider = any(space.left.dtype != store.dtype for space in pairs.spaces)
+    gram = store.new_empty(largest if wider else 0, dtype=torch.float64)
     blocks = [
         (space.left.split_with_sizes(pairs.sizes[:count], 1), space.right.split_with_sizes(pairs.sizes[:count], 1))
         for space, count in zip(pairs.spaces, (None, pairs.target_blocks), strict=True)
