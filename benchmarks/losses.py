@@ -58,10 +58,10 @@ def arithmetic(n: int) -> Callable[[], object]:
         for _ in range(max(1, round(pairs / side**2))):
             for _ in range(2):
                 torch.mm(z, z.T, out=kernel)
-                kernel.clamp_(max=0).exp_()
+                kernel.clamp_(max=0).exp2_()
                 gradient.addmm_(kernel, z)
             for _ in range(2):
-                kernel.exp_().sum(1)
+                kernel.exp2_().sum(1)
                 kernel.sum(0)
 
     return once

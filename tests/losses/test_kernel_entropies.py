@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from sepclr.losses import hide_background, joint_entropy, kernel_entropies, uniformity
 from sepclr.losses.fused import _forward
+from sepclr.losses.tiles import DENSE
 from sepclr.types import InputError
 
 from .problems import (
@@ -254,13 +255,37 @@ def saved_bytes(term: Callable[[], Tensor]) -> int:
     return sum(kept.values())
 
 
-def test_what_is_kept_for_the_gradient_grows_linearly() -> None:
+def test_a_gradient_taken_twice_is_the_same() -> None:
+    """The kernels that small problems keep survive the first time."""
+    c, s, is_target = codes(300, 0.3)
+    c, s = c.requires_grad_(), s.requires_grad_()
+    value = weighted(kernel_entropies(c, s, is_target=is_target))
+    first, second = (torch.autograd.grad(value, (c, s), retain_graph=True) for _ in range(2))
+    assert all(map(torch.equal, first, second))
+
+
+@pytest.mark.parametrize("n", [300, DENSE + 100])
+@pytest.mark.parametrize(("distance_c", "distance_s"), [(1.0, 1.0), (0.0, 15.0), (0.0, 1000.0), (1000.0, 1000.0)])
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_float32_gradients_of_clusters_far_from_0_are_those_of_float64(n: int, distance_c: float, distance_s: float, share: float) -> None:
+    """Pairs that matter differ in late digits of their codes."""
+    c, s, _ = codes(n, 0.3)
+    corner = torch.nn.functional.one_hot(torch.arange(n) % 3, 32)
+    c, s, is_target = 0.3 * c + distance_c * corner, s + distance_s * corner, torch.arange(n) < share * n
+    _, single = value_and_gradients(lambda c, s: weighted(kernel_entropies(c, s, is_target=is_target)), c, s)
+    _, double = value_and_gradients(lambda c, s: weighted(plain(c, hide_background(s, is_target))), c.double(), s.double())
+    for ours, expected in zip(single, double, strict=True):
+        assert relative(ours, expected) <= 3e-6
+
+
+def test_what_is_kept_for_the_gradient_is_bounded_for_few_samples_and_grows_linearly_for_many() -> None:
     def kept(n: int) -> int:
         c, s, is_target = codes(n, 0.3)
         c, s = c.requires_grad_(), s.requires_grad_()
         return saved_bytes(lambda: weighted(kernel_entropies(c, s, is_target=is_target)))
 
-    assert kept(4000) <= 4 * kept(1000) + 10_000
+    assert kept(DENSE) <= 2 * DENSE**2 * 4
+    assert kept(8000) <= 4 * kept(2000) + 10_000
     assert kept(4000) <= 4000 * (2 * 32 * 4 + 40)
 
 
