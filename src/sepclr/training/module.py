@@ -77,8 +77,9 @@ class Training(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log how long the epoch took, work that a GPU has still before it included."""
-        if cast(torch.device, self.device).type == "cuda":
-            torch.cuda.synchronize(self.device)  # once an epoch
+        device = cast(torch.device, self.device)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)  # once an epoch
         self.log("seconds", perf_counter() - self.epoch_began)
 
     def training_step(self, batch: Batch, index: int) -> None:
