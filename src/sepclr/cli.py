@@ -115,6 +115,23 @@ def _benchmark(data: DataName, options: Namespace) -> None:
         raise InputError(f"{len(failed)} runs failed; the same command goes on with them\n" + "\n".join(failed))
 
 
+def check(options: Namespace) -> None:
+    """See whether a table of subjects and their volumes can be used, and write a page that shows what is in it."""
+    from sepclr.benchmark.check import check_table
+    from sepclr.data.participants import Columns
+    from sepclr.types import InputError
+
+    kinds = (
+        dict.fromkeys(options.attributes) | dict.fromkeys(options.numeric, "numeric") | dict.fromkeys(options.categorical, "categorical")
+    )
+    columns = Columns(options.images, options.group, options.background, options.target, kinds, options.subject, options.split)
+    out = Path(options.out or "check.html")
+    found = check_table(Path(options.table), columns, out, resample=options.resample)
+    print(f"page: {out}")
+    if found:
+        raise InputError(f"{options.table}: {len(found)} problems with its images; they are listed above and on the page")
+
+
 def _show(finished: Any) -> None:
     from sepclr.benchmark.runner import print_rows
 
@@ -155,6 +172,21 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     data.add_subcommand("digits-on-cifar", _benchmark_parser(benchmark_digits_on_cifar), help=benchmark_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _benchmark_parser(benchmark_marked_digits), help=benchmark_marked_digits.__doc__)
 
+    check_parser = _Parser(description=check.__doc__)
+    check_parser.add_argument("table", type=str, help="TSV or CSV with a row for each image, such as participants.tsv")
+    check_parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
+    check_parser.add_argument("--group", type=str, required=True, help="column that says who belongs to which group")
+    check_parser.add_argument("--background", type=_several(()), required=True, help="its values for background, with commas")
+    check_parser.add_argument("--target", type=_several(()), required=True, help="its values for target, with commas")
+    check_parser.add_argument("--attributes", type=_several(()), default=[], help="columns of what is known; their values decide the kind")
+    check_parser.add_argument("--numeric", type=_several(()), default=[], help="columns of quantities")
+    check_parser.add_argument("--categorical", type=_several(()), default=[], help="columns of classes")
+    check_parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: participant_id)")
+    check_parser.add_argument("--split", type=str, default=None, help="column that says train or test")
+    check_parser.add_argument("--resample", action="store_true", help="different shapes and affines are wanted")
+    check_parser.add_argument("--out", type=str, default=None, help="the page (default: check.html)")
+    commands.add_subcommand("check", check_parser, help=check.__doc__)
+
     encode_parser = _Parser(description=encode.__doc__)
     encode_parser.add_argument("run", type=str, help="folder of the run")
     encode_parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")
@@ -172,6 +204,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
         "fit marked-digits": fit_marked_digits,
         "benchmark digits-on-cifar": benchmark_digits_on_cifar,
         "benchmark marked-digits": benchmark_marked_digits,
+        "check": check,
         "encode": encode,
         "evaluate": evaluate,
     }
@@ -209,18 +242,18 @@ def _benchmark_parser(command: Callable[[Namespace], None]) -> ArgumentParser:
 
 
 def _several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
-    """Make a type for words of a known set, or for whole numbers, with commas between them."""
+    """Make a type for words with commas between them: of a known set, any (an empty one), or whole numbers (None)."""
 
     def words(given: Any) -> list[Any]:
         parts = given if isinstance(given, list) else [word.strip() for word in str(given).split(",")]
         for part in parts:
             if known is None and not str(part).isdecimal():
                 raise ValueError(f"{part!r} is not a whole number of 0 or larger")
-            if known is not None and part not in known:
+            if known and part not in known:
                 raise ValueError(f"{part!r} is unknown; choose from {', '.join(known)}")
         return [int(part) for part in parts] if known is None else parts
 
-    words.__name__ = "names" if known else "numbers"
+    words.__name__ = "numbers" if known is None else "names"
     return words
 
 

@@ -1,5 +1,6 @@
 """Rows and codes in, table, figure or page out."""
 
+from sepclr.reports.check_page import CheckPage, write_check_page
 from sepclr.reports.comparison import Comparison, compare, comparison_markdown
 from sepclr.reports.console import print_comparison, print_separation
 from sepclr.reports.dots import svg
@@ -7,6 +8,7 @@ from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.table_page import write_table_page
 
 __all__ = [
+    "CheckPage",
     "Comparison",
     "Page",
     "RunView",
@@ -15,6 +17,7 @@ __all__ = [
     "print_comparison",
     "print_separation",
     "svg",
+    "write_check_page",
     "write_page",
     "write_table_page",
 ]

@@ -1,0 +1,212 @@
+"""Subjects from a table: where their images lie, who is target, and what is known of each.
+
+A table is TSV or CSV with a heading, a row for each image; BIDS' ``participants.tsv`` is one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import string
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sepclr.types import InputError
+
+Kind = Literal["numeric", "categorical"]
+
+MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "None", "null")
+"""What stands for a value that is not known."""
+
+SIDES = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table mean.
+
+    Attributes:
+        images: the column with paths, absolute or relative to the table; or a pattern in which ``{name}`` stands for a column, such as
+            ``{participant_id}/anat/{participant_id}_T1w.nii.gz``.
+        group: the column that says who belongs to which group.
+        background: its values for background subjects.
+        target: its values for target subjects; rows with any other value are left out.
+        attributes: columns with what is known of the subjects, and the kind of each; None lets the values decide: numbers, of which
+            there are more than two different ones, are numeric.
+        subject: the column that says whose image it is; ``participant_id`` where there is one, otherwise each row is a subject.
+        split: a column with ``train`` and ``test``, if any.
+    """
+
+    images: str
+    group: str
+    background: Sequence[str]
+    target: Sequence[str]
+    attributes: Mapping[str, Kind | None] = field(default_factory=dict)
+    subject: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Participants:
+    """The rows of a table that belong to a group.
+
+    Attributes:
+        table: the file.
+        images: a path for each row, n of them.
+        subjects: whose image it is, shape (n,).
+        is_target: True for target, shape (n,).
+        attributes: by name, shape (n,): floating point, NaN where unknown, or strings, empty where unknown.
+        split: ``train`` or ``test`` for each row, shape (n,); None without such a column.
+        left_out: rows of neither group.
+    """
+
+    table: Path
+    images: Sequence[Path]
+    subjects: NDArray[Any]
+    is_target: NDArray[np.bool_]
+    attributes: Mapping[str, NDArray[Any]]
+    split: NDArray[Any] | None
+    left_out: int
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def read_participants(table: Path, columns: Columns) -> Participants:
+    """Read a table and check all of it that can be checked without opening an image.
+
+    Args:
+        table: the file; commas separate in ``.csv``, tabulators in others.
+        columns: what its columns mean.
+
+    Returns:
+        The subjects of both groups.
+
+    Raises:
+        InputError: a table that cannot be read, a column that is not there, an empty group, images that are missing or named twice, an
+            attribute that is constant or not a number, or a subject on both sides of a split.
+    """
+    cells = _cells(table)
+    group = _column(table, cells, columns.group, "group")
+    chosen = np.isin(group, [*columns.background, *columns.target])
+    for role in ("background", "target"):
+        values = getattr(columns, role)
+        if not np.isin(group, values).any():
+            there = ", ".join(f"{value or 'nothing'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
+            raise InputError(f"{table}: no row is {role}: column {columns.group!r} never says {' or '.join(values)}; it says {there}")
+    if both := set(columns.background) & set(columns.target):
+        raise InputError(f"background, target: {', '.join(sorted(both))} cannot be both")
+    cells = {name: values[chosen] for name, values in cells.items()}
+    named = columns.subject or ("participant_id" if "participant_id" in cells else None)
+    subjects = _column(table, cells, named, "subject") if named else np.arange(int(chosen.sum())).astype(str)
+    attributes = {
+        name: _attribute(table, name, _column(table, cells, name, "attributes"), kind) for name, kind in columns.attributes.items()
+    }
+    return Participants(
+        table,
+        _images(table, cells, columns.images, subjects),
+        subjects,
+        np.isin(cells[columns.group], columns.target),
+        attributes,
+        _split(table, cells, columns.split, subjects),
+        int((~chosen).sum()),
+    )
+
+
+def _cells(table: Path) -> dict[str, NDArray[Any]]:
+    """Read all columns as strings, empty where a value is missing."""
+    import pyarrow
+    from pyarrow import csv
+
+    try:
+        read = csv.read_csv(table, parse_options=csv.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t"))
+        names = read.column_names
+        options = csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pyarrow.string()), null_values=list(MISSING), strings_can_be_null=True
+        )
+        read = csv.read_csv(
+            table, parse_options=csv.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t"), convert_options=options
+        )
+    except FileNotFoundError:
+        raise InputError(f"{table}: no such table") from None
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise InputError(f"{table}: cannot be read as a table ({str(error).splitlines()[0]})") from None
+    if len(set(names)) < len(names):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        raise InputError(f"{table}: several columns are called {', '.join(twice)}; rename them")
+    if read.num_rows == 0:
+        raise InputError(f"{table}: there is no row below the heading")
+    return {name: np.array([(value or "").strip() for value in read[name].to_pylist()], dtype=np.str_) for name in names}
+
+
+def _column(table: Path, cells: Mapping[str, NDArray[Any]], name: str, option: str) -> NDArray[Any]:
+    if name in cells:
+        return cells[name]
+    near = difflib.get_close_matches(name, cells, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(cells)}"
+    raise InputError(f"{option}: {table} has no column {name!r}; {hint}")
+
+
+def _images(table: Path, cells: Mapping[str, NDArray[Any]], images: str, subjects: NDArray[Any]) -> list[Path]:
+    """Make the path of each row and see that each is there, once."""
+    if "{" in images:
+        try:
+            parts = [name for _, name, _, _ in string.Formatter().parse(images) if name is not None]
+        except ValueError as error:
+            raise InputError(f"images: {images!r} is not a pattern ({error}); write {{COLUMN}} for the value of a column") from None
+        values = {name: _column(table, cells, name, "images") for name in parts}
+        named = [images.format(**{name: column[row] for name, column in values.items()}) for row in range(len(subjects))]
+    else:
+        named = _column(table, cells, images, "images").tolist()
+    if without := [subject for subject, name in zip(subjects, named, strict=True) if not name]:
+        raise InputError(f"images: {len(without)} of {len(named)} rows name no image: {listed(without)}")
+    paths = [table.parent / name for name in named]
+    if gone := [str(path) for path in paths if not path.is_file()]:
+        raise InputError(f"images: {len(gone)} of {len(paths)} files are missing: {listed(gone)}")
+    if twice := [str(path) for path, count in Counter(paths).items() if count > 1]:
+        raise InputError(f"images: {len(twice)} files stand in several rows: {listed(twice)}")
+    return paths
+
+
+def _attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) -> NDArray[Any]:
+    """Turn a column into numbers or classes."""
+    known = values[values != ""]
+    if len(np.unique(known)) < 2:
+        says = f"is {str(known[0])!r} in every row" if len(known) else "is known of nobody"
+        raise InputError(f"attributes: {name!r} {says} of {table}; there is nothing to read from it")
+    strange = [value for value in known.tolist() if not _is_number(value)]
+    if kind == "numeric" and strange:
+        raise InputError(f"attributes: {name!r} holds {listed(strange)}, which are no numbers; mend {table} or call it categorical")
+    if kind == "categorical" or strange or (kind is None and len(np.unique(known)) == 2):
+        return values
+    return np.array([float(value) if value else np.nan for value in values])
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except ValueError:
+        return False
+
+
+def _split(table: Path, cells: Mapping[str, NDArray[Any]], column: str | None, subjects: NDArray[Any]) -> NDArray[Any] | None:
+    if column is None:
+        return None
+    sides = _column(table, cells, column, "split")
+    if strange := sorted(set(sides.tolist()) - set(SIDES)):
+        raise InputError(f"split: column {column!r} of {table} says {listed(strange)}; it may say {' or '.join(SIDES)}")
+    both = sorted(set(subjects[sides == "train"].tolist()) & set(subjects[sides == "test"].tolist()))
+    if both:
+        raise InputError(f"split: {len(both)} subjects are on both sides: {listed(both)}; all images of a subject belong to one")
+    return sides
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Name the first few of many."""
+    rest = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {rest} more" if rest > 0 else "")
