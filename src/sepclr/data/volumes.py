@@ -54,6 +54,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
         InputError: a file of another kind, damaged or cut short, or one that holds no volume.
     """
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
 
     if not path.name.endswith(SUFFIXES):
         raise InputError(f"{path}: unknown kind of file; volumes are {', '.join(SUFFIXES)}")
@@ -62,8 +63,8 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
             voxels, affine = np.load(path, allow_pickle=False), np.eye(4)
         else:
             image = nibabel.load(path)
-            voxels, affine = np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=float)  # type: ignore[attr-defined]
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as error:
+            voxels, affine = np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=float)
+    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
         raise InputError(f"{path}: cannot be read, it is damaged or cut short ({str(error).splitlines()[0]})") from None
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
