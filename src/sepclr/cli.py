@@ -172,20 +172,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     data.add_subcommand("digits-on-cifar", _benchmark_parser(benchmark_digits_on_cifar), help=benchmark_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _benchmark_parser(benchmark_marked_digits), help=benchmark_marked_digits.__doc__)
 
-    check_parser = _Parser(description=check.__doc__)
-    check_parser.add_argument("table", type=str, help="TSV or CSV with a row for each image, such as participants.tsv")
-    check_parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
-    check_parser.add_argument("--group", type=str, required=True, help="column that says who belongs to which group")
-    check_parser.add_argument("--background", type=_several(()), required=True, help="its values for background, with commas")
-    check_parser.add_argument("--target", type=_several(()), required=True, help="its values for target, with commas")
-    check_parser.add_argument("--attributes", type=_several(()), default=[], help="columns of what is known; their values decide the kind")
-    check_parser.add_argument("--numeric", type=_several(()), default=[], help="columns of quantities")
-    check_parser.add_argument("--categorical", type=_several(()), default=[], help="columns of classes")
-    check_parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: participant_id)")
-    check_parser.add_argument("--split", type=str, default=None, help="column that says train or test")
-    check_parser.add_argument("--resample", action="store_true", help="different shapes and affines are wanted")
-    check_parser.add_argument("--out", type=str, default=None, help="the page (default: check.html)")
-    commands.add_subcommand("check", check_parser, help=check.__doc__)
+    commands.add_subcommand("check", _check_parser(), help=check.__doc__)
 
     encode_parser = _Parser(description=encode.__doc__)
     encode_parser.add_argument("run", type=str, help="folder of the run")
@@ -238,6 +225,23 @@ def _benchmark_parser(command: Callable[[Namespace], None]) -> ArgumentParser:
     parser.add_argument("--results", type=str, default=None, help="file of the rows (default: one in results/)")
     parser.add_argument("--status", action="store_true", help="show what is done, running, cut or missing, and start nothing")
     _add_fields(parser, "the profile", without=("method", "independence", "seed"))
+    return parser
+
+
+def _check_parser() -> ArgumentParser:
+    parser = _Parser(description=check.__doc__)
+    parser.add_argument("table", type=str, help="TSV or CSV with a row for each image, such as participants.tsv")
+    parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
+    parser.add_argument("--group", type=str, required=True, help="column that says who belongs to which group")
+    parser.add_argument("--background", type=_several(()), required=True, help="its values for background, with commas")
+    parser.add_argument("--target", type=_several(()), required=True, help="its values for target, with commas")
+    parser.add_argument("--attributes", type=_several(()), default=[], help="columns of what is known; their values decide the kind")
+    parser.add_argument("--numeric", type=_several(()), default=[], help="columns of quantities")
+    parser.add_argument("--categorical", type=_several(()), default=[], help="columns of classes")
+    parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: participant_id)")
+    parser.add_argument("--split", type=str, default=None, help="column that says train or test")
+    parser.add_argument("--resample", action="store_true", help="different shapes and affines are wanted")
+    parser.add_argument("--out", type=str, default=None, help="the page (default: check.html)")
     return parser
 
 
