@@ -200,6 +200,18 @@ def test_encoders_and_critic_do_not_move_each_other(independence: str):
             method.critic_loss(out, MIXED)
 
 
+def test_the_salient_term_is_a_mean_over_targets_to_the_last_digit():
+    """Of 14 samples 3 are targets: a ratio that no float holds."""
+    method = SepCLR(*(torch.nn.Linear(4, 4, dtype=torch.float64) for _ in range(4)), (4, 4), independence="none").double()
+    noise = torch.Generator().manual_seed(0)
+    out = {name: torch.randn(14, 4, generator=noise, dtype=torch.float64) for name in ("c1", "c2", "s1", "s2")}
+    is_target = torch.arange(14) % 5 == 0
+    is_target[10:] = False
+    hidden = [out[name] * is_target[:, None] for name in ("s1", "s2")]
+    expected = (out["s1"] - out["s2"])[is_target].square().sum(1).mean() + sum(uniformity(s) for s in hidden)
+    torch.testing.assert_close(method.terms(out, is_target)["salient"], expected, rtol=1e-12, atol=0)
+
+
 def test_weights_are_frozen():
     with pytest.raises(AttributeError):
         SepCLRWeights().common = 2.0

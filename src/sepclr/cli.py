@@ -95,9 +95,10 @@ def _benchmark(data: DataName, options: Namespace) -> None:
     from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
     from sepclr.benchmark.plan import plan
     from sepclr.benchmark.table import print_status, show_table
+    from sepclr.benchmark.workers import check_workers
     from sepclr.types import InputError
 
-    given = {name: value for name, value in vars(options).items() if name not in ("independence", "backend")}
+    given = {name: value for name, value in vars(options).items() if name != "independence"}
     jobs = plan(data, options.profile, methods=options.methods, independence=options.independence, seeds=options.seeds, options=given)
     name = f"{data}-{options.profile}"
     places = Places(
@@ -108,9 +109,10 @@ def _benchmark(data: DataName, options: Namespace) -> None:
     if options.status:
         print_status(jobs, places)
         return
+    check_workers(options.jobs, options.backend, options.scheduler)
     check_jobs(jobs, places, download=options.download)
     failed = run_jobs(jobs, places, workers=options.jobs, backend=options.backend, scheduler=options.scheduler)
-    print(f"table: {show_table(jobs, places)}")
+    show_table(jobs, places)
     if failed:
         raise InputError(f"{len(failed)} runs failed; the same command goes on with them\n" + "\n".join(failed))
 
@@ -240,7 +242,7 @@ def _check_parser() -> ArgumentParser:
     parser.add_argument("--categorical", type=_several(()), default=[], help="columns of classes")
     parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: participant_id)")
     parser.add_argument("--split", type=str, default=None, help="column that says train or test")
-    parser.add_argument("--resample", action="store_true", help="different shapes and affines are wanted")
+    parser.add_argument("--resample", action="store_true", help="shapes and affines may differ")
     parser.add_argument("--out", type=str, default=None, help="the page (default: check.html)")
     return parser
 

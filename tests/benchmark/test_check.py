@@ -42,7 +42,7 @@ def test_a_good_table_passes_and_its_page_shows_who_is_there(table: Path, capsys
     for words in (
         "schizophrenia against control",
         "Nothing stands in the way",
-        "25.5 ± 3.5 (20 to 31)",
+        "25.5 ± 3.6 (20 to 31)",
         "site: north",
         "Cramér&#39;s V 0.00",
     ):
@@ -72,7 +72,8 @@ def test_problems_are_listed_on_the_page_and_end_with_2(table: Path, capsys: pyt
     [
         (["--attributes", "agee"], "did you mean 'age'"),
         (["--numeric", "site"], "'site' holds"),
-        (["--out", "/nowhere/page.html"], "out: /nowhere is no folder"),
+        (["--out", "/nowhere/page.html"], "out: /nowhere/page.html cannot be written"),
+        (["--numeric", "age", "--categorical", "age,site"], "numeric, categorical: age cannot be both"),
     ],
 )
 def test_what_was_given_wrongly_is_one_line(table: Path, capsys: pytest.CaptureFixture[str], words: list[str], named: str):
@@ -81,6 +82,25 @@ def test_what_was_given_wrongly_is_one_line(table: Path, capsys: pytest.CaptureF
     assert named in message
     assert message.count("\n") == 1
     assert not (table.parent / "page.html").exists()
+
+
+def test_a_subject_with_several_images_is_counted_once_in_what_goes_along(table: Path, capsys: pytest.CaptureFixture[str]):
+    lines = table.read_text().splitlines()
+    again = []
+    for line in lines[1:]:
+        name = line.split("\t")[0]
+        path = table.parent / name / "anat" / f"{name}_T1w.nii.gz"
+        (path.parent / f"{name}_2_T1w.nii.gz").write_bytes(path.read_bytes())
+        again += [f"{line}\t{name}_T1w.nii.gz", f"{line}\t{name}_2_T1w.nii.gz"]
+    table.write_text("\n".join([lines[0] + "\tfile", *again]) + "\n")
+    assert check(table, "--attributes", "age", "--images", "{participant_id}/anat/{file}") == 0
+    assert "24 background and 24 target images" in capsys.readouterr().out
+    assert "24 images of 12 background subjects" in (table.parent / "page.html").read_text()
+    said = [(table.parent / "page.html").read_text().split("standardised mean difference")[1][:20]]
+    table.write_text("\n".join([lines[0] + "\tfile", *again[::2]]) + "\n")
+    check(table, "--attributes", "age", "--images", "{participant_id}/anat/{file}")
+    said.append((table.parent / "page.html").read_text().split("standardised mean difference")[1][:20])
+    assert said[0] == said[1]
 
 
 @pytest.mark.browser

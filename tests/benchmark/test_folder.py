@@ -56,11 +56,11 @@ def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path: Path):
     assert not (tmp_path / "nothing").exists()
 
 
-@pytest.mark.parametrize("spoil", [lambda config: config | {"lambda": 1}, lambda config: config.pop("tau") and config, lambda config: [1]])
+@pytest.mark.parametrize("spoil", [lambda config: config | {"lambda": 1}, lambda config: config.pop("data") and config, lambda config: [1]])
 def test_unknown_and_missing_keys_of_a_config_are_named(tmp_path: Path, spoil):
     folder = open_folder(tmp_path / "run", DEMO, resume=False, root=None)
     folder.config.write_text(yaml.safe_dump(spoil(yaml.safe_load(folder.config.read_text()))))
-    with pytest.raises(InputError, match=r"unknown or missing keys: (lambda|tau|everything)"):
+    with pytest.raises(InputError, match=r"unknown or missing keys: (lambda|data|everything)"):
         folder.recipe()
 
 
@@ -118,3 +118,24 @@ def test_released_settings_are_those_of_the_authors():
         "stem_stride": 1,
     }
     assert {name: getattr(PAPER, name) for name in released} == released
+
+
+def test_a_run_that_is_older_than_a_field_of_recipes_has_its_default(tmp_path: Path):
+    folder = open_folder(tmp_path / "run", DEMO, resume=False, root=None)
+    config = yaml.safe_load(folder.config.read_text())
+    del config["critic_steps"]
+    folder.config.write_text(yaml.safe_dump(config))
+    assert folder.recipe() == DEMO
+
+
+def test_a_run_goes_on_on_another_machine(tmp_path: Path):
+    open_folder(tmp_path / "run", DEMO, resume=False, root=None)
+    moved = replace(DEMO, accelerator="cpu", devices="1")
+    assert open_folder(tmp_path / "run", moved, resume=True, root=None).recipe() == moved
+
+
+def test_an_epoch_that_was_noted_twice_or_half_is_counted_once(tmp_path: Path):
+    folder = RunFolder(tmp_path)
+    assert folder.history() == []
+    folder.metrics.write_text('{"epoch": 0, "seconds": 1.0}\n{"epoch": 1, "seconds": 2.0}\n{"epoch": 1, "seconds": 3.0}\n{"epoch": 2, "sec')
+    assert folder.seconds() == 4.0

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from sepclr.benchmark import jobs as module
 from sepclr.benchmark.folder import RunFolder
@@ -116,7 +118,9 @@ def test_one_run_that_fails_is_named_and_costs_no_other(places: Places, monkeypa
     assert "Traceback" in next(places.runs.glob("k-jem-0-*.error")).read_text()
     assert [row["independence"] for row in lines(places)] == ["none", "none"]
     monkeypatch.setattr(module, "run", run)
+    assert [run.state for run in status(small(), places)] == ["failed", "done"]
     assert run_all(small(), places)[0] == []
+    assert not list(places.runs.glob("*.error"))
 
 
 def test_status_tells_apart_what_is_done_running_cut_and_missing_and_changes_nothing(places: Places):
@@ -132,13 +136,90 @@ def test_status_tells_apart_what_is_done_running_cut_and_missing_and_changes_not
     assert status(jobs, places)[1].epochs == 2
 
 
-def test_whoever_finds_a_run_taken_waits_for_its_row(places: Places, monkeypatch: pytest.MonkeyPatch):
+def test_whoever_finds_a_run_taken_takes_another_and_comes_back(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    taken, free = small()
+    elsewhere = Places(tmp_path / "elsewhere", tmp_path / "elsewhere.jsonl")
+    run_all([taken], elsewhere)
+    places.runs.mkdir()
+    said: list[str] = []
+    lock = FileLock(places.runs / f"{taken.name}.lock")
+    lock.acquire()
+    ran: list[str] = []
+    run = module.run
+    monkeypatch.setattr(module, "run", lambda recipe, *rest, **options: (ran.append(recipe.independence), run(recipe, *rest, **options))[1])
+
+    def say(words: str) -> None:
+        said.append(words)
+        if "none" in words:  # the free one is done: now the other's row comes from elsewhere
+            with places.results.open("a") as file:
+                file.write(elsewhere.results.read_text())
+            lock.release()
+
+    assert run_jobs([taken, free], places, say=say) == []
+    assert ran == ["none"]
+    assert "runs elsewhere" in said[1]
+    assert {row["key"] for row in lines(places)} == {taken.key, free.key}
+    assert len(lines(places)) == 4
+
+
+def test_without_waiting_a_taken_run_is_refused(places: Places):
     (job,) = small(ways=["none"])
+    places.runs.mkdir()
+    with FileLock(places.runs / f"{job.name}.lock"), pytest.raises(Timeout):
+        make_row(job, places, wait=False)
+
+
+def test_two_commands_with_runs_of_their_own_add_a_row_once(places: Places, tmp_path: Path):
+    (job,) = small(ways=["none"])
+    other = Places(tmp_path / "others", places.results)
+    run_all([job], Places(other.runs, tmp_path / "others.jsonl"))
     run_all([job], places)
     before = places.results.read_text()
-    monkeypatch.setattr(module, "run", pytest.fail)
-    make_row(job, places)
+    module._append(module.read_finished(RunFolder(other.runs / job.name), module.sources.load("tiny")), job, other)
     assert places.results.read_text() == before
+
+
+def test_rows_that_end_without_a_new_line_stay_whole(places: Places):
+    first, second = small()
+    run_all([first], places)
+    places.results.write_text(places.results.read_text().rstrip("\n"))
+    run_all([second], places)
+    assert len(lines(places)) == 4
+
+
+def test_a_worker_that_writes_elsewhere_is_named(places: Places, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "make_row", lambda *arguments, **options: None)
+    failed, _ = run_all(small(ways=["none"]), places)
+    assert "its worker wrote elsewhere; all workers have to see" in failed[0]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sepclr.benchmark import jobs
+from sepclr.benchmark.plan import plan
+
+PLACE = Path(sys.argv[1])
+
+def die_once(job, places, wait):
+    mark = PLACE / "died"
+    if job.recipe.seed == 1 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    places.results.open("a").write('{"key": "%s"}\\n' % job.key)
+    return job, "done"
+
+jobs._attempt = die_once
+found = jobs.run_jobs(plan("marked-digits", independence=["none"], seeds=range(3)), jobs.Places(PLACE, PLACE / "rows.jsonl"), workers=2)
+assert found == [], found
+"""
+
+
+def test_what_a_killed_process_had_begun_goes_on_with_another(tmp_path: Path):
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "a worker was killed (TerminatedWorkerError)" in ended.stdout
+    assert len(done(tmp_path / "rows.jsonl")) == 3
 
 
 @pytest.mark.parametrize(
@@ -147,12 +228,20 @@ def test_whoever_finds_a_run_taken_waits_for_its_row(places: Places, monkeypatch
         ({"tau": 0.0}, "tau: 0"),
         ({"batch_size": 3}, "batch_size: 3"),
         ({"weight_shared": 1.0}, "weight_shared: method 'sepclr' has no such term"),
+        ({"devices": "2"}, r"devices: 2 on 1 node\(s\); a row takes one device"),
+        ({"nodes": 2}, r"devices: auto on 2 node\(s\)"),
     ],
 )
 def test_options_are_checked_before_the_first_run(places: Places, options: dict[str, Any], named: str):
     with pytest.raises(InputError, match=named):
         check_jobs(small(**options), places)
     assert not places.runs.exists()
+
+
+def test_results_that_are_a_folder_are_named(places: Places):
+    places.results.mkdir(parents=True)
+    with pytest.raises(InputError, match="is a folder"):
+        check_jobs(small(), places)
 
 
 def test_a_line_that_is_no_row_is_named(places: Places):

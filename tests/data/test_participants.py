@@ -71,6 +71,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"images": "{participant_id.npy"}, "is not a pattern"),
     ({"images": "{participant_id}.npy"}, r"4 of 4 files are missing: .*sub-1.npy, .* and 1 more"),
     ({"images": "a.npy{side}"}, "files are missing"),
+    ({"images": "{participant_id:03d}.npy"}, "asks for a format"),
+    ({"images": "{participant_id!r}.npy"}, "asks for a format"),
     ({"background": ["ctrl"]}, r"no row is background: column 'group' never says ctrl; it says control \(2\), patient \(2\), other \(1\)"),
     ({"target": ["control"]}, "background, target: control cannot be both"),
     ({"attributes": {"group2": None}}, "attributes: .* did you mean 'group'"),
@@ -95,6 +97,9 @@ def test_what_cannot_be_used_is_named(table: Path, change: dict[str, Any], named
         ("sub-4", "sub-3", "split: 1 subjects are on both sides: sub-3"),
         (ROWS[ROWS.index("\n") :], "\n", "no row below the heading"),
         ("\tn/a\tM\t2", "\tn/a\tM\t2\t3\t4", "cannot be read as a table"),
+        ("sub-3", "sub-1", "group: 1 subjects of .* are background and target: sub-1"),
+        ("\td.npy", "\t./a.npy", "1 files stand in several rows"),
+        ("41\tF", "4l\tF", "attributes: most of 'age' are numbers, but 4l"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_named(table: Path, old: str, new: str, named: str):
@@ -110,6 +115,17 @@ def test_an_attribute_that_says_nothing_is_named(table: Path, values: str, says:
     table.write_text("\n".join("\t".join([*cells[:2], "age" if i == 0 else values, *cells[3:]]) for i, cells in enumerate(lines)) + "\n")
     with pytest.raises(InputError, match=f"attributes: 'age' {says}"):
         read_participants(table, COLUMNS)
+
+
+def test_a_heading_in_another_encoding_is_named(table: Path):
+    table.write_bytes(ROWS.replace("score", "größe").encode("latin-1"))
+    with pytest.raises(InputError, match="cannot be read as a table in UTF-8"):
+        read_participants(table, COLUMNS)
+
+
+def test_a_group_may_be_called_like_what_is_missing(table: Path):
+    table.write_text(ROWS.replace("control", "None"))
+    assert (~read_participants(table, replace(COLUMNS, background=["None"])).is_target).sum() == 2
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path):

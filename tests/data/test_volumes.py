@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,24 @@ BAD: list[tuple[Callable[[Path], Path], str]] = [
     (lambda folder: nifti(folder / "a.nii", voxels(4, 5, 6).astype(np.complex64)), "voxels are complex64"),
     (lambda folder: (folder / "a.mgz", (folder / "a.mgz").touch())[0], "unknown kind of file; volumes are .nii, .nii.gz, .npy"),
     (lambda folder: (folder / "a.npy", (folder / "a.npy").write_text("no"))[0], "a.npy: cannot be read"),
+]
+
+
+def spoiled(path: Path, at: int, value: bytes) -> Path:
+    """Overwrite bytes of a NIfTI header."""
+    whole = bytearray(path.read_bytes())
+    whole[at : at + len(value)] = value
+    path.write_bytes(bytes(whole))
+    return path
+
+
+BAD += [
+    (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 70, struct.pack("<h", 9999)), "cannot be read"),  # datatype
+    (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 40, struct.pack("<h", 99)), "cannot be read"),  # dimensions
+    (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 42, struct.pack("<h", -4)), "cannot be read|no voxel"),
+    (lambda folder: nifti(folder / "a.nii", voxels(4, 5, 6), np.diag([2.0, 0.0, 2.0, 1.0])), "its affine maps no voxels"),
+    (lambda folder: (folder / "a.npy", np.save(folder / "a.npy", np.zeros((0, 5, 6))))[0], "no voxel in 0 x 5 x 6"),
+    (lambda folder: (np.savez(folder / "a.npz", a=voxels(3, 3, 3)), (folder / "a.npz").rename(folder / "a.npy"))[1], "cannot be read"),
 ]
 
 

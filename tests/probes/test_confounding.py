@@ -11,7 +11,7 @@ HALF = np.arange(200) >= 100
 def test_a_shift_of_a_standard_deviation_is_a_mean_difference_of_one():
     draw = np.random.default_rng(0)
     values = draw.normal(size=200)
-    values = (values - np.where(HALF, values[HALF].mean(), values[~HALF].mean())) / 1.0
+    values = values - np.where(HALF, values[HALF].mean(), values[~HALF].mean())
     for members in (HALF, ~HALF):
         values[members] /= values[members].std(ddof=1)
     (found,) = confounding(HALF, {"age": values * 10 + 10.0 * HALF})

@@ -8,6 +8,7 @@ import pytest
 
 from sepclr.reports import compare, comparison_markdown, print_comparison, svg, write_table_page
 from sepclr.reports.comparison import title
+from sepclr.types import InputError
 
 PUBLISHED = {
     ("cvae", ""): {"digits_salient": 90.0, "digits_common": 23.0, "delta_tot": 23.0},
@@ -94,6 +95,33 @@ def test_each_protocol_is_a_table_and_untrained_networks_share_a_row():
         "delta_tot_absolute": 0.0,
         "delta_tot": 0.0,
     }
+
+
+def test_untrained_encoders_are_averaged_over_all_runs_of_a_method():
+    rows = [
+        row("sepclr", "k-jem", 0.6, 0.2, seed=seed, untrained={"digits_salient": 0.4 + seed / 2, "digits_common": 0.3}) for seed in (0, 1)
+    ]
+    rows.append(row("sepclr", "none", 0.6, 0.2, seed=0, untrained={"digits_salient": 0.5, "digits_common": 0.3}))
+    (table,) = compare(rows, {})
+    assert table.untrained == {"sepclr": {"digits_salient": 60.0, "digits_common": 30.0}}
+
+
+def test_a_signed_distance_below_0_is_no_better_than_one_above():
+    scores = {"digits_salient": 1.0, "digits_common": 0.02, "group_common": 0.5}
+    (table,) = compare(
+        [
+            row("sepclr", "k-mi", 0.99, 0.10),
+            row("sepclr", "k-jem", 1.0, 0.02) | {"scores": scores | {"delta_tot": -8.0, "delta_tot_absolute": 8.0}},
+        ],
+        {},
+    )
+    assert [line.cells["delta_tot"].best for line in table.lines] == [True, False]
+
+
+@pytest.mark.parametrize("change", [{"seed": 0}, {"recipe": {"data": "digits-on-cifar", "fidelity": "paper", "tau": 0.4}}])
+def test_rows_that_are_not_one_recipe_with_other_seeds_are_not_averaged(change: dict[str, Any]):
+    with pytest.raises(InputError, match="the rows of k-jem are not one recipe with different seeds"):
+        compare([row("sepclr", "k-jem", 0.6, 0.2, seed=0), row("sepclr", "k-jem", 0.6, 0.2, seed=1) | change], {})
 
 
 def test_agreement_is_a_rank_correlation_over_rows_that_have_both():

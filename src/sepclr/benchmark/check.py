@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -21,34 +22,32 @@ def check_table(table: Path, columns: Columns, out: Path, *, resample: bool = Fa
         table: TSV or CSV.
         columns: what its columns mean.
         out: the page.
-        resample: whether images of different shapes and affines are wanted.
+        resample: whether shapes and affines may differ.
 
     Returns:
         A line for each problem with the images; none where all is well.
 
     Raises:
-        InputError: a table that cannot be used at all, or a page that cannot be written.
+        InputError: a table that cannot be used at all, or a page that cannot be written there.
     """
-    if not out.parent.is_dir():
-        raise InputError(f"out: {out.parent} is no folder; make it or choose another --out")
+    if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise InputError(f"out: {out} cannot be written; name a file in a folder that is there with --out")
     people = read_participants(table, columns)
     volumes = look_into(people.images)
     found = problems(volumes, people.subjects.tolist(), resample=resample)
+    once = np.sort(np.unique(people.subjects, return_index=True)[1])  # several images are still one subject
     page = CheckPage(
         title=f"{table.name}: {' or '.join(columns.target)} against {' or '.join(columns.background)}",
         problems=found,
         is_target=people.is_target,
         subjects=people.subjects,
         attributes=people.attributes,
-        confounding=confounding(people.is_target, people.attributes),
+        confounding=confounding(people.is_target[once], {name: values[once] for name, values in people.attributes.items()}),
         slices=[volume.middle for volume in volumes],
         left_out=people.left_out,
         grid=_grid(volumes),
     )
-    try:
-        write_check_page(out, page)
-    except OSError as error:
-        raise InputError(f"out: {out} cannot be written ({error.strerror or error}); choose another") from None
+    write_check_page(out, page)
     _print(people, page)
     return found
 

@@ -8,14 +8,15 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.recipes import WHERE, Recipe
 from sepclr.types import InputError, Row
 
 PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-learn", "numpy")
@@ -68,9 +69,13 @@ class RunFolder:
 
     def history(self) -> list[dict[str, float | int]]:
         """Read the metrics of each epoch; empty before the first one ended."""
-        lines = self.metrics.read_text().splitlines() if self.metrics.exists() else []
-        # An epoch that a kill cut off from its checkpoint is trained, and noted, again.
-        return list({line["epoch"]: line for line in map(json.loads, lines)}.values())
+        epochs = {}
+        for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
+            # An epoch that a kill cut off from its checkpoint, or in the middle of its line, is trained, and noted, again.
+            with suppress(ValueError):
+                epoch = json.loads(line)
+                epochs[epoch["epoch"]] = epoch
+        return list(epochs.values())
 
     def seconds(self) -> float:
         """Add up the time of training, over all sessions."""
@@ -90,10 +95,13 @@ class RunFolder:
             raise InputError(f"{self.path}: not a run (config.yaml is missing); give a folder that `sepclr fit` or `sepclr demo` wrote")
         config = yaml.safe_load(self.config.read_text())
         known = {field.name for field in fields(Recipe)}
-        if not isinstance(config, dict) or set(config) != known:
-            wrong = sorted(known ^ set(config)) if isinstance(config, dict) else ["everything"]
+        if not isinstance(config, dict) or not {"data"} <= set(config) <= known:
+            wrong = sorted({"data"} - set(config) | set(config) - known) if isinstance(config, dict) else ["everything"]
             raise InputError(f"{self.config}: unknown or missing keys: {', '.join(wrong)}; restore the file as the run wrote it")
-        return Recipe(**(config | {"jitter": tuple(config["jitter"])}))
+        # Fields that came with a later version are at their default, with which older runs were made.
+        recipe = Recipe(**config)
+        brightness, contrast, saturation, hue = recipe.jitter  # a list in YAML
+        return replace(recipe, jitter=(brightness, contrast, saturation, hue))
 
 
 def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, command: str | None = None) -> RunFolder:
@@ -130,7 +138,7 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
 
 def _same_recipe(folder: RunFolder, recipe: Recipe) -> None:
     there, here = asdict(folder.recipe()), asdict(recipe)
-    differing = [f"{key} ({there[key]!r} there, {here[key]!r} here)" for key in here if here[key] != there[key]]
+    differing = [f"{key} ({there[key]!r} there, {here[key]!r} here)" for key in here if here[key] != there[key] and key not in WHERE]
     if differing:
         raise InputError(f"{folder.path}: the run was made with another config: {', '.join(differing)}; give the same or another --out")
 

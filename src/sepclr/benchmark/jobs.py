@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from filelock import FileLock, Timeout
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import Parallel, delayed
 
 from sepclr.benchmark import sources
 from sepclr.benchmark.folder import RunFolder, write_whole
 from sepclr.benchmark.plan import Job
 from sepclr.benchmark.results import Finished, result
 from sepclr.benchmark.runner import prepare, read_finished, run
+from sepclr.benchmark.workers import Backend, at_work
 from sepclr.types import InputError
 
-Backend = Literal["loky", "dask"]
-State = Literal["done", "running", "cut", "missing"]
+State = Literal["done", "running", "failed", "cut", "missing"]
+
+PATIENCE = 3
+"""Rounds without a row, while workers are killed, after which the rest is given up."""
 
 ONE_AT_A_TIME = threading.Lock()
 """Held by the run of this process: torch's generator, which views draw from, is the process's own."""
@@ -53,6 +57,8 @@ def done(results: Path) -> dict[str, list[Mapping[str, Any]]]:
         InputError: a line that is not a row.
     """
     rows: dict[str, list[Mapping[str, Any]]] = {}
+    if results.is_dir():
+        raise InputError(f"{results}: is a folder; name a file with --results")
     if results.exists():
         for number, line in enumerate(results.read_text().splitlines(), 1):
             try:
@@ -70,6 +76,11 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
         InputError: data that are missing, options that a method does not have, or results that are none.
     """
     done(places.results)
+    for job in jobs:
+        if job.recipe.devices not in ("auto", "1") or job.recipe.nodes > 1:
+            raise InputError(
+                f"devices: {job.recipe.devices} on {job.recipe.nodes} node(s); a row takes one device, several rows several: --jobs"
+            )
     source = sources.load(jobs[0].recipe.data, places.root, download=download)
     for recipe in dict.fromkeys(replace(job.recipe, seed=0) for job in jobs):
         with torch.device("meta"):  # no weights are drawn
@@ -99,73 +110,91 @@ def run_jobs(
         A line for each run that failed; the others have their rows.
 
     Raises:
-        InputError: dask without an address, or not installed, or a scheduler that does not answer; folders that cannot be written.
+        InputError: workers that cannot be had, or folders that cannot be written.
     """
-    present = done(places.results)
-    missing = [job for job in jobs if job.key not in present]
+    failed: dict[str, str] = {}
+
+    def left() -> list[Job]:
+        present = done(places.results)
+        return [job for job in jobs if job.key not in present and job.name not in failed]
+
+    missing = left()
     say(f"{len(jobs) - len(missing)} of {len(jobs)} runs are there; {len(missing)} to go")
-    failed = []
-    with _workers(workers, backend, scheduler), warnings.catch_warnings():
+    in_vain = 0
+    with at_work(workers, backend, scheduler) as killed:
         for folder in (places.runs, places.results.parent):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as refused:
-                raise InputError(f"{folder}: cannot be made ({refused.strerror or refused}); choose another --runs or --results") from None
+            _make(folder)
+        while missing and in_vain < PATIENCE:
+            for job, outcome in _each(missing, places, in_vain > 0, killed, say):
+                if outcome == "done" and job.key not in done(places.results):
+                    outcome = f"its worker wrote elsewhere; all workers have to see {places.results.parent} and {places.runs}"
+                if outcome not in ("done", "held"):
+                    write_whole(_error(places, job), outcome)
+                    failed[job.name] = f"{_last(outcome)} (the whole of it: {_error(places, job)})"
+                say(f"{job.name}  {'runs elsewhere' if outcome == 'held' else _last(outcome)}; {len(left())} to go")
+            before, missing = len(missing), left()
+            in_vain = in_vain + 1 if len(missing) == before else 0
+    return [f"{name}: {why}" for name, why in failed.items()] + [f"{job.name}: its workers were killed" for job in missing]
+
+
+def _each(
+    jobs: Sequence[Job], places: Places, wait: bool, killed: tuple[type[Exception], ...], say: Callable[[str], None]
+) -> Iterator[tuple[Job, str]]:
+    """Attempt jobs, and give what became of each; ends early where a worker was killed and took the others along."""
+    with warnings.catch_warnings():
         # Processes grow by what the allocator keeps; loky takes that for a leak, starts a fresh one and says so.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
         tasks = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
-        for number, (job, error) in enumerate(tasks(delayed(_attempt)(job, places) for job in missing), 1):
-            last = error.strip().splitlines()[-1] if error else "done"
-            say(f"{number} of {len(missing)}  {job.name}  {last}")
-            if error:
-                write_whole(places.runs / f"{job.name}.error", error)
-                failed.append(f"{job.name}: {last} (the whole of it: {places.runs / job.name}.error)")
-    return failed
+        try:
+            yield from tasks(delayed(_attempt)(job, places, wait) for job in jobs)
+        except killed as error:
+            say(f"a worker was killed ({type(error).__name__}); what it had begun goes on with another")
 
 
-@contextmanager
-def _workers(workers: int, backend: Backend, scheduler: str | None) -> Iterator[None]:
-    if workers < 1:
-        raise InputError(f"jobs: {workers} is not at least 1")
-    if backend == "loky":
-        if scheduler:
-            raise InputError("scheduler: processes on this machine have none; add --backend dask")
-        with parallel_config("loky", n_jobs=workers, inner_max_num_threads=max(1, cpu_count() // workers)):
-            yield
-        return
-    if not scheduler:
-        raise InputError("scheduler: dask needs the address of its scheduler; give --scheduler tcp://HOST:8786")
+def _make(folder: Path) -> None:
     try:
-        from distributed import Client
-    except ImportError:
-        raise InputError("backend: dask is not installed; pip install 'sepclr[dask]'") from None
-    try:
-        client = Client(scheduler, timeout=20)
-    except (OSError, ValueError) as error:
-        raise InputError(f"scheduler: {scheduler} does not answer ({error}); start one with `dask scheduler`") from None
-    with client, parallel_config("dask", n_jobs=-1, client=client):
-        yield
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "it is read-only")
+    except OSError as refused:
+        raise InputError(f"{folder}: cannot be written ({refused.strerror}); choose another --runs or --results") from None
 
 
-def _attempt(job: Job, places: Places) -> tuple[Job, str]:
-    """Make a row; gives the traceback where that failed, so that the other runs go on."""
+def _error(places: Places, job: Job) -> Path:
+    return places.runs / f"{job.name}.error"
+
+
+def _last(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
+    """Make a row; gives ``done``, ``held`` where somebody else has the job, or the traceback, so that other runs go on."""
     try:
-        make_row(job, places)
+        make_row(job, places, wait=wait)
+    except Timeout:
+        return job, "held"
     except InputError as error:
         return job, str(error)
     except Exception:
         return job, traceback.format_exc()
-    return job, ""
+    return job, "done"
 
 
-def make_row(job: Job, places: Places) -> None:
+def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
     """Run a job to its row, on from where it was cut; nothing where it has its row.
 
-    Whoever else has the same job waits here, and then finds the row.
+    Args:
+        job: the run.
+        places: where.
+        wait: wait where somebody else has the job, to find the row afterwards.
+
+    Raises:
+        Timeout: somebody else has the job, and there is no waiting.
     """
     folder = RunFolder(places.runs / job.name)
     # Within a process one lock does for both; the other is let go by the system when a process is killed.
-    with ONE_AT_A_TIME, FileLock(f"{folder.path}.lock"):
+    with ONE_AT_A_TIME, FileLock(f"{folder.path}.lock", timeout=-1 if wait else 0):
         if job.key in done(places.results):
             return
         if folder.path.exists() and not folder.config.exists():
@@ -173,16 +202,21 @@ def make_row(job: Job, places: Places) -> None:
         if folder.rows.exists():
             whole = read_finished(folder, sources.load(job.recipe.data, places.root))
         else:
-            whole = run(job.recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=False, command=job.command)
+            # A run that started processes of its own would start this command again in each of them.
+            recipe = replace(job.recipe, devices="1")
+            whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=False, command=job.command)
         _append(whole, job, places)
+        _error(places, job).unlink(missing_ok=True)
 
 
 def _append(whole: Finished, job: Job, places: Places) -> None:
     """Add the rows of a run, one for each protocol: all of them at once or none."""
     rows = [{"key": job.key, "profile": job.profile} | result(whole, protocol) for protocol in whole.source.tests]
     with FileLock(f"{places.results}.lock"):
-        before = places.results.read_text() if places.results.exists() else ""
-        write_whole(places.results, before + "".join(json.dumps(row) + "\n" for row in rows))
+        if job.key in done(places.results):
+            return  # another command, with runs elsewhere, was first
+        lines = places.results.read_text().splitlines() if places.results.exists() else []
+        write_whole(places.results, "".join(f"{line}\n" for line in [*lines, *map(json.dumps, rows)]))
 
 
 @dataclass(frozen=True)
@@ -191,7 +225,7 @@ class Standing:
 
     Attributes:
         job: the run.
-        state: ``done``, with its row; ``running``; ``cut``, begun and not going on; ``missing``.
+        state: ``done``, with its row; ``running``; ``failed``; ``cut``, begun and not going on; ``missing``.
         epochs: epochs that were trained.
         seconds: time that they took.
     """
@@ -212,7 +246,9 @@ def status(jobs: Sequence[Job], places: Places) -> list[Standing]:
             row = present[job.key][0]
             standing.append(Standing(job, "done", job.recipe.max_epochs, row["seconds"]))
             continue
-        state: State = "running" if _held(Path(f"{folder.path}.lock")) else "cut" if folder.config.exists() else "missing"
+        state: State = "failed" if _error(places, job).exists() else "cut" if folder.config.exists() else "missing"
+        if _held(Path(f"{folder.path}.lock")):
+            state = "running"
         standing.append(Standing(job, state, len(folder.history()), folder.seconds()))
     return standing
 

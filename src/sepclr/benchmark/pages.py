@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from sepclr.benchmark.published import PUBLISHED
 from sepclr.methods import catalogue
-from sepclr.reports import compare, comparison_markdown, svg
+from sepclr.reports import Comparison, compare, comparison_markdown, svg
 from sepclr.reports.tables import markdown, plain
 from sepclr.types import InputError
 
@@ -37,22 +39,29 @@ def fill(text: str, folder: Path) -> str:
             raise InputError(f"{path}: no such results, though the page asks for them")
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         if match["kind"] == "comparison":
-            tables = compare(rows, PUBLISHED.get(rows[0]["recipe"]["data"], {}))
-            return match[1] + comparison_markdown([each for each in tables if match["protocol"] in (None, each.protocol)]) + match[5]
+            tables = [each for each in compared(rows) if match["protocol"] in (None, each.protocol)]
+            if not tables:
+                raise InputError(f"{path}: no row is of the protocol {match['protocol']!r}, though the page asks for it")
+            return match[1] + comparison_markdown(tables) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
     return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))
 
 
+def compared(rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
+    """Put rows of one data set beside what was published of it."""
+    return compare(rows, PUBLISHED.get(rows[0]["recipe"]["data"], {}))
+
+
 def picture(results: Path) -> str:
     """Draw the ``strict`` table of results, as SVG."""
     rows = [json.loads(line) for line in results.read_text().splitlines()]
-    tables = compare(rows, PUBLISHED.get(rows[0]["recipe"]["data"], {}))
-    return svg(next(table for table in tables if table.protocol == "strict"))
+    return svg(next(table for table in compared(rows) if table.protocol == "strict"))
 
 
 if __name__ == "__main__":
     results, *pages = (Path(argument) for argument in sys.argv[1:])
     for page in pages:
         page.write_text(fill(page.read_text(), results))
-    Path("docs/table1.svg").write_text(picture(results / "digits-on-cifar-cpu.jsonl"))
+        if page.name == "table1.md":
+            page.with_suffix(".svg").write_text(picture(results / "digits-on-cifar-cpu.jsonl"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
-from sepclr.benchmark.recipes import PROFILES, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
+from sepclr.benchmark.recipes import NEED_ROOT, PROFILES, WHERE, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
 from sepclr.types import InputError
 
 METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr")
@@ -16,9 +16,6 @@ METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepcl
 
 INDEPENDENCE: tuple[Independence, ...] = tuple(name for name in get_args(Independence) if name != "hsic")
 """Ways to independence of a table: those of Table 1."""
-
-WHERE = ("accelerator", "devices", "nodes", "strategy")
-"""Fields that say where a recipe runs, and nothing about its numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,11 @@ class Job:
 
     @property
     def command(self) -> str:
-        """The command that makes this row alone."""
+        """The command that makes this row alone, ``DIR`` for the folder of the data."""
         recipe = self.recipe
         words = ["sepclr benchmark", recipe.data, f"--profile {self.profile}", f"--methods {recipe.method}", f"--seeds {recipe.seed}"]
+        if recipe.data in NEED_ROOT:
+            words.append("--root DIR")
         if recipe.method == "sepclr":
             words.append(f"--independence {recipe.independence}")
         usual = _recipe(recipe.data, self.profile, recipe.method, recipe.independence, recipe.seed)

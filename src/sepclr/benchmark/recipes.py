@@ -29,6 +29,13 @@ VARIATIONAL = ("cvae", "convae", "mm-cvae", "sepvae")
 """Methods with a decoder."""
 
 
+NEED_ROOT = ("digits-on-cifar",)
+"""Data sets that lie in a folder of the user's."""
+
+WHERE = ("accelerator", "devices", "nodes", "strategy")
+"""Fields that say where a recipe runs, and nothing about its numbers."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the numbers of one run.

@@ -63,6 +63,7 @@ def run(
     Raises:
         InputError: data, options or a folder that cannot be used; training has not started then.
     """
+    check(_settings(recipe))  # before anything is fetched
     source = sources.load(recipe.data, root, download=download)
     method, views, settings = prepare(recipe, source)
     folder = open_folder(out, recipe, resume=resume, root=root, command=command) if is_first() else RunFolder(out)
@@ -83,7 +84,15 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
     Raises:
         InputError: options that cannot be used, or too few samples for a batch.
     """
-    settings = Settings(
+    settings = _settings(recipe)
+    check(settings)
+    Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
+    shape = source.train.x.shape[1:]
+    return build(recipe, shape), _views(recipe, shape[0]), settings
+
+
+def _settings(recipe: Recipe) -> Settings:
+    return Settings(
         recipe.max_epochs,
         recipe.batch_size,
         recipe.learning_rate,
@@ -94,10 +103,6 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
         recipe.strategy,
         recipe.nodes,
     )
-    check(settings)
-    Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
-    shape = source.train.x.shape[1:]
-    return build(recipe, shape), _views(recipe, shape[0]), settings
 
 
 def _views(recipe: Recipe, channels: int) -> Callable[[Tensor], Tensor]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 from rich.table import Table
 
 from sepclr.benchmark import sources
-from sepclr.benchmark.jobs import Places, done, status
+from sepclr.benchmark.jobs import Places, State, done, status
+from sepclr.benchmark.pages import compared
 from sepclr.benchmark.plan import Job
-from sepclr.benchmark.published import PUBLISHED
-from sepclr.reports import compare, print_comparison, write_table_page
+from sepclr.reports import print_comparison, write_table_page
 
 
 def print_status(jobs: Sequence[Job], places: Places) -> None:
@@ -30,23 +30,17 @@ def print_status(jobs: Sequence[Job], places: Places) -> None:
         table.add_row(recipe.label, str(recipe.seed), run.state, f"{run.epochs} of {recipe.max_epochs}", minutes)
     Console().print(table)
     counts = Counter(run.state for run in standing)
-    print(", ".join(f"{counts[state]} {state}" for state in ("done", "running", "cut", "missing")))
+    print(", ".join(f"{counts[state]} {state}" for state in get_args(State)))
 
 
-def show_table(jobs: Sequence[Job], places: Places) -> Path:
-    """Print the rows that are there beside published numbers, and write them as a page.
-
-    Returns:
-        The page, ``table.html`` in the folder of the runs.
-    """
+def show_table(jobs: Sequence[Job], places: Places) -> None:
+    """Print the rows that are there, and write them beside published numbers as ``table.html`` in the folder of the runs."""
     rows = [row for key, several in done(places.results).items() if key in {job.key for job in jobs} for row in several]
-    page = places.runs / "table.html"
     if not rows:
-        return page
-    recipe = jobs[0].recipe
-    tables = compare(rows, PUBLISHED.get(recipe.data, {}))
+        return
+    tables = compared(rows)
     print_comparison(tables)
-    title, lead = sources.ABOUT[recipe.data]
+    title, lead = sources.ABOUT[jobs[0].recipe.data]
     made = {
         "Profile": ", ".join(dict.fromkeys(row["profile"] for row in rows)),
         "Commits": ", ".join(dict.fromkeys(row["commit"] or "not a checkout" for row in rows)),
@@ -54,5 +48,6 @@ def show_table(jobs: Sequence[Job], places: Places) -> Path:
         "Versions": "; ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in rows)),
         "Rows": str(places.results),
     }
+    page = places.runs / "table.html"
     write_table_page(page, title=f"{title}: all methods", lead=lead, tables=tables, made=made)
-    return page
+    print(f"table: {page}")

@@ -56,7 +56,6 @@ class Participants:
     """The rows of a table that belong to a group.
 
     Attributes:
-        table: the file.
         images: a path for each row, n of them.
         subjects: whose image it is, shape (n,).
         is_target: True for target, shape (n,).
@@ -65,7 +64,6 @@ class Participants:
         left_out: rows of neither group.
     """
 
-    table: Path
     images: Sequence[Path]
     subjects: NDArray[Any]
     is_target: NDArray[np.bool_]
@@ -99,19 +97,21 @@ def read_participants(table: Path, columns: Columns) -> Participants:
         if not np.isin(group, values).any():
             there = ", ".join(f"{value or 'nothing'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
             raise InputError(f"{table}: no row is {role}: column {columns.group!r} never says {' or '.join(values)}; it says {there}")
-    if both := set(columns.background) & set(columns.target):
-        raise InputError(f"background, target: {', '.join(sorted(both))} cannot be both")
+    if twice := set(columns.background) & set(columns.target):
+        raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
     cells = {name: values[chosen] for name, values in cells.items()}
     named = columns.subject or ("participant_id" if "participant_id" in cells else None)
     subjects = _column(table, cells, named, "subject") if named else np.arange(int(chosen.sum())).astype(str)
+    is_target = np.isin(cells[columns.group], columns.target)
+    if both := sorted(set(subjects[is_target].tolist()) & set(subjects[~is_target].tolist())):
+        raise InputError(f"group: {len(both)} subjects of {table} are background and target: {listed(both)}; mend the table")
     attributes = {
         name: _attribute(table, name, _column(table, cells, name, "attributes"), kind) for name, kind in columns.attributes.items()
     }
     return Participants(
-        table,
         _images(table, cells, columns.images, subjects),
         subjects,
-        np.isin(cells[columns.group], columns.target),
+        is_target,
         attributes,
         _split(table, cells, columns.split, subjects),
         int((~chosen).sum()),
@@ -119,29 +119,25 @@ def read_participants(table: Path, columns: Columns) -> Participants:
 
 
 def _cells(table: Path) -> dict[str, NDArray[Any]]:
-    """Read all columns as strings, empty where a value is missing."""
+    """Read all columns as strings."""
     import pyarrow
     from pyarrow import csv
 
+    separated = csv.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t")
     try:
-        read = csv.read_csv(table, parse_options=csv.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t"))
-        names = read.column_names
-        options = csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pyarrow.string()), null_values=list(MISSING), strings_can_be_null=True
-        )
-        read = csv.read_csv(
-            table, parse_options=csv.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t"), convert_options=options
-        )
+        names = csv.open_csv(table, parse_options=separated).schema.names
+        as_words = csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=False)
+        read = csv.read_csv(table, parse_options=separated, convert_options=as_words)
     except FileNotFoundError:
         raise InputError(f"{table}: no such table") from None
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise InputError(f"{table}: cannot be read as a table ({str(error).splitlines()[0]})") from None
+    except (OSError, UnicodeDecodeError, pyarrow.ArrowInvalid) as error:
+        raise InputError(f"{table}: cannot be read as a table in UTF-8 ({str(error).splitlines()[0]})") from None
     if len(set(names)) < len(names):
         twice = [name for name, count in Counter(names).items() if count > 1]
         raise InputError(f"{table}: several columns are called {', '.join(twice)}; rename them")
     if read.num_rows == 0:
         raise InputError(f"{table}: there is no row below the heading")
-    return {name: np.array([(value or "").strip() for value in read[name].to_pylist()], dtype=np.str_) for name in names}
+    return {name: np.array([value.strip() for value in read[name].to_pylist()], dtype=np.str_) for name in names}
 
 
 def _column(table: Path, cells: Mapping[str, NDArray[Any]], name: str, option: str) -> NDArray[Any]:
@@ -152,23 +148,30 @@ def _column(table: Path, cells: Mapping[str, NDArray[Any]], name: str, option: s
     raise InputError(f"{option}: {table} has no column {name!r}; {hint}")
 
 
+def _known(values: NDArray[Any]) -> NDArray[Any]:
+    """Empty what stands for a value that is not known."""
+    return np.where(np.isin(values, MISSING), "", values)
+
+
 def _images(table: Path, cells: Mapping[str, NDArray[Any]], images: str, subjects: NDArray[Any]) -> list[Path]:
     """Make the path of each row and see that each is there, once."""
     if "{" in images:
         try:
-            parts = [name for _, name, _, _ in string.Formatter().parse(images) if name is not None]
+            parts = list(string.Formatter().parse(images))
         except ValueError as error:
             raise InputError(f"images: {images!r} is not a pattern ({error}); write {{COLUMN}} for the value of a column") from None
-        values = {name: _column(table, cells, name, "images") for name in parts}
-        named = [images.format(**{name: column[row] for name, column in values.items()}) for row in range(len(subjects))]
+        if any(form or conversion for _, _, form, conversion in parts):
+            raise InputError(f"images: {images!r} asks for a format; write {{COLUMN}} alone for the value of a column")
+        texts = [(text, _column(table, cells, name, "images") if name is not None else None) for text, name, _, _ in parts]
+        named = ["".join(text + ("" if column is None else column[row]) for text, column in texts) for row in range(len(subjects))]
     else:
-        named = _column(table, cells, images, "images").tolist()
+        named = _known(_column(table, cells, images, "images")).tolist()
     if without := [subject for subject, name in zip(subjects, named, strict=True) if not name]:
         raise InputError(f"images: {len(without)} of {len(named)} rows name no image: {listed(without)}")
     paths = [table.parent / name for name in named]
     if gone := [str(path) for path in paths if not path.is_file()]:
         raise InputError(f"images: {len(gone)} of {len(paths)} files are missing: {listed(gone)}")
-    if twice := [str(path) for path, count in Counter(paths).items() if count > 1]:
+    if twice := [str(path) for path, count in Counter(path.resolve() for path in paths).items() if count > 1]:
         raise InputError(f"images: {len(twice)} files stand in several rows: {listed(twice)}")
     return paths
 
@@ -182,6 +185,8 @@ def _attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) 
     strange = [value for value in known.tolist() if not _is_number(value)]
     if kind == "numeric" and strange:
         raise InputError(f"attributes: {name!r} holds {listed(strange)}, which are no numbers; mend {table} or call it categorical")
+    if kind is None and 2 * len(strange) < len(known) and strange:
+        raise InputError(f"attributes: most of {name!r} are numbers, but {listed(strange)}; mend {table} or say which kind it is")
     if kind == "categorical" or strange or (kind is None and len(np.unique(known)) == 2):
         return values
     return np.array([float(value) if value else np.nan for value in values])
@@ -206,7 +211,7 @@ def _split(table: Path, cells: Mapping[str, NDArray[Any]], column: str | None, s
     return sides
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """Name the first few of many."""
-    rest = len(names) - most
-    return ", ".join(map(str, names[:most])) + (f" and {rest} more" if rest > 0 else "")
+def listed(names: Sequence[str]) -> str:
+    """Name the first three of many."""
+    rest = len(names) - 3
+    return ", ".join(map(str, names[:3])) + (f" and {rest} more" if rest > 0 else "")

@@ -18,6 +18,9 @@ from sepclr.data.participants import listed
 from sepclr.types import InputError
 
 SUFFIXES = (".nii", ".nii.gz", ".npy")
+DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, AttributeError, zlib.error)
+"""What libraries raise at files that are no longer what they say."""
+
 SLICE_SIDE = 64
 """Longer side of the slices that are kept for a look."""
 
@@ -55,6 +58,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
     """
     import nibabel
     from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
 
     if not path.name.endswith(SUFFIXES):
         raise InputError(f"{path}: unknown kind of file; volumes are {', '.join(SUFFIXES)}")
@@ -64,8 +68,24 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
         else:
             image = nibabel.load(path)
             voxels, affine = np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=float)
-    except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
-        raise InputError(f"{path}: cannot be read, it is damaged or cut short ({str(error).splitlines()[0]})") from None
+        shape = voxels.shape
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        OverflowError,
+        MemoryError,
+        AttributeError,
+        zlib.error,
+        ImageFileError,
+        HeaderDataError,
+    ) as error:
+        why = (str(error) or repr(error)).splitlines()[0]
+        raise InputError(f"{path}: cannot be read, it is damaged or cut short ({why})") from None
+    if not voxels.size:
+        raise InputError(f"{path}: no voxel in {' x '.join(map(str, shape))}")
+    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+        raise InputError(f"{path}: its affine maps no voxels to millimetres; mend the header")
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     if voxels.ndim != 3:
@@ -93,9 +113,9 @@ def look(path: Path) -> Volume:
     return Volume(path, "", voxels.shape, affine, scaled)
 
 
-def look_into(paths: Iterable[Path], workers: int = -1) -> list[Volume]:
-    """Look into many files, several at a time; memory holds as many volumes as there are workers."""
-    found: list[Volume] = Parallel(n_jobs=workers, prefer="threads")(delayed(look)(path) for path in paths)
+def look_into(paths: Iterable[Path]) -> list[Volume]:
+    """Look into many files, several at a time; memory holds as many volumes as there are cores."""
+    found: list[Volume] = Parallel(n_jobs=-1, prefer="threads")(delayed(look)(path) for path in paths)
     return found
 
 
@@ -105,7 +125,7 @@ def problems(volumes: Sequence[Volume], subjects: Sequence[str], *, resample: bo
     Args:
         volumes: what was found, n of them.
         subjects: whose they are, n names.
-        resample: whether different shapes and affines will be brought onto one grid.
+        resample: whether shapes and affines may differ.
 
     Returns:
         A line for each problem; none where all is well.
@@ -125,6 +145,6 @@ def problems(volumes: Sequence[Volume], subjects: Sequence[str], *, resample: bo
             shown = f" {' x '.join(map(str, usual))}" if what == "shape" else ""
             found.append(
                 f"images: {len(others)} of {len(whole)} have another {what} than the others'{shown}: {listed(others)}; "
-                "bring them onto one grid, or add --resample"
+                "bring them onto one grid, or add --resample to let them differ"
             )
     return found

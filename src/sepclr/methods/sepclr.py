@@ -119,12 +119,12 @@ class SepCLR(nn.Module):
         tau = self.tau
         # Where s is 0 in both views there is nothing to align. Picking out the targets would make a GPU wait for their number.
         shown1, shown2 = hide_background(s1, is_target), hide_background(s2, is_target)
-        all_to_targets = len(is_target) / is_target.sum().clamp(min=1)
+        n, targets = len(is_target), is_target.sum().clamp(min=1)
         tau_of_targets = bandwidths(s1[is_target], tau) if isinstance(tau, str) else tau
         one, two = (kernel_entropies(c, s, tau, is_target=is_target) for c, s in ((c1, s1), (c2, s2)))
         return {
             "common": alignment(c1, c2, tau) + one["common_uniformity"] + two["common_uniformity"],
-            "salient": alignment(shown1, shown2, tau_of_targets) * all_to_targets + one["salient_uniformity"] + two["salient_uniformity"],
+            "salient": alignment(shown1, shown2, tau_of_targets) * n / targets + one["salient_uniformity"] + two["salient_uniformity"],
             "information_less": (information_less(s1, is_target, tau) + information_less(s2, is_target, tau)) / 2,
             "independence": (one["joint_entropy"] + two["joint_entropy"]) / 2
             if self.independence == "k-jem"  # already there

@@ -74,9 +74,7 @@ def summary(name: str, values: NDArray[Any], groups: Sequence[NDArray[np.bool_]]
     if is_quantity(values):
         known = np.isfinite(values)
         parts = [values[group & known] for group in groups]
-        lines.append(
-            (name, *(f"{part.mean():.1f} ± {part.std():.1f} ({part.min():g} to {part.max():g})" if len(part) else "" for part in parts))
-        )
+        lines.append((name, *(_quantity(part) for part in parts)))
     else:
         known = values != ""
         names, times = np.unique(values[known], return_counts=True)
@@ -89,6 +87,13 @@ def summary(name: str, values: NDArray[Any], groups: Sequence[NDArray[np.bool_]]
     if not known.all():
         lines.append((f"{name}: unknown", *(str(int((~known & group).sum())) for group in groups)))
     return lines
+
+
+def _quantity(values: NDArray[Any]) -> str:
+    if not len(values):
+        return ""
+    spread = f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{values.mean():.1f}{spread} ({values.min():g} to {values.max():g})"
 
 
 def _has(slices: Sequence[NDArray[np.uint8] | None]) -> NDArray[np.bool_]:

@@ -9,8 +9,13 @@ from typing import Any
 
 from scipy.stats import spearmanr
 
+from sepclr.types import InputError
+
 Published = Mapping[tuple[str, str], Mapping[str, float]]
 """Published scores, in percent, by method and way to independence, and by column."""
+
+NOT_COMPARED = ("seed", "accelerator", "devices", "nodes", "strategy")
+"""Fields of a recipe in which rows that are averaged may differ."""
 
 DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
 
@@ -116,6 +121,9 @@ def compare(rows: Sequence[Mapping[str, Any]], published: Published) -> list[Com
 
     Returns:
         The tables.
+
+    Raises:
+        InputError: rows of one method that are not the same recipe with different seeds.
     """
     made = []
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
@@ -132,6 +140,12 @@ def compare(rows: Sequence[Mapping[str, Any]], published: Published) -> list[Com
 
 def _line(key: tuple[str, str], runs: Sequence[Mapping[str, Any]], columns: Sequence[str], published: Mapping[str, float]) -> Line:
     method, independence = key
+    recipes = [{name: value for name, value in run["recipe"].items() if name not in NOT_COMPARED} for run in runs]
+    if any(recipe != recipes[0] for recipe in recipes) or len({run["seed"] for run in runs}) < len(runs):
+        raise InputError(
+            f"results: the rows of {independence or method} are not one recipe with different seeds; "
+            "keep rows of changed recipes in a file of their own (--results)"
+        )
     cells = {}
     for column in columns:
         unit = 1 if column in DELTAS else 100
@@ -151,8 +165,7 @@ def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Seque
     """Mark what is best in each column."""
 
     def distance(line: Line, column: str) -> float:
-        value = round(line.cells[column].mean, 1)  # what looks equal is
-        return value if column in DELTAS else abs(value - expected[column])
+        return abs(round(line.cells[column].mean, 1) - expected.get(column, 0.0))  # what looks equal is
 
     nearest = {column: min((distance(line, column) for line in lines if line.ranked), default=0.0) for column in columns}
     for line in lines:
@@ -164,14 +177,16 @@ def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Seque
 
 
 def _untrained(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
-    """Average the untrained encoders over seeds; methods with the same networks share a row."""
+    """Average the untrained encoders of each method over its runs; methods with the same networks share a row."""
     scores = [column for column in columns if column not in DELTAS]
+    methods: dict[str, list[Mapping[str, float]]] = {}
+    for (method, _), runs in groups.items():
+        methods.setdefault(method, []).extend(run["untrained"] for run in runs)
     same: dict[tuple[float, ...], list[str]] = {}
-    for (method, _), runs in groups.items():  # of SepCLR's rows one stands for all
-        if runs:
-            first = min(runs, key=lambda run: run["seed"])["untrained"]
-            same.setdefault(tuple(round(100 * first[column], 1) for column in scores), []).append(method)
-    return {", ".join(dict.fromkeys(names)): dict(zip(scores, values, strict=True)) for values, names in same.items()}
+    for method, several in methods.items():
+        if several:
+            same.setdefault(tuple(round(100 * mean(one[column] for one in several), 1) for column in scores), []).append(method)
+    return {", ".join(names): dict(zip(scores, values, strict=True)) for values, names in same.items()}
 
 
 def comparison_markdown(tables: Sequence[Comparison]) -> str:

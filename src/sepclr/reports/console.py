@@ -51,8 +51,11 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
 def print_comparison(tables: Sequence[Comparison]) -> None:
     """Print what was obtained of each row, a table per protocol, and how it agrees with what was published."""
     for comparison in tables:
-        columns = [*(column for column in comparison.columns if column in comparison.expected), "delta_tot_absolute"]  # the signed one is on the page: 80 characters are few
-        table = Table(title=f"{comparison.protocol}: in %, mean ± sd over seeds", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+        columns = [
+            *(column for column in comparison.columns if column in comparison.expected),
+            "delta_tot_absolute",
+        ]  # the signed one is on the page: 80 characters are few
+        table = Table(title=f"{comparison.protocol}: mean ± sd over seeds, scores in %", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column("row", no_wrap=True)
         for column in columns:
             table.add_column(title(column).replace(" from", "\nfrom"), justify="right", no_wrap=True)

@@ -42,7 +42,8 @@ def draw(table: Comparison) -> Any:
             if column in scores:
                 axes.plot(scores[column], -1, "x", color=QUIET, markersize=5)
         axes.set_title(title(column), color=colour, fontsize=10)
-        axes.set_xlim(*((-3, 103) if column in table.expected else (0, None)))
+        if column in table.expected:
+            axes.set_xlim(-3, 103)
         axes.set_ylim(-1.7, len(lines) - 0.3)
         axes.grid(axis="y", color="#eceef1", linewidth=0.8)
         axes.set_axisbelow(True)
