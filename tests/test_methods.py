@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sepclr import nets
-from sepclr.losses import INDEPENDENCE
+from sepclr.losses import INDEPENDENCE, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
 from sepclr.types import Batch, HasCritic, InputError, Method
 
