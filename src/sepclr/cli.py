@@ -123,9 +123,10 @@ def check(options: Namespace) -> None:
     from sepclr.data.participants import Columns
     from sepclr.types import InputError
 
-    kinds = (
-        dict.fromkeys(options.attributes) | dict.fromkeys(options.numeric, "numeric") | dict.fromkeys(options.categorical, "categorical")
-    )
+    if both := set(options.numeric) & set(options.categorical):
+        raise InputError(f"numeric, categorical: {', '.join(sorted(both))} cannot be both")
+    kinds: dict[str, Any] = dict.fromkeys(options.attributes)
+    kinds |= dict.fromkeys(options.numeric, "numeric") | dict.fromkeys(options.categorical, "categorical")
     columns = Columns(options.images, options.group, options.background, options.target, kinds, options.subject, options.split)
     out = Path(options.out or "check.html")
     found = check_table(Path(options.table), columns, out, resample=options.resample)

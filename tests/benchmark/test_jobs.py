@@ -76,6 +76,8 @@ def test_a_cut_run_goes_on_from_its_checkpoint_to_the_numbers_of_one_that_was_no
     with monkeypatch.context() as patch:
         patch.setattr(Training, "on_train_epoch_start", cut)
         assert len(run_all([job], places)[0]) == 1
+    assert [run.state for run in status([job], places)] == ["failed"]
+    next(places.runs.glob("*.error")).unlink()  # a kill would not have left one
     assert [run.state for run in status([job], places)] == ["cut"]
     assert status([job], places)[0].epochs == 1
     assert run_all([job], places)[0] == []

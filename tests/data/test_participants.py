@@ -77,7 +77,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"target": ["control"]}, "background, target: control cannot be both"),
     ({"attributes": {"group2": None}}, "attributes: .* did you mean 'group'"),
     ({"attributes": {"sex": "numeric"}}, "'sex' holds F, M, F, which are no numbers"),
-    ({"split": "sex"}, "split: column 'sex' .* says , F, M; it may say train or test"),
+    ({"split": "sex"}, "split: column 'sex' .* says F, M, n/a; it may say train or test"),
 ]
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -98,10 +98,10 @@ class RunFolder:
         if not isinstance(config, dict) or not {"data"} <= set(config) <= known:
             wrong = sorted({"data"} - set(config) | set(config) - known) if isinstance(config, dict) else ["everything"]
             raise InputError(f"{self.config}: unknown or missing keys: {', '.join(wrong)}; restore the file as the run wrote it")
+        if "jitter" in config:
+            config["jitter"] = tuple(config["jitter"])  # a list in YAML
         # Fields that came with a later version are at their default, with which older runs were made.
-        recipe = Recipe(**config)
-        brightness, contrast, saturation, hue = recipe.jitter  # a list in YAML
-        return replace(recipe, jitter=(brightness, contrast, saturation, hue))
+        return Recipe(**config)
 
 
 def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, command: str | None = None) -> RunFolder:

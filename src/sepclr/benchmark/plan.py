@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
@@ -55,7 +56,8 @@ class Job:
         for field in fields(Recipe):
             value = getattr(recipe, field.name)
             if value != getattr(usual, field.name):
-                words.append(f"--{field.name} {json.dumps(value, separators=(',', ':'))}")
+                text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+                words.append(f"--{field.name} {shlex.quote(text)}")
         return " ".join(words)
 
 

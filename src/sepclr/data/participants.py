@@ -105,9 +105,8 @@ def read_participants(table: Path, columns: Columns) -> Participants:
     is_target = np.isin(cells[columns.group], columns.target)
     if both := sorted(set(subjects[is_target].tolist()) & set(subjects[~is_target].tolist())):
         raise InputError(f"group: {len(both)} subjects of {table} are background and target: {listed(both)}; mend the table")
-    attributes = {
-        name: _attribute(table, name, _column(table, cells, name, "attributes"), kind) for name, kind in columns.attributes.items()
-    }
+    known = {name: _known(_column(table, cells, name, "attributes")) for name in columns.attributes}
+    attributes = {name: _attribute(table, name, known[name], kind) for name, kind in columns.attributes.items()}
     return Participants(
         _images(table, cells, columns.images, subjects),
         subjects,

@@ -69,17 +69,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
             image = nibabel.load(path)
             voxels, affine = np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=float)
         shape = voxels.shape
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        OverflowError,
-        MemoryError,
-        AttributeError,
-        zlib.error,
-        ImageFileError,
-        HeaderDataError,
-    ) as error:
+    except (*DAMAGED, ImageFileError, HeaderDataError) as error:
         why = (str(error) or repr(error)).splitlines()[0]
         raise InputError(f"{path}: cannot be read, it is damaged or cut short ({why})") from None
     if not voxels.size:
