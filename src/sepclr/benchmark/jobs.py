@@ -78,9 +78,8 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
     done(places.results)
     for job in jobs:
         if job.recipe.devices not in ("auto", "1") or job.recipe.nodes > 1:
-            raise InputError(
-                f"devices: {job.recipe.devices} on {job.recipe.nodes} node(s); a row takes one device, several rows several: --jobs"
-            )
+            given = f"devices: {job.recipe.devices} on {job.recipe.nodes} node(s)"
+            raise InputError(f"{given}; a row takes one device; give --jobs, or workers, for several rows at a time")
     source = sources.load(jobs[0].recipe.data, places.root, download=download)
     for recipe in dict.fromkeys(replace(job.recipe, seed=0) for job in jobs):
         with torch.device("meta"):  # no weights are drawn
