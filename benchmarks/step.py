@@ -29,7 +29,7 @@ from losses import peak_bytes
 from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import environment
 from sepclr.benchmark.recipes import PAPER
-from sepclr.benchmark.runner import prepare
+from sepclr.benchmark.runner import prepare, settings_of
 from sepclr.benchmark.sources import Source
 from sepclr.data import Cohort
 from sepclr.methods import SepCLR
@@ -92,7 +92,8 @@ def released_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], f
 def our_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]:
     """Make an epoch of ours, which gives its seconds."""
     recipe = replace(PAPER, max_epochs=1, batch_size=batch_size, accelerator=device, devices="1")
-    method, views, settings = prepare(recipe, Source("", "", data, {}, (), ()))
+    settings = settings_of(recipe)
+    method, views = prepare(recipe, Source("", "", data, {}, (), ()))
 
     def epoch() -> float:
         with tempfile.TemporaryDirectory() as folder:

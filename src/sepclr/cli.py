@@ -9,11 +9,11 @@ from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
-from sepclr.benchmark.recipes import DEMO, PROFILES, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
+from sepclr.benchmark.recipes import DEMO, PROFILES, Backend, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -220,7 +220,7 @@ def _benchmark_parser(command: Callable[[Namespace], None]) -> ArgumentParser:
     parser.add_argument("--seeds", type=_several(None), default=[0], help="seeds of each row, with commas (default: 0)")
     parser.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders, minutes; paper: ResNet-18s as published")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, which share the cores (default: 1)")
-    parser.add_argument("--backend", type=Literal["loky", "dask"], default="loky", help="processes on this machine, or dask's workers")
+    parser.add_argument("--backend", type=Backend, default="loky", help="processes on this machine, or dask's workers")
     parser.add_argument("--scheduler", type=str, default=None, help="address of dask's scheduler")
     parser.add_argument("--root", type=str, default=None, help="folder of the data, for data sets that need one")
     parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from sepclr.data.participants import Columns, Participants, read_participants
 from sepclr.data.volumes import Volume, look_into, problems
@@ -57,7 +58,7 @@ def _grid(volumes: list[Volume]) -> str:
     whole = [volume for volume in volumes if volume.affine is not None]
     if not whole:
         return "No image could be read."
-    shapes = Counter((volume.shape, tuple(np.linalg.norm(np.asarray(volume.affine)[:3, :3], axis=0).round(2))) for volume in whole)
+    shapes = Counter((volume.shape, tuple(voxel_sizes(volume.affine).round(2))) for volume in whole)
     (shape, voxel), count = shapes.most_common(1)[0]
     return f"{count} volumes of {' x '.join(map(str, shape))} voxels of {' x '.join(f'{side:g}' for side in voxel)} mm."
 

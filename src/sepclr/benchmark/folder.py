@@ -125,15 +125,27 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
         _same_recipe(folder, recipe)
     elif path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path}: not empty; choose another --out, or add --resume to go on with the run in it")
+    make_folder(path, "choose another --out")
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            raise PermissionError(f"{path} is read-only")
         write_whole(folder.config, yaml.safe_dump(asdict(recipe) | {"jitter": list(recipe.jitter)}, sort_keys=False))
         write_whole(folder.environment, json.dumps(environment(command) | {"root": str(root.resolve()) if root else None}, indent=1))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from None
     return folder
+
+
+def make_folder(path: Path, remedy: str) -> None:
+    """Make a folder with its parents, or find it, and see that it can be written.
+
+    Raises:
+        InputError: it cannot; ``remedy`` says what to do.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"{path} is read-only")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from None
 
 
 def _same_recipe(folder: RunFolder, recipe: Recipe) -> None:

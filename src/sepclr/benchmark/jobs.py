@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
 import threading
 import traceback
@@ -19,11 +17,12 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 
 from sepclr.benchmark import sources
-from sepclr.benchmark.folder import RunFolder, write_whole
+from sepclr.benchmark.folder import RunFolder, make_folder, write_whole
 from sepclr.benchmark.plan import Job
+from sepclr.benchmark.recipes import Backend
 from sepclr.benchmark.results import Finished, result
-from sepclr.benchmark.runner import prepare, read_finished, run
-from sepclr.benchmark.workers import Backend, at_work
+from sepclr.benchmark.runner import prepare, read_finished, run, settings_of
+from sepclr.benchmark.workers import at_work
 from sepclr.types import InputError
 
 State = Literal["done", "running", "failed", "cut", "missing"]
@@ -76,12 +75,14 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
         InputError: data that are missing, options that a method does not have, or results that are none.
     """
     done(places.results)
-    for job in jobs:
-        if job.recipe.devices not in ("auto", "1") or job.recipe.nodes > 1:
-            given = f"devices: {job.recipe.devices} on {job.recipe.nodes} node(s)"
+    recipes = dict.fromkeys(replace(job.recipe, seed=0) for job in jobs)
+    for recipe in recipes:
+        if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
+            given = f"devices: {recipe.devices} on {recipe.nodes} node(s)"
             raise InputError(f"{given}; a row takes one device; give --jobs, or workers, for several rows at a time")
+        settings_of(recipe)
     source = sources.load(jobs[0].recipe.data, places.root, download=download)
-    for recipe in dict.fromkeys(replace(job.recipe, seed=0) for job in jobs):
+    for recipe in recipes:
         with torch.device("meta"):  # no weights are drawn
             prepare(recipe, source)
 
@@ -122,10 +123,10 @@ def run_jobs(
     in_vain = 0
     with at_work(workers, backend, scheduler) as killed:
         for folder in (places.runs, places.results.parent):
-            _make(folder)
+            make_folder(folder, "choose another --runs or --results")
         while missing and in_vain < PATIENCE:
             for job, outcome in _each(missing, places, in_vain > 0, killed, say):
-                if outcome == "done" and job.key not in done(places.results):
+                if outcome == "done" and job in left():
                     outcome = f"its worker wrote elsewhere; all workers have to see {places.results.parent} and {places.runs}"
                 if outcome not in ("done", "held"):
                     write_whole(_error(places, job), outcome)
@@ -148,15 +149,6 @@ def _each(
             yield from tasks(delayed(_attempt)(job, places, wait) for job in jobs)
         except killed as error:
             say(f"a worker was killed ({type(error).__name__}); what it had begun goes on with another")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, "it is read-only")
-    except OSError as refused:
-        raise InputError(f"{folder}: cannot be written ({refused.strerror}); choose another --runs or --results") from None
 
 
 def _error(places: Places, job: Job) -> Path:

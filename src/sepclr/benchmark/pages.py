@@ -14,8 +14,7 @@ from typing import Any
 
 from sepclr.benchmark.published import PUBLISHED
 from sepclr.methods import catalogue
-from sepclr.reports import Comparison, compare, comparison_markdown, svg
-from sepclr.reports.tables import markdown, plain
+from sepclr.reports import Comparison, compare, comparison_markdown, markdown, plain, svg
 from sepclr.types import InputError
 
 METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
@@ -37,7 +36,7 @@ def fill(text: str, folder: Path) -> str:
         path = folder / match["name"]
         if not path.is_file():
             raise InputError(f"{path}: no such results, though the page asks for them")
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows = _rows(path)
         if match["kind"] == "comparison":
             tables = [each for each in compared(rows) if match["protocol"] in (None, each.protocol)]
             if not tables:
@@ -55,8 +54,11 @@ def compared(rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
 
 def picture(results: Path) -> str:
     """Draw the ``strict`` table of results, as SVG."""
-    rows = [json.loads(line) for line in results.read_text().splitlines()]
-    return svg(next(table for table in compared(rows) if table.protocol == "strict"))
+    return svg(next(table for table in compared(_rows(results)) if table.protocol == "strict"))
+
+
+def _rows(results: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in results.read_text().splitlines()]
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ Independence = Literal[
     "hsic",
 ]
 Profile = Literal["cpu", "paper"]
+Backend = Literal["loky", "dask"]
 MethodName = Literal["sepclr", "cvae", "convae", "mm-cvae", "sepvae", "simclr", "simclr-target"]
 VARIATIONAL = ("cvae", "convae", "mm-cvae", "sepvae")
 """Methods with a decoder."""

@@ -63,9 +63,9 @@ def run(
     Raises:
         InputError: data, options or a folder that cannot be used; training has not started then.
     """
-    check(_settings(recipe))  # before anything is fetched
+    settings = settings_of(recipe)  # complains before anything is fetched
     source = sources.load(recipe.data, root, download=download)
-    method, views, settings = prepare(recipe, source)
+    method, views = prepare(recipe, source)
     folder = open_folder(out, recipe, resume=resume, root=root, command=command) if is_first() else RunFolder(out)
     fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
     if not is_first():
@@ -78,21 +78,24 @@ def run(
     return evaluate(folder, source)
 
 
-def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor], Settings]:
+def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor]]:
     """Make what a recipe is trained with, and find out before anything is written whether it can be.
 
     Raises:
         InputError: options that cannot be used, or too few samples for a batch.
     """
-    settings = _settings(recipe)
-    check(settings)
     Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
     shape = source.train.x.shape[1:]
-    return build(recipe, shape), _views(recipe, shape[0]), settings
+    return build(recipe, shape), _views(recipe, shape[0])
 
 
-def _settings(recipe: Recipe) -> Settings:
-    return Settings(
+def settings_of(recipe: Recipe) -> Settings:
+    """Say how a recipe is optimised.
+
+    Raises:
+        InputError: options that cannot be used on this machine.
+    """
+    settings = Settings(
         recipe.max_epochs,
         recipe.batch_size,
         recipe.learning_rate,
@@ -103,6 +106,8 @@ def _settings(recipe: Recipe) -> Settings:
         recipe.strategy,
         recipe.nodes,
     )
+    check(settings)
+    return settings
 
 
 def _views(recipe: Recipe, channels: int) -> Callable[[Tensor], Tensor]:

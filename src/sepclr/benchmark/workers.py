@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Literal
 
 from joblib import cpu_count, parallel_config
 
+from sepclr.benchmark.recipes import Backend
 from sepclr.types import InputError
-
-Backend = Literal["loky", "dask"]
 
 ANSWERS = 20
 """Seconds that a scheduler, and its first worker, have to answer."""

@@ -1,11 +1,12 @@
 """Rows and codes in, table, figure or page out."""
 
 from sepclr.reports.check_page import CheckPage, write_check_page
-from sepclr.reports.comparison import Comparison, compare, comparison_markdown
+from sepclr.reports.comparison import Comparison, compare
 from sepclr.reports.console import print_comparison, print_separation
 from sepclr.reports.dots import svg
 from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.table_page import write_table_page
+from sepclr.reports.tables import comparison_markdown, markdown, plain
 
 __all__ = [
     "CheckPage",
@@ -14,6 +15,8 @@ __all__ = [
     "RunView",
     "compare",
     "comparison_markdown",
+    "markdown",
+    "plain",
     "print_comparison",
     "print_separation",
     "svg",

@@ -112,6 +112,12 @@ def title(column: str) -> str:
     return DELTAS.get(column) or f"{attribute} from {'s' if place == 'salient' else 'c'}"
 
 
+def run_name(run: Mapping[str, Any]) -> str:
+    """Name SepCLR's runs by their way to independence, others by their method, and say where a release was followed."""
+    released = run["recipe"].get("fidelity") == "released"
+    return str(run["independence"] or run["method"]) + (" (released)" if released else "")
+
+
 def compare(rows: Sequence[Mapping[str, Any]], published: Published) -> list[Comparison]:
     """Collect rows of several seeds into tables, one for each protocol.
 
@@ -156,9 +162,7 @@ def _line(key: tuple[str, str], runs: Sequence[Mapping[str, Any]], columns: Sequ
         if sd is not None:
             low, high = middle - sd, middle + sd
         cells[column] = Cell(middle, sd, low, high, published.get(column))
-    released = runs[0]["recipe"].get("fidelity") == "released"
-    name = (independence or method) + (" (released)" if released else "")
-    return Line(name, not method.startswith("simclr"), len(runs), mean(run["seconds"] for run in runs) / 60, cells)
+    return Line(run_name(runs[0]), not method.startswith("simclr"), len(runs), mean(run["seconds"] for run in runs) / 60, cells)
 
 
 def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Sequence[str]) -> Iterator[Line]:
@@ -187,32 +191,3 @@ def _untrained(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], co
         if several:
             same.setdefault(tuple(round(100 * mean(one[column] for one in several), 1) for column in scores), []).append(method)
     return {", ".join(names): dict(zip(scores, values, strict=True)) for values, names in same.items()}
-
-
-def comparison_markdown(tables: Sequence[Comparison]) -> str:
-    """Write tables in Markdown, best in bold, what was published beside what was obtained."""
-    return "\n".join(_markdown(table) for table in tables)
-
-
-def _markdown(table: Comparison) -> str:
-    beside = table.published_columns
-    heads = [f"`{table.protocol}`", "seeds"]
-    for column in table.columns:
-        heads += [title(column), "published"] if column in beside else [title(column)]
-    lines = [heads, ["---"] + ["--:"] * (len(heads) - 1)]
-    for line in table.lines:
-        words = [line.name, str(line.seeds)]
-        for column in table.columns:
-            cell = line.cells[column]
-            words.append(f"**{cell.text}**" if cell.best else cell.text)
-            if column in beside:
-                words.append("" if cell.published is None else f"{cell.published:.1f}")
-        lines.append(words)
-    for name, scores in table.rest.items():
-        words = [f"*{name}*", ""]
-        for column in table.columns:
-            words.append(f"{scores[column]:.1f}" if column in scores else "")
-            words += [""] * (column in beside)
-        lines.append(words)
-    text = "".join(f"| {' | '.join(words)} |\n" for words in lines)
-    return text + (f"\n{agreement}\n" if (agreement := table.agreement()) else "")

@@ -26,6 +26,5 @@ def write_table_page(path: Path, *, title: str, lead: str, tables: Sequence[Comp
         tables: one for each protocol.
         made: how the numbers were made, shown as it stands.
     """
-    pictures = [(table, svg(table).partition("<svg")) for table in tables]
-    shown = [(table, start + rest) for table, (_, start, rest) in pictures]
+    shown = [(table, "<svg" + svg(table).partition("<svg")[2]) for table in tables]
     write_html(path, "table.html.j2", title=title, lead=lead, tables=shown, made=made, notes=NOTES, column_title=column_title)

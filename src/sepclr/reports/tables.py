@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sepclr.reports.comparison import Comparison, run_name, title
+
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     """Write results as a Markdown table, a row per run, with each kind of untrained encoders and chance below.
@@ -16,34 +18,59 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         The table, scores in percent.
     """
     cells = [name for name in results[0]["scores"] if not name.startswith("delta")]
-    heads = [f"{name.rpartition('_')[0]} from {'s' if name.endswith('_salient') else 'c'}" for name in cells]
-    lines = [["protocol", "run", "seed", *heads, "δ_tot", "minutes"]]
+    lines = [["protocol", "run", "seed", *map(title, cells), "δ_tot", "minutes"]]
     for protocol in dict.fromkeys(result["protocol"] for result in results):
         runs = [result for result in results if result["protocol"] == protocol]
         for run in runs:
             scores = [f"{100 * run['scores'][name]:.1f}" for name in cells]
             delta = f"{run['scores']['delta_tot_absolute']:.1f}"
-            lines.append([protocol, _name(run), str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
+            lines.append([protocol, run_name(run), str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
         networks: dict[tuple[str, ...], list[str]] = {}
         for run in runs:
-            networks.setdefault(tuple(f"{100 * run['untrained'][name]:.1f}" for name in cells), []).append(_name(run))
+            networks.setdefault(tuple(f"{100 * run['untrained'][name]:.1f}" for name in cells), []).append(run_name(run))
         chance = [f"{100 * runs[0]['chance'][name.rpartition('_')[0]]:.1f}" for name in cells]
         for untrained, names in networks.items():
             of = f" of {', '.join(dict.fromkeys(names))}" if len(networks) > 1 else ""
             lines.append([protocol, f"*untrained encoders{of}*", "", *untrained, "", ""])
         lines.append([protocol, "*chance*", "", *chance, "", ""])
-    lines.insert(1, ["---"] * 3 + ["--:"] * (len(lines[0]) - 3))
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _name(run: Mapping[str, Any]) -> str:
-    """Name SepCLR's runs by their way to independence, others by their method, and say where a release was followed."""
-    released = run["recipe"].get("fidelity") == "released"
-    return str(run["independence"] or run["method"]) + (" (released)" if released else "")
+    return _table(lines, words=3)
 
 
 def plain(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write rows that say themselves what to show (``cells``: heading and text) as a Markdown table."""
     heads = list(rows[0]["cells"])
-    lines = [heads, ["---"] + ["--:"] * (len(heads) - 1), *([row["cells"][head] for head in heads] for row in rows)]
-    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)
+    return _table([heads, *([str(row["cells"][head]) for head in heads] for row in rows)], words=1)
+
+
+def comparison_markdown(tables: Sequence[Comparison]) -> str:
+    """Write tables in Markdown, best in bold, what was published beside what was obtained."""
+    return "\n".join(_comparison(table) for table in tables)
+
+
+def _comparison(table: Comparison) -> str:
+    beside = table.published_columns
+    heads = [f"`{table.protocol}`", "seeds"]
+    for column in table.columns:
+        heads += [title(column), "published"] if column in beside else [title(column)]
+    lines = [heads]
+    for line in table.lines:
+        words = [line.name, str(line.seeds)]
+        for column in table.columns:
+            cell = line.cells[column]
+            words.append(f"**{cell.text}**" if cell.best else cell.text)
+            if column in beside:
+                words.append("" if cell.published is None else f"{cell.published:.1f}")
+        lines.append(words)
+    for name, scores in table.rest.items():
+        words = [f"*{name}*", ""]
+        for column in table.columns:
+            words.append(f"{scores[column]:.1f}" if column in scores else "")
+            words += [""] * (column in beside)
+        lines.append(words)
+    return _table(lines, words=1) + (f"\n{agreement}\n" if (agreement := table.agreement()) else "")
+
+
+def _table(lines: Sequence[Sequence[str]], *, words: int) -> str:
+    """Write lines of cells, headings first; the first columns hold words, the others numbers."""
+    rule = ["---"] * words + ["--:"] * (len(lines[0]) - words)
+    return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])
