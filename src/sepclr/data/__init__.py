@@ -2,5 +2,6 @@
 
 from sepclr.data.batches import Batches
 from sepclr.data.cohort import Cohort
+from sepclr.data.stored import Stored
 
-__all__ = ["Batches", "Cohort"]
+__all__ = ["Batches", "Cohort", "Stored"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from sepclr.data.cohort import Cohort
 from sepclr.types import Batch, InputError
@@ -53,10 +54,17 @@ class Batches:
         return self.steps
 
     def __iter__(self) -> Iterator[Batch]:
+        return (self[index] for index in self.indices())
+
+    def __getitem__(self, index: Int64[np.ndarray, " n"]) -> Batch:
+        """Make the batch of the samples at ``index``."""
+        at = torch.from_numpy(index).to(self.cohort.x.device, non_blocking=True)
+        return Batch(self.cohort.x[at], self.cohort.is_target[at])
+
+    def indices(self) -> Iterator[Int64[np.ndarray, " n"]]:
+        """Draw the samples of each batch of this process."""
         draw = np.random.default_rng([self.seed, self.epoch])
         orders = [draw.permutation(group) for group in self.groups]
         for step in range(self.steps):
             parts = [order[step * size : (step + 1) * size] for order, size in zip(orders, self.sizes, strict=True)]
-            mine = np.concatenate([part[self.rank :: self.world_size] for part in parts])
-            index = torch.from_numpy(mine).to(self.cohort.x.device, non_blocking=True)
-            yield Batch(self.cohort.x[index], self.cohort.is_target[index])
+            yield np.concatenate([part[self.rank :: self.world_size] for part in parts])

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sepclr.data.stored import Stored
 from sepclr.types import InputError
 
 
@@ -20,17 +21,17 @@ class Cohort:
     """Samples of background and target.
 
     Attributes:
-        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point.
+        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point. Volumes may lie in a file (``Stored``).
         is_target: True for target, False for background, shape (n,).
         attributes: what is known of each sample, by name, each of shape (n,); integers or strings are classes, floating point is
-            a quantity. Only the values of targets are read, so background may hold any filler.
+            a quantity. Unless a data set says that its background has them too, only the values of targets are read.
 
     Raises:
         InputError: no sample, lengths that differ, or values that are not finite.
     """
 
     # Two names for one length: a wrong one gets the error below, also where annotations are checked.
-    x: Shaped[Tensor, "n ..."]
+    x: Shaped[Tensor, "n ..."] | Stored
     is_target: Bool[Tensor, " members"]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -43,7 +44,8 @@ class Cohort:
         for name, values in self.attributes.items():
             if len(values) != n:
                 raise InputError(f"attribute {name!r}: {len(values)} values for {n} samples; give one for each")
-        if self.x.is_floating_point() and not torch.isfinite(self.x).all():
+        # What is stored was checked file by file.
+        if isinstance(self.x, Tensor) and self.x.is_floating_point() and not torch.isfinite(self.x).all():
             bad = int((~torch.isfinite(self.x)).flatten(1).any(1).nonzero()[0])
             raise InputError(f"x: sample {bad} holds NaN or infinite values; remove it or fill it in")
 
@@ -53,7 +55,8 @@ class Cohort:
     def where(self, chosen: NDArray[np.bool_]) -> Cohort:
         """Keep the samples at which ``chosen``, shape (n,), is True."""
         keep = torch.from_numpy(chosen)
-        return Cohort(self.x[keep], self.is_target[keep], {name: values[chosen] for name, values in self.attributes.items()})
+        x = self.x[keep] if isinstance(self.x, Tensor) else self.x.where(chosen)
+        return Cohort(x, self.is_target[keep], {name: values[chosen] for name, values in self.attributes.items()})
 
     @property
     def targets(self) -> Cohort:

@@ -89,7 +89,7 @@ def read_participants(table: Path, columns: Columns) -> Participants:
         InputError: a table that cannot be read, a column that is not there, an empty group, images that are missing or named twice, an
             attribute that is constant or not a number, or a subject on both sides of a split.
     """
-    cells = _cells(table)
+    cells = read_cells(table)
     group = _column(table, cells, columns.group, "group")
     chosen = np.isin(group, [*columns.background, *columns.target])
     for role in ("background", "target"):
@@ -100,15 +100,14 @@ def read_participants(table: Path, columns: Columns) -> Participants:
     if twice := set(columns.background) & set(columns.target):
         raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
     cells = {name: values[chosen] for name, values in cells.items()}
-    named = columns.subject or ("participant_id" if "participant_id" in cells else None)
-    subjects = _column(table, cells, named, "subject") if named else np.arange(int(chosen.sum())).astype(str)
+    subjects = subjects_of(table, cells, columns.subject)
     is_target = np.isin(cells[columns.group], columns.target)
     if both := sorted(set(subjects[is_target].tolist()) & set(subjects[~is_target].tolist())):
         raise InputError(f"group: {len(both)} subjects of {table} are background and target: {listed(both)}; mend the table")
     known = {name: _known(_column(table, cells, name, "attributes")) for name in columns.attributes}
     attributes = {name: _attribute(table, name, known[name], kind) for name, kind in columns.attributes.items()}
     return Participants(
-        _images(table, cells, columns.images, subjects),
+        image_paths(table, cells, columns.images, subjects),
         subjects,
         is_target,
         attributes,
@@ -117,8 +116,12 @@ def read_participants(table: Path, columns: Columns) -> Participants:
     )
 
 
-def _cells(table: Path) -> dict[str, NDArray[Any]]:
-    """Read all columns as strings."""
+def read_cells(table: Path) -> dict[str, NDArray[Any]]:
+    """Read all columns of a table as strings, by their names.
+
+    Raises:
+        InputError: a table that cannot be read, has no row, or several columns of one name.
+    """
     import pyarrow
     from pyarrow import csv
 
@@ -139,6 +142,19 @@ def _cells(table: Path) -> dict[str, NDArray[Any]]:
     return {name: np.array([value.strip() for value in read[name].to_pylist()], dtype=np.str_) for name in names}
 
 
+def subjects_of(table: Path, cells: Mapping[str, NDArray[Any]], column: str | None) -> NDArray[Any]:
+    """Say whose image each row is: by ``column``, by ``participant_id`` where there is one, otherwise each row is a subject."""
+    named = column or ("participant_id" if "participant_id" in cells else None)
+    return _column(table, cells, named, "subject") if named else np.arange(len(next(iter(cells.values())))).astype(str)
+
+
+def write_cells(table: Path, cells: Mapping[str, Sequence[str] | NDArray[Any]]) -> Path:
+    """Write a table of strings, separated by tabulators."""
+    rows = zip(*cells.values(), strict=True)
+    table.write_text("".join("\t".join(map(str, row)) + "\n" for row in ([*cells], *rows)), encoding="utf-8")
+    return table
+
+
 def _column(table: Path, cells: Mapping[str, NDArray[Any]], name: str, option: str) -> NDArray[Any]:
     if name in cells:
         return cells[name]
@@ -152,8 +168,21 @@ def _known(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.isin(values, MISSING), "", values)
 
 
-def _images(table: Path, cells: Mapping[str, NDArray[Any]], images: str, subjects: NDArray[Any]) -> list[Path]:
-    """Make the path of each row and see that each is there, once."""
+def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, subjects: NDArray[Any]) -> list[Path]:
+    """Make the path of each row and see that each is there, once.
+
+    Args:
+        table: where the rows come from; paths are relative to its folder.
+        cells: its columns.
+        images: the column with paths, or a pattern with ``{COLUMN}`` in it.
+        subjects: whose image it is, shape (n,), for errors.
+
+    Returns:
+        n paths.
+
+    Raises:
+        InputError: a pattern that is none, rows without an image, files that are missing or stand in several rows.
+    """
     if "{" in images:
         try:
             parts = list(string.Formatter().parse(images))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -10,30 +11,38 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from sepclr.data import Stored
 from sepclr.training.gather import in_order, processes, share
 from sepclr.training.module import by_layout, layout
 from sepclr.types import Codes, HasDecoder, HasHeads, InputError, Method
 from sepclr.views import pixels
 
+AT_ONCE = 2**24
+"""Values of samples that are encoded together at most: 500 images of 3 × 100 × 100, 8 volumes of 128³."""
 
-def encode(method: Method, x: Shaped[Tensor, "n ..."], batch_size: int = 500) -> Codes:
+
+def encode(method: Method, x: Shaped[Tensor, "n ..."] | Stored, batch_size: int | None = None) -> Codes:
     """Compute the codes of whole samples, without views, in evaluation mode.
 
     Several processes share the work, and each gets the codes of all samples, in their order.
 
     Args:
         method: the method; it computes where its parameters live and is left in the mode in which it came.
-        x: samples, shape (n, features) or (n, channels, *space), uint8 or floating point.
-        batch_size: samples at a time.
+        x: samples, shape (n, features) or (n, channels, *space), uint8 or floating point, or volumes in a file.
+        batch_size: samples at a time; if None, 500, or fewer where these would hold more than 2²⁴ values.
 
     Returns:
         Codes on the CPU, c of shape (n, d_c) and s of shape (n, d_s).
     """
     images = layout(method)
+    batch_size = batch_size or max(1, min(500, AT_ONCE // max(math.prod(x.shape[1:]), 1)))
     with _evaluating(method) as device:
         # Nobody is left without a sample: an empty one would have no length of codes.
-        mine = x[share(len(x))] if len(x) >= processes() ** 2 else x
-        parts = [method.encode(by_layout(pixels(part.to(device)), images)) for part in torch.split(mine, batch_size)]
+        mine = range(len(x))[share(len(x))] if len(x) >= processes() ** 2 else range(len(x))
+        parts = []
+        for begin in range(mine.start, mine.stop, batch_size):
+            part = x[begin : min(begin + batch_size, mine.stop)].to(device)
+            parts.append(method.encode(by_layout(pixels(part), images)))
         codes = Codes(torch.cat([part.c for part in parts]), torch.cat([part.s for part in parts]))
         if len(mine) < len(x):
             codes = Codes(in_order(codes.c, len(x)), in_order(codes.s, len(x)))

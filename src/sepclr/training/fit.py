@@ -41,6 +41,7 @@ class Settings:
         devices: Lightning's flag, processes on this machine.
         nodes: machines; each runs the same command under ``torchrun``.
         strategy: Lightning's flag.
+        workers: processes that read samples ahead where these lie in a file; with 0 the training process reads them.
 
     Raises:
         InputError: a value outside its range.
@@ -55,11 +56,14 @@ class Settings:
     devices: str | int = "auto"
     strategy: str = "auto"
     nodes: int = 1
+    workers: int = 0
 
     def __post_init__(self) -> None:
         for name in ("max_epochs", "batch_size", "nodes"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
+        if self.workers < 0:
+            raise InputError(f"workers: {self.workers} is not at least 0")
         if not self.learning_rate > 0:
             raise InputError(f"learning_rate: {self.learning_rate} is not positive")
         if self.schedule not in ("constant", "cosine"):
@@ -96,7 +100,7 @@ def fit(
     Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # complains before anything starts
     together = processes()  # more than one where the caller has joined them: then it is not for us to part them
     cast(nn.Module, method).train()  # Lightning leaves the mode as it finds it
-    if cohort.x.ndim == 4:
+    if cohort.x.ndim in (4, 5):
         cast(nn.Module, method).to(memory_format=layout(method))  # type: ignore[call-overload]
     training = Training(
         method,
@@ -106,6 +110,7 @@ def fit(
         learning_rate=settings.learning_rate,
         schedule=settings.schedule,
         seed=seed,
+        workers=settings.workers,
     )
     callbacks: list[Callback] = [_TermsBar(leave=False)] if progress else []
     loggers: list[Logger] = []

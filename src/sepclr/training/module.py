@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from sepclr.data import Batches, Cohort
 from sepclr.training.gather import gathered
@@ -23,11 +24,12 @@ class Training(LightningModule):
     Args:
         method: any method, a ``torch.nn.Module``.
         views: draws a random view of each sample of a batch.
-        cohort: the training samples; they move to the device once.
+        cohort: the training samples; they move to the device once, or, where they lie in a file, batch by batch.
         batch_size: samples a step, over all processes.
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
         seed: of batches and views; each epoch starts from its own, so that a resumed run equals one that was never cut.
+        workers: processes that read samples from their file.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Training(LightningModule):
         learning_rate: float,
         schedule: str,
         seed: int,
+        workers: int = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False  # a critic takes turns with the others
@@ -52,15 +55,18 @@ class Training(LightningModule):
         self.views = views
         self.cohort = cohort
         self.batch_size, self.learning_rate, self.schedule, self.seed = batch_size, learning_rate, schedule, seed
+        self.workers = workers
 
     def on_fit_start(self) -> None:
-        """Move the samples to the device."""
+        """Move the samples to the device, unless they lie in a file."""
+        if not isinstance(self.cohort.x, Tensor):
+            return  # too large for that: each batch moves alone
         device = cast(torch.device, self.device)
         self.cohort = replace(self.cohort, x=self.cohort.x.to(device), is_target=self.cohort.is_target.to(device))
 
-    def train_dataloader(self) -> Batches:
+    def train_dataloader(self) -> Batches | DataLoader[Batch]:
         """Draw the batches of the epoch that begins."""
-        return Batches(
+        batches = Batches(
             self.cohort,
             self.batch_size,
             seed=self.seed,
@@ -68,6 +74,11 @@ class Training(LightningModule):
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
         )
+        if isinstance(self.cohort.x, Tensor):
+            return batches
+        on_gpu = cast(torch.device, self.device).type == "cuda"
+        order = cast(Any, list(batches.indices()))  # each entry is a whole batch
+        return DataLoader(cast(Any, batches), batch_size=None, sampler=order, num_workers=self.workers, pin_memory=on_gpu)
 
     def on_train_epoch_start(self) -> None:
         """Seed the views of this epoch, differently on every process."""
@@ -137,15 +148,18 @@ def _listed(several: Any) -> list[Any]:
 
 
 def by_layout(x: Tensor, images: torch.memory_format) -> Tensor:
-    """Store images in a layout, that in which the method computes; leave other samples as they are."""
-    return x.contiguous(memory_format=images) if x.ndim == 4 else x
+    """Store images or volumes in a layout, that in which the method computes; leave other samples as they are."""
+    return x.contiguous(memory_format=images) if x.ndim in (4, 5) else x
 
 
 def layout(method: Method) -> torch.memory_format:
-    """Choose channels last, in which 2-D convolutions run fastest, where it is safe.
+    """Choose channels last, in which convolutions run fastest, where it is safe.
 
     With fewer than 8 channels, torch 2.13 on a CPU writes past the end of a buffer in the backward pass of a channels-last convolution.
     """
-    convolutions = [module for module in cast(nn.Module, method).modules() if isinstance(module, nn.Conv2d)]
-    safe = all(convolution.out_channels % 8 == 0 for convolution in convolutions)
-    return torch.channels_last if safe else torch.contiguous_format
+    modules = list(cast(nn.Module, method).modules())
+    convolutions = [module for module in modules if isinstance(module, nn.Conv2d | nn.Conv3d)]
+    if any(convolution.out_channels % 8 for convolution in convolutions):
+        return torch.contiguous_format
+    volumes = any(isinstance(convolution, nn.Conv3d) for convolution in convolutions)
+    return torch.channels_last_3d if volumes else torch.channels_last

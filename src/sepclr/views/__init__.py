@@ -2,5 +2,6 @@
 
 from sepclr.views.images import ImageViews, pixels
 from sepclr.views.rows import RowViews
+from sepclr.views.volumes import VolumeViews
 
-__all__ = ["ImageViews", "RowViews", "pixels"]
+__all__ = ["ImageViews", "RowViews", "VolumeViews", "pixels"]

@@ -12,8 +12,10 @@ from sepclr.types import InputError
 
 
 def pixels(x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-    """Scale uint8 samples to 0..1; pass floating-point samples through."""
-    return x.float() / 255 if x.dtype == torch.uint8 else x
+    """Scale uint8 samples to 0..1, widen 16 bits to 32, and pass other floating-point samples through."""
+    if x.dtype == torch.uint8:
+        return x.float() / 255
+    return x.float() if x.dtype == torch.float16 else x
 
 
 class ImageViews(nn.Module):

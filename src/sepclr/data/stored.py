@@ -1,0 +1,116 @@
+"""Volumes in a file, brought onto one grid once and read when a batch asks for them: memory does not grow with their number."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from jaxtyping import Float, Shaped
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sepclr.data.grid import Grid, on_grid
+from sepclr.types import InputError
+
+STEPS = 1
+"""Counts the changes of ``on_grid``: what older steps made is made anew."""
+
+
+class Stored:
+    """Samples of a NumPy file, which are read when they are asked for; they stand where a tensor of samples may stand.
+
+    Args:
+        path: the ``.npy`` file, float16, shape (rows of the file, channels, *space).
+        rows: which of them these samples are, shape (n,); all if not given.
+    """
+
+    def __init__(self, path: Path, rows: NDArray[np.intp] | None = None) -> None:
+        samples = np.load(path, mmap_mode="r")
+        self.path = path
+        self.rows = np.arange(len(samples)) if rows is None else rows
+        self.shape = torch.Size((len(self.rows), *samples.shape[1:]))
+        self.device = torch.device("cpu")
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, that of the samples among them."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: slice | Tensor) -> Shaped[Tensor, "n ..."]:
+        """Read the samples at a slice, at indices or where a mask is True, as float16."""
+        # Opened for each batch: what stays mapped would count as this process's memory.
+        samples = np.load(self.path, mmap_mode="r")
+        rows = self.rows[chosen if isinstance(chosen, slice) else chosen.cpu().numpy()]
+        return torch.from_numpy(np.asarray(samples[rows]))
+
+    def where(self, chosen: NDArray[np.bool_]) -> Stored:
+        """Keep the samples at which ``chosen``, shape (n,), is True, without reading any."""
+        return Stored(self.path, self.rows[chosen])
+
+
+def store(paths: Sequence[Path], grid: Grid, folder: Path) -> tuple[Stored, Float[np.ndarray, "n 4 4"]]:
+    """Bring volumes onto a grid, once: a second call with the same files and grid finds them.
+
+    What is there is found by the names, sizes and times of the files and by the grid, so that a file that changed is read again. Under
+    its name stands a whole file or none; a call that was killed leaves none.
+
+    Args:
+        paths: the volumes, n of them.
+        grid: the grid.
+        folder: where the file lies, made where missing.
+
+    Returns:
+        The volumes, shape (n, 1, *grid.shape), and their affines, shape (n, 4, 4).
+
+    Raises:
+        InputError: a volume that cannot be used, or a folder that cannot be written.
+    """
+    path = folder / f"{_key(paths, grid)}.npy"
+    beside = path.with_suffix(".json")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                affines = _fill(path, paths, grid)
+                beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=_plain))
+                path.with_suffix(".part").replace(path)
+    except OSError as error:
+        path.with_suffix(".part").unlink(missing_ok=True)
+        raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another with --cache") from None
+    return Stored(path), np.array(json.loads(beside.read_text())["affines"])
+
+
+def _fill(path: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
+    """Write all volumes beside where they will stand; memory holds as many as there are cores."""
+    part = path.with_suffix(".part")
+    np.lib.format.open_memmap(part, "w+", np.float16, (len(paths), 1, *grid.shape))
+
+    def one(row: int) -> list[Any]:
+        voxels, affine = on_grid(paths[row], grid)
+        np.load(part, mmap_mode="r+")[row] = voxels
+        return affine.tolist()  # type: ignore[no-any-return]
+
+    affines: list[Any] = Parallel(n_jobs=-1, prefer="threads")(delayed(one)(row) for row in range(len(paths)))
+    return affines
+
+
+def _key(paths: Sequence[Path], grid: Grid) -> str:
+    """Name what decides the stored values."""
+    files = [path.resolve() for path in (*paths, *([grid.mask] if grid.mask else []))]
+    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(json.dumps([STEPS, facts, asdict(grid)], default=_plain).encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> str:
+    return str(value)
