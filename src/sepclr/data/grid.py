@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,40 +49,44 @@ class Grid:
     mask: Path | None = None
 
 
-def choose_grid(
-    volumes: Sequence[Volume],
-    *,
-    spacing: float | None = None,
-    shape: Sequence[int] | None = None,
-    scaling: Scaling = "percentiles",
-    mask: Path | None = None,
-) -> Grid:
-    """Choose the grid of volumes: the most frequent one, where nothing else is wanted.
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a grid; the volumes decide the rest.
 
-    Args:
-        volumes: what was found in the files, none with a problem.
-        spacing: side of a voxel in millimetres; that of the volumes if None.
-        shape: voxels along each axis; what holds the most frequent volume, in multiples of 8, if None.
-        scaling: what values mean.
-        mask: file of the brain's mask.
-
-    Returns:
-        The grid.
+    Attributes:
+        spacing: side of a voxel in millimetres; None keeps that of the volumes.
+        shape: voxels along each axis; None takes what holds the most frequent volume, in multiples of 8.
+        scaling: as of a grid.
+        mask: as of a grid.
+        resample: whether shapes and affines of the files may differ.
 
     Raises:
-        InputError: a spacing or a shape that is not positive, or a scaling that is unknown.
+        InputError: a spacing or a shape that is not positive, an unknown scaling, or a mask that is not there.
     """
-    if scaling not in ("percentiles", "none"):
-        raise InputError(f"scaling: {scaling!r} is unknown; choose percentiles or none")
-    if spacing is not None and not 0 < spacing < np.inf:
-        raise InputError(f"spacing: {spacing} is not a side in millimetres above 0")
-    if shape is not None and (len(shape) != 3 or min(shape) < 1):
-        raise InputError(f"shape: {' x '.join(map(str, shape))} are not three sides of at least 1 voxel; give three numbers")
-    seen = Counter(_oriented(volume) for volume in volumes)
-    voxels, sides = seen.most_common(1)[0][0]
-    wanted = sides if spacing is None else (float(spacing),) * 3
-    needed = [-(-n * side // (EVEN * new)) * EVEN for n, side, new in zip(voxels, sides, wanted, strict=True)]
-    return Grid(wanted, _three(shape or [int(n) for n in needed]), scaling, mask)
+
+    spacing: float | None = None
+    shape: tuple[int, ...] | None = None
+    scaling: Scaling = "percentiles"
+    mask: Path | None = None
+    resample: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scaling not in ("percentiles", "none"):
+            raise InputError(f"scaling: {self.scaling!r} is unknown; choose percentiles or none")
+        if self.spacing is not None and not 0 < self.spacing < np.inf:
+            raise InputError(f"spacing: {self.spacing} is not a side in millimetres above 0")
+        if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
+            raise InputError(f"shape: {' x '.join(map(str, self.shape))} are not three sides of at least 1 voxel; give three numbers")
+        if self.mask is not None and not self.mask.is_file():
+            raise InputError(f"mask: {self.mask}: no such file")
+
+
+def choose_grid(volumes: Sequence[Volume], wanted: Wanted) -> Grid:
+    """Choose the grid of volumes, none of which has a problem: the most frequent one, where nothing else is wanted."""
+    voxels, sides = Counter(_oriented(volume) for volume in volumes).most_common(1)[0][0]
+    spacing = sides if wanted.spacing is None else (float(wanted.spacing),) * 3
+    needed = [math.ceil(round(n * side / (EVEN * new), 6)) * EVEN for n, side, new in zip(voxels, sides, spacing, strict=True)]
+    return Grid(spacing, _three(wanted.shape or needed), wanted.scaling, wanted.mask)
 
 
 def _three(sides: Sequence[int]) -> tuple[int, int, int]:

@@ -17,7 +17,8 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sepclr.data.grid import Grid, on_grid
+from sepclr.data.grid import Grid, Wanted, choose_grid, on_grid
+from sepclr.data.volumes import Volume, look_into, problems
 from sepclr.types import InputError
 
 STEPS = 1
@@ -59,36 +60,45 @@ class Stored:
         return Stored(self.path, self.rows[chosen])
 
 
-def store(paths: Sequence[Path], grid: Grid, folder: Path) -> tuple[Stored, Float[np.ndarray, "n 4 4"]]:
-    """Bring volumes onto a grid, once: a second call with the same files and grid finds them.
+def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder: Path) -> tuple[Stored, Float[np.ndarray, "n 4 4"]]:
+    """Check volumes and bring them onto a grid, once: a second call with the same files finds them.
 
-    What is there is found by the names, sizes and times of the files and by the grid, so that a file that changed is read again. Under
-    its name stands a whole file or none; a call that was killed leaves none.
+    What is there is found by the names, sizes and times of the files and by what is wanted, so that files that changed are read again.
+    Under its name stands a whole file or none; a call that was killed leaves none.
 
     Args:
         paths: the volumes, n of them.
-        grid: the grid.
+        subjects: whose they are, n names.
+        wanted: of the grid.
         folder: where the file lies, made where missing.
 
     Returns:
-        The volumes, shape (n, 1, *grid.shape), and their affines, shape (n, 4, 4).
+        The volumes, shape (n, 1, *shape of the grid), and their affines, shape (n, 4, 4).
 
     Raises:
-        InputError: a volume that cannot be used, or a folder that cannot be written.
+        InputError: volumes that cannot be used, all of them named up to three, or a folder that cannot be written.
     """
-    path = folder / f"{_key(paths, grid)}.npy"
+    path = folder / f"{_key(paths, wanted)}.npy"
     beside = path.with_suffix(".json")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             if not path.exists():
+                grid = choose_grid(_usable(paths, subjects, wanted), wanted)
                 affines = _fill(path, paths, grid)
-                beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=_plain))
+                beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=str))
                 path.with_suffix(".part").replace(path)
     except OSError as error:
-        path.with_suffix(".part").unlink(missing_ok=True)
         raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another with --cache") from None
     return Stored(path), np.array(json.loads(beside.read_text())["affines"])
+
+
+def _usable(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted) -> list[Volume]:
+    looked = look_into(paths)
+    if found := problems(looked, subjects, resample=wanted.resample):
+        more = [f"and {len(found) - 3} more; `sepclr check` lists all"] if len(found) > 3 else []
+        raise InputError("\n".join([*found[:3], *more]))
+    return looked
 
 
 def _fill(path: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
@@ -105,12 +115,8 @@ def _fill(path: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
     return affines
 
 
-def _key(paths: Sequence[Path], grid: Grid) -> str:
+def _key(paths: Sequence[Path], wanted: Wanted) -> str:
     """Name what decides the stored values."""
-    files = [path.resolve() for path in (*paths, *([grid.mask] if grid.mask else []))]
+    files = [path.resolve() for path in (*paths, *([wanted.mask] if wanted.mask else []))]
     facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(json.dumps([STEPS, facts, asdict(grid)], default=_plain).encode()).hexdigest()[:16]
-
-
-def _plain(value: Any) -> str:
-    return str(value)
+    return hashlib.sha256(json.dumps([STEPS, facts, asdict(wanted)], default=str).encode()).hexdigest()[:16]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from torch import nn
 
+from sepclr.nets.checkpointing import Checkpointed
 from sepclr.nets.convolutional import conv_encoder
 from sepclr.types import InputError
 
-ENCODERS = {"mlp": "rows", "conv": "images", "resnet8": "images", "resnet10": "images", "resnet18": "images"}
+ENCODERS = {"mlp": "rows"} | dict.fromkeys(("conv", "resnet8", "resnet10", "resnet18", "densenet121"), "images")
 """Name of each encoder and the kind of samples that it takes."""
 
 Norm = Literal["batch", "group"]
@@ -22,24 +24,37 @@ GROUPS = 8
 BLOCKS = {"resnet8": [1, 1, 1, 1], "resnet10": [1, 1, 1, 1], "resnet18": [2, 2, 2, 2]}
 
 
-def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64, stem_stride: int = 1, norm: Norm = "batch") -> nn.Module:
+def encoder(
+    kind: str,
+    sample_shape: Sequence[int],
+    dim: int,
+    *,
+    width: int = 64,
+    stem_stride: int = 1,
+    norm: Norm = "batch",
+    checkpointing: bool = False,
+) -> nn.Module:
     """Make an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
 
     Args:
         kind: ``mlp`` for rows; for images and volumes ``conv`` (``conv_encoder``, which has no normalisation), or ``resnet8`` (three
             stages of one block), ``resnet10`` (four of one) or ``resnet18`` (four of two) with a 3-wide stem and no max-pooling
-            (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end.
+            (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end; ``densenet121`` (Huang et al. 2017, arXiv 1608.06993), with a stem
+            of stride 2 and max-pooling as published, half as many channels added in each layer as its first stage has.
         sample_shape: (features,) or (channels, *space) of one sample.
         dim: length of the vectors.
         width: channels of the first stage, doubled at each of the next; units of a hidden layer of ``mlp``.
         stem_stride: stride of the stem: 1 keeps the resolution, 2 is four times cheaper in 2-D.
         norm: ``batch`` or ``group``.
+        checkpointing: keep no activations within the stages of a ResNet or DenseNet but compute them again for the gradient: a third more
+            time for a fraction of the memory.
 
     Returns:
         The encoder, with fresh weights from torch's global generator.
 
     Raises:
-        InputError: unknown kind or norm, a kind that does not take samples of this shape, or a width that has no groups.
+        InputError: unknown kind or norm, a kind that does not take samples of this shape, a width that has no groups, or an option that a
+            kind does not have.
     """
     if kind not in ENCODERS:
         raise InputError(f"encoder: {kind!r} is unknown; choose one of {', '.join(ENCODERS)}")
@@ -53,6 +68,7 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
         raise InputError(f"norm: {norm!r} is unknown; choose batch or group")
     if norm == "group" and not rows and width % GROUPS:
         raise InputError(f"width: {width} is not a multiple of {GROUPS}, which norm 'group' needs")
+    _has(kind, checkpointing=checkpointing, stem_stride=stem_stride)
     if rows:
         return nn.Sequential(
             *_hidden(sample_shape[0], width, norm),  # (n, width)
@@ -61,6 +77,45 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
         )
     if kind == "conv":
         return conv_encoder(sample_shape, dim, width)
+    if kind == "densenet121":
+        network, stages = _densenet(sample_shape, dim, width, norm), r"denseblock\d"
+    else:
+        network, stages = _resnet(kind, sample_shape, dim, width, stem_stride, norm), r"layer\d"
+    if checkpointing:
+        _checkpoint(network, stages)
+    return network
+
+
+def _has(kind: str, *, checkpointing: bool, stem_stride: int) -> None:
+    if checkpointing and kind in ("mlp", "conv"):
+        raise InputError(f"checkpointing: encoder {kind!r} has no stages; it is small as it is")
+    if kind == "densenet121" and stem_stride != 2:
+        raise InputError(f"stem_stride: {stem_stride}, but that of densenet121 is 2")
+
+
+def _checkpoint(network: nn.Module, stages: str) -> None:
+    """Wrap the stages with these names."""
+    for parent in list(network.modules()):
+        for name, stage in list(parent.named_children()):
+            if re.fullmatch(stages, name) and not isinstance(stage, nn.Identity):
+                setattr(parent, name, Checkpointed(stage))
+
+
+def _norm(norm: Norm) -> Any:
+    return "batch" if norm == "batch" else ("group", {"num_groups": GROUPS})
+
+
+def _densenet(sample_shape: Sequence[int], dim: int, width: int, norm: Norm) -> nn.Module:
+    from monai.networks.nets.densenet import DenseNet121
+
+    dims = len(sample_shape) - 1
+    if norm == "group" and width % (2 * GROUPS):
+        raise InputError(f"width: {width} is not a multiple of {2 * GROUPS}, which norm 'group' of densenet121 needs")
+    network = DenseNet121(dims, sample_shape[0], dim, init_features=width, growth_rate=max(width // 2, 1), norm=_norm(norm))
+    return cast(nn.Module, network)
+
+
+def _resnet(kind: str, sample_shape: Sequence[int], dim: int, width: int, stem_stride: int, norm: Norm) -> nn.Module:
     from monai.networks.nets.resnet import ResNet  # takes seconds to import, and rows do not need it
 
     network = ResNet(
@@ -73,7 +128,7 @@ def encoder(kind: str, sample_shape: Sequence[int], dim: int, *, width: int = 64
         conv1_t_stride=stem_stride,
         no_max_pool=True,
         bias_downsample=False,
-        norm="batch" if norm == "batch" else ("group", {"num_groups": GROUPS}),
+        norm=_norm(norm),
         num_classes=dim,
     )
     if kind == "resnet8":  # MONAI's always has four stages

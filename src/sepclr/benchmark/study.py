@@ -1,0 +1,63 @@
+"""A study: a table of subjects with their volumes, as plain values. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+Harmonise = Literal["none", "residualise", "combat"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table of subjects with their volumes, and what is asked of them.
+
+    Attributes:
+        table: TSV or CSV with a row for each image, such as ``participants.tsv``.
+        images: column of paths, or a pattern with {COLUMN} in it.
+        group: column that says who belongs to which group.
+        background: its values for background.
+        target: its values for target.
+        common: columns of what both groups have, expected in c, such as age and sex.
+        salient: columns of what only targets have, expected in s, such as symptom scores.
+        numeric: those of them that are quantities, where their values do not say so.
+        categorical: those of them that are classes, where their values do not say so.
+        site: column of the scanner; it is read from both codes, and expected in c.
+        harmonise: how sites are evened out before codes are read: ``none``, ``residualise`` or ``combat``.
+        subject: column that says whose image it is; participant_id where there is one.
+        split: column that says train or test; folds are drawn without it.
+        folds: parts into which subjects are dealt, each of which is tested once.
+        spacing: side of a voxel in millimetres, to which volumes are resampled; as they are if not given.
+        shape: sides of a volume in voxels, to which it is cropped or padded; as they are if not given.
+        scaling: ``percentiles``, which maps each volume to 0..1, or ``none``.
+        mask: volume that is 0 outside the brain.
+        resample: whether shapes and affines of the files may differ.
+    """
+
+    table: str
+    images: str
+    group: str
+    background: tuple[str, ...]
+    target: tuple[str, ...]
+    common: tuple[str, ...] = ()
+    salient: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    site: str | None = None
+    harmonise: Harmonise = "none"
+    subject: str | None = None
+    split: str | None = None
+    folds: int = 5
+    spacing: float | None = None
+    shape: tuple[int, ...] | None = None
+    scaling: Literal["percentiles", "none"] = "percentiles"
+    mask: str | None = None
+    resample: bool = False
+
+
+def study_from(values: Mapping[str, Any]) -> Study:
+    """Make a study of values in which lists may stand for tuples and None for what is not given."""
+    known = {field.name for field in fields(Study)}
+    given = {name: value for name, value in values.items() if name in known and value is not None}
+    return Study(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})

@@ -1,0 +1,44 @@
+"""Activation checkpointing: what lies between the stages of an encoder is computed again for the gradient instead of kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+
+class Checkpointed(nn.Module):
+    """A stage that keeps its input alone; the gradient is the same, and batch normalisation counts a batch once.
+
+    Args:
+        stage: from a tensor to a tensor.
+    """
+
+    def __init__(self, stage: nn.Module) -> None:
+        super().__init__()
+        self.stage = stage
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the stage."""
+        if not (self.training and x.requires_grad):
+            return self.stage(x)  # type: ignore[no-any-return]
+        contexts = lambda: (nullcontext(), _statistics_kept(self.stage))  # noqa: E731
+        return checkpoint(self.stage, x, use_reentrant=False, context_fn=contexts)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Let batch normalisation normalise by the batch, as before, without adding it to its running statistics again."""
+    layers: list[Any] = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    kept = [(layer.momentum, layer.num_batches_tracked) for layer in layers]
+    for layer in layers:
+        layer.momentum, layer.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for layer, (momentum, batches) in zip(layers, kept, strict=True):
+            layer.momentum, layer.num_batches_tracked = momentum, batches
