@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields, replace
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 from jsonargparse import ArgumentParser, Namespace
 
 from sepclr.benchmark.recipes import DEMO, PROFILES, Backend, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
+from sepclr.benchmark.study import Study, study_from
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +67,22 @@ def fit_marked_digits(options: Namespace) -> None:
     _show(run(recipe, _out(options, f"marked-digits-{recipe.label}-{recipe.seed}"), resume=options.resume))
 
 
+def fit_mri(options: Namespace) -> None:
+    """Train on volumes of the brain: a table says whose they are, who is target, and what is known of the subjects."""
+    from sepclr.benchmark.runner import run
+
+    recipe = changed(adapted(PROFILES["mri", options.profile], options.method or "sepclr"), vars(options))
+    recipe = replace(recipe, study=_study(options))
+    out = _out(options, f"mri-{options.profile}-{recipe.label}-{recipe.seed}-fold{recipe.fold}")
+    _show(run(recipe, out, root=_cache(options), resume=options.resume))
+
+
+def benchmark_mri(options: Namespace) -> None:
+    """Table 3 of the paper on volumes of your own: its methods, every fold of the subjects."""
+    study = _study(options)
+    _benchmark("mri", options, study, options.only_folds or range(1 if study.split else study.folds))
+
+
 def benchmark_digits_on_cifar(options: Namespace) -> None:
     """Table 1 of the paper: all methods and all ways to independence on digits over CIFAR-10 photographs."""
     _benchmark("digits-on-cifar", options)
@@ -91,7 +108,7 @@ def evaluate(options: Namespace) -> None:
     _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
 
 
-def _benchmark(data: DataName, options: Namespace) -> None:
+def _benchmark(data: DataName, options: Namespace, study: Study | None = None, folds: Sequence[int] = (0,)) -> None:
     from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
     from sepclr.benchmark.plan import plan
     from sepclr.benchmark.table import print_status, show_table
@@ -99,18 +116,19 @@ def _benchmark(data: DataName, options: Namespace) -> None:
     from sepclr.types import InputError
 
     given = {name: value for name, value in vars(options).items() if name != "independence"}
-    jobs = plan(data, options.profile, methods=options.methods, independence=options.independence, seeds=options.seeds, options=given)
+    rows = {"methods": options.methods, "independence": options.independence, "seeds": options.seeds}
+    jobs = plan(data, options.profile, **rows, folds=folds, study=study, options=given)
     name = f"{data}-{options.profile}"
     places = Places(
         Path(options.runs or f"runs/benchmark-{name}").absolute(),
         Path(options.results or f"results/{name}.jsonl").absolute(),
-        Path(options.root).absolute() if options.root else None,
+        _cache(options) if study else Path(options.root).absolute() if options.root else None,
     )
     if options.status:
         print_status(jobs, places)
         return
     check_workers(options.jobs, options.backend, options.scheduler)
-    check_jobs(jobs, places, download=options.download)
+    check_jobs(jobs, places, download="download" in options and options.download)
     failed = run_jobs(jobs, places, workers=options.jobs, backend=options.backend, scheduler=options.scheduler)
     show_table(jobs, places)
     if failed:
@@ -133,6 +151,18 @@ def check(options: Namespace) -> None:
     print(f"page: {out}")
     if found:
         raise InputError(f"{options.table}: {len(found)} problems with its images; they are listed above and on the page")
+
+
+def _study(options: Namespace) -> Study:
+    """Collect what the options say of a study; its paths are made absolute, for runs may be made elsewhere."""
+    values = dict(vars(options))
+    for name in ("table", "mask"):
+        values[name] = str(Path(values[name]).absolute()) if values[name] else None
+    return study_from(values)
+
+
+def _cache(options: Namespace) -> Path | None:
+    return Path(options.cache).absolute() if options.cache else None
 
 
 def _show(finished: Any) -> None:
@@ -168,12 +198,20 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     cifar.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
     data.add_subcommand("digits-on-cifar", cifar, help=fit_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _recipe_parser(fit_marked_digits, "DEMO"), help=fit_marked_digits.__doc__)
+    mri = _recipe_parser(fit_mri, "the profile")
+    mri.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders; paper: ResNet-18s, for a GPU")
+    _add_study(mri)
+    data.add_subcommand("mri", mri, help=fit_mri.__doc__)
 
     benchmark = _Parser(description="Run the rows of a table, each once; what is there is kept, what was cut goes on.")
     commands.add_subcommand("benchmark", benchmark, help=benchmark.description)
     data = benchmark.add_subcommands(dest="data")
     data.add_subcommand("digits-on-cifar", _benchmark_parser(benchmark_digits_on_cifar), help=benchmark_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", _benchmark_parser(benchmark_marked_digits), help=benchmark_marked_digits.__doc__)
+    mri = _benchmark_parser(benchmark_mri, mri=True)
+    mri.add_argument("--only_folds", type=_several(None), default=[], help="some of the folds, with commas, from 0 (default: all)")
+    _add_study(mri)
+    data.add_subcommand("mri", mri, help=benchmark_mri.__doc__)
 
     commands.add_subcommand("check", _check_parser(), help=check.__doc__)
 
@@ -192,8 +230,10 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
         "demo": demo,
         "fit digits-on-cifar": fit_digits_on_cifar,
         "fit marked-digits": fit_marked_digits,
+        "fit mri": fit_mri,
         "benchmark digits-on-cifar": benchmark_digits_on_cifar,
         "benchmark marked-digits": benchmark_marked_digits,
+        "benchmark mri": benchmark_mri,
         "check": check,
         "encode": encode,
         "evaluate": evaluate,
@@ -209,7 +249,7 @@ def _recipe_parser(command: Callable[[Namespace], None], default: str) -> Argume
     return parser
 
 
-def _benchmark_parser(command: Callable[[Namespace], None]) -> ArgumentParser:
+def _benchmark_parser(command: Callable[[Namespace], None], *, mri: bool = False) -> ArgumentParser:
     parser = _Parser(description=command.__doc__)
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     names, ways = get_args(MethodName), get_args(Independence)
@@ -222,12 +262,13 @@ def _benchmark_parser(command: Callable[[Namespace], None]) -> ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, which share the cores (default: 1)")
     parser.add_argument("--backend", type=Backend, default="loky", help="processes on this machine, or dask's workers")
     parser.add_argument("--scheduler", type=str, default=None, help="address of dask's scheduler")
-    parser.add_argument("--root", type=str, default=None, help="folder of the data, for data sets that need one")
-    parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
+    if not mri:
+        parser.add_argument("--root", type=str, default=None, help="folder of the data, for data sets that need one")
+        parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
     parser.add_argument("--runs", type=str, default=None, help="folder of the runs (default: one under runs/)")
     parser.add_argument("--results", type=str, default=None, help="file of the rows (default: one in results/)")
     parser.add_argument("--status", action="store_true", help="show what is done, running, cut or missing, and start nothing")
-    _add_fields(parser, "the profile", without=("method", "independence", "seed"))
+    _add_fields(parser, "the profile", without=("method", "independence", "seed", "fold"))
     return parser
 
 
@@ -266,12 +307,35 @@ def _several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
 
 def _add_fields(parser: ArgumentParser, default: str, without: Sequence[str] = ()) -> None:
     """Add an option for every field of a recipe, so that a new field is an option without a line here."""
-    lines = [line.strip() for line in (Recipe.__doc__ or "").splitlines()]
-    hints = get_type_hints(Recipe)
+    hints, about = get_type_hints(Recipe), _about(Recipe)
     for field in fields(Recipe):
-        if field.name not in ("data", *without):
-            about = next(line.partition(": ")[2] for line in lines if line.startswith(f"{field.name}: "))
-            parser.add_argument(f"--{field.name}", type=hints[field.name] | None, default=None, help=f"{about} (default: of {default})")
+        if field.name not in ("data", "study", *without):
+            said = f"{about[field.name]} (default: of {default})"
+            parser.add_argument(f"--{field.name}", type=hints[field.name] | None, default=None, help=said)
+
+
+def _add_study(parser: ArgumentParser) -> None:
+    """Add an option for every field of a study; where words can be several there are commas between them."""
+    parser.add_argument("--cache", type=str, default=None, help="folder for volumes on their grid (default: the user's cache)")
+    hints, about = get_type_hints(Study), _about(Study)
+    for field in fields(Study):
+        needed = field.default is MISSING
+        how: dict[str, Any] = {"type": hints[field.name]}
+        if hints[field.name] is bool:
+            how = {"action": "store_true"}
+        elif field.name in ("spacing", "folds"):
+            how["default"] = field.default
+        elif "tuple" in str(hints[field.name]):
+            how = {"type": _several(None if field.name == "shape" else ())}
+        parser.add_argument(f"--{field.name}", required=needed, help=about[field.name], **how)
+
+
+def _about(kind: type) -> dict[str, str]:
+    """Read what the docstring of a dataclass says of each field."""
+    lines = [line.strip() for line in (kind.__doc__ or "").splitlines()]
+    return {
+        name: next(line.partition(": ")[2] for line in lines if line.startswith(f"{name}: ")) for name in (f.name for f in fields(kind))
+    }
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pooch
@@ -17,7 +18,7 @@ from sepclr.data import Cohort, Stored
 from sepclr.data.grid import Wanted
 from sepclr.data.participants import Columns, Kind, Participants, listed, read_participants
 from sepclr.data.stored import store
-from sepclr.probes import is_quantity
+from sepclr.probes import is_quantity, known
 from sepclr.types import InputError
 
 
@@ -81,8 +82,8 @@ def cohorts(study: Study, fold: int, cache: Path | None = None) -> tuple[Cohort,
     return train, test
 
 
-def _known(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    return values[np.isfinite(values)] if is_quantity(values) else values[values != ""]
+def _known(values: NDArray[Any]) -> NDArray[Any]:
+    return values[known(values)]
 
 
 def volumes(study: Study, cache: Path | None = None) -> tuple[Participants, Stored, Float[np.ndarray, "n 4 4"]]:
@@ -109,7 +110,7 @@ def test_rows(people: Participants, study: Study, fold: int) -> NDArray[np.bool_
     if people.split is not None:
         if fold:
             raise InputError(f"fold: {fold}, but the split of column {study.split!r} is the only one, fold 0")
-        return people.split == "test"
+        return np.asarray(people.split == "test")
     if not 0 <= fold < study.folds or study.folds < 2:
         raise InputError(f"fold: {fold} of {study.folds}; folds are at least 2 and counted from 0")
     smallest = min(len(np.unique(people.subjects[people.is_target == member])) for member in (False, True))

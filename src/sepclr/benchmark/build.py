@@ -30,6 +30,9 @@ HAVING = {
 }
 """Options that only some methods have."""
 
+OF_IMAGES = ("crop", "crop_scale", "crop_ratio", "jitter", "jitter_probability", "jitter_whole_batch", "grey")
+OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout", "workers")
+
 
 def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     """Make the method of a recipe with fresh weights from its seed.
@@ -52,7 +55,15 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     weights = _weights(recipe)
 
     def network(dim: int) -> torch.nn.Module:
-        return nets.encoder(recipe.encoder, sample_shape, dim, width=recipe.width, stem_stride=recipe.stem_stride, norm=recipe.norm)
+        return nets.encoder(
+            recipe.encoder,
+            sample_shape,
+            dim,
+            width=recipe.width,
+            stem_stride=recipe.stem_stride,
+            norm=recipe.norm,
+            checkpointing=recipe.checkpointing,
+        )
 
     def head(dim: int) -> torch.nn.Module:
         return nets.head(dim, norm=recipe.norm)
@@ -92,7 +103,11 @@ def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
     for option in ("common_dim", "salient_dim", "width", "stem_stride"):
         if getattr(recipe, option) < 1:
             raise InputError(f"{option}: {getattr(recipe, option)} is not at least 1")
-    whole = recipe.views == "none" or all(side == recipe.crop for side in sample_shape[1:])
+    volumes = len(sample_shape) == 4
+    for option in OF_IMAGES if volumes else OF_VOLUMES:
+        if getattr(recipe, option) != getattr(Recipe, option):
+            raise InputError(f"{option}: views of {'volumes' if volumes else 'images'} have no such option")
+    whole = volumes or recipe.views == "none" or all(side == recipe.crop for side in sample_shape[1:])
     if not whole and (recipe.encoder == "conv" or recipe.method in VARIATIONAL):
         asks = f"encoder: {recipe.encoder!r}" if recipe.encoder == "conv" else f"method: {recipe.method!r}"
         raise InputError(f"{asks} takes whole images; give --views none, or a crop of their size")

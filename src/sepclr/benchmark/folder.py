@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from sepclr.benchmark.recipes import WHERE, Recipe
+from sepclr.benchmark.study import study_from
 from sepclr.types import InputError, Row
 
 PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-learn", "numpy")
@@ -100,6 +101,8 @@ class RunFolder:
             raise InputError(f"{self.config}: unknown or missing keys: {', '.join(wrong)}; restore the file as the run wrote it")
         if "jitter" in config:
             config["jitter"] = tuple(config["jitter"])  # a list in YAML
+        if config.get("study"):
+            config["study"] = study_from(config["study"])
         # Fields that came with a later version are at their default, with which older runs were made.
         return Recipe(**config)
 
@@ -127,7 +130,7 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
         raise InputError(f"{path}: not empty; choose another --out, or add --resume to go on with the run in it")
     make_folder(path, "choose another --out")
     try:
-        write_whole(folder.config, yaml.safe_dump(asdict(recipe) | {"jitter": list(recipe.jitter)}, sort_keys=False))
+        write_whole(folder.config, yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False))
         write_whole(folder.environment, json.dumps(environment(command) | {"root": str(root.resolve()) if root else None}, indent=1))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from None

@@ -22,6 +22,7 @@ from sepclr.benchmark.plan import Job
 from sepclr.benchmark.recipes import Backend
 from sepclr.benchmark.results import Finished, result
 from sepclr.benchmark.runner import prepare, read_finished, run, settings_of
+from sepclr.benchmark.sources import Source
 from sepclr.benchmark.workers import at_work
 from sepclr.types import InputError
 
@@ -81,8 +82,10 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
             given = f"devices: {recipe.devices} on {recipe.nodes} node(s)"
             raise InputError(f"{given}; a row takes one device; give --jobs, or workers, for several rows at a time")
         settings_of(recipe)
-    source = sources.load(jobs[0].recipe.data, places.root, download=download)
+    loaded: dict[tuple[object, int], Source] = {}
     for recipe in recipes:
+        which = recipe.study, recipe.fold
+        source = loaded.setdefault(which, loaded.get(which) or sources.load(recipe, places.root, download=download))
         with torch.device("meta"):  # no weights are drawn
             prepare(recipe, source)
 
@@ -191,7 +194,7 @@ def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
         if folder.path.exists() and not folder.config.exists():
             shutil.rmtree(folder.path)  # cut before there was anything in it
         if folder.rows.exists():
-            whole = read_finished(folder, sources.load(job.recipe.data, places.root))
+            whole = read_finished(folder, sources.load(job.recipe, places.root))
         else:
             # A run that started processes of its own would start this command again in each of them.
             recipe = replace(job.recipe, devices="1")

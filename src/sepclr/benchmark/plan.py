@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
 from sepclr.benchmark.recipes import NEED_ROOT, PROFILES, WHERE, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
+from sepclr.benchmark.study import Study
 from sepclr.types import InputError
 
 METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr")
@@ -17,6 +19,9 @@ METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepcl
 
 INDEPENDENCE: tuple[Independence, ...] = tuple(name for name in get_args(Independence) if name != "hsic")
 """Ways to independence of a table: those of Table 1."""
+
+TABLE_3: tuple[tuple[MethodName, ...], tuple[Independence, ...]] = (("cvae", "convae", "mm-cvae", "sepvae", "sepclr"), ("k-jem",))
+"""Methods and ways of a table of brains: those of Table 3."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ class Job:
     @property
     def name(self) -> str:
         """Name of its folder."""
-        return f"{self.recipe.label}-{self.recipe.seed}-{self.key}"
+        fold = f"fold{self.recipe.fold}-" if self.recipe.study is not None else ""
+        return f"{self.recipe.label}-{self.recipe.seed}-{fold}{self.key}"
 
     @property
     def command(self) -> str:
@@ -50,15 +56,24 @@ class Job:
         words = ["sepclr benchmark", recipe.data, f"--profile {self.profile}", f"--methods {recipe.method}", f"--seeds {recipe.seed}"]
         if recipe.data in NEED_ROOT:
             words.append("--root DIR")
+        if recipe.study is not None:
+            words += [f"--only_folds {recipe.fold}", *_words(recipe.study, Study("", "", "", (), ()))]
         if recipe.method == "sepclr":
             words.append(f"--independence {recipe.independence}")
         usual = _recipe(recipe.data, self.profile, recipe.method, recipe.independence, recipe.seed)
-        for field in fields(Recipe):
-            value = getattr(recipe, field.name)
-            if value != getattr(usual, field.name):
-                text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-                words.append(f"--{field.name} {shlex.quote(text)}")
-        return " ".join(words)
+        return " ".join([*words, *_words(replace(recipe, study=None, fold=0), usual)])
+
+
+def _words(given: Any, usual: Any) -> list[str]:
+    """Write the fields in which one dataclass differs from another as options."""
+    words = []
+    for field in fields(given):
+        value = getattr(given, field.name)
+        if value != getattr(usual, field.name):
+            several = isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+            text = ",".join(value) if several else value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            words.append(f"--{field.name}" if value is True else f"--{field.name} {shlex.quote(text)}")
+    return words
 
 
 def plan(
@@ -68,9 +83,11 @@ def plan(
     methods: Sequence[MethodName] = (),
     independence: Sequence[Independence] = (),
     seeds: Iterable[int] = (0,),
+    folds: Iterable[int] = (0,),
+    study: Study | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> list[Job]:
-    """List the runs of a table, every row's first seed before the second of any.
+    """List the runs of a table, every row's first seed before the second of any, and its first fold before the second.
 
     Args:
         data: name of the data set.
@@ -78,6 +95,8 @@ def plan(
         methods: which methods; all of the table if none is given, or SepCLR alone where ``independence`` is.
         independence: which of SepCLR's ways to independence; all of the table if none is given.
         seeds: seeds of each row.
+        folds: folds of the study.
+        study: the study, for ``mri``.
         options: fields of every recipe that differ from its profile; None stands for the profile's own.
 
     Returns:
@@ -92,17 +111,19 @@ def plan(
     seeds = list(seeds)
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give one or more different ones, 0 or larger")
-    chosen = methods or (("sepclr",) if independence else METHODS)
+    table, ways = TABLE_3 if data == "mri" else (METHODS, INDEPENDENCE)
+    chosen = methods or (("sepclr",) if independence else table)
     if independence and "sepclr" not in chosen:
         raise InputError(f"independence: {', '.join(chosen)} keep c and s apart in their own way; add sepclr to --methods")
     rows: list[tuple[MethodName, Independence]] = []
     for method in dict.fromkeys(chosen):
-        ways: Sequence[Independence] = (independence or INDEPENDENCE) if method == "sepclr" else ("none",)
-        rows += [(method, way) for way in dict.fromkeys(ways)]
+        kept_apart: Sequence[Independence] = (independence or ways) if method == "sepclr" else ("none",)
+        rows += [(method, way) for way in dict.fromkeys(kept_apart)]
     jobs = []
-    for seed in seeds:
+    for seed, fold in itertools.product(seeds, dict.fromkeys(folds)):
         for method, way in rows:
-            jobs.append(Job(changed(_recipe(data, profile, method, way, seed), dict(options or {})), profile))
+            recipe = replace(_recipe(data, profile, method, way, seed), study=study, fold=fold)
+            jobs.append(Job(changed(recipe, dict(options or {})), profile))
     return jobs
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-DataName = Literal["marked-digits", "digits-on-cifar"]
+from sepclr.benchmark.study import Study
+
+DataName = Literal["marked-digits", "digits-on-cifar", "mri"]
 Independence = Literal[
     "none",
     "k-jem",
@@ -33,7 +35,7 @@ VARIATIONAL = ("cvae", "convae", "mm-cvae", "sepvae")
 NEED_ROOT = ("digits-on-cifar",)
 """Data sets that lie in a folder of the user's."""
 
-WHERE = ("accelerator", "devices", "nodes", "strategy")
+WHERE = ("accelerator", "devices", "nodes", "strategy", "workers")
 """Fields that say where a recipe runs, and nothing about its numbers."""
 
 
@@ -43,14 +45,17 @@ class Recipe:
 
     Attributes:
         data: name of the data set.
+        study: the table of subjects, for ``mri``.
+        fold: which part of the study's subjects is tested, from 0.
         method: what is trained.
         fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs (cvae, mm-cvae, sepvae).
         seed: of weights, batches, views and bootstrap.
         independence: how c and s are kept apart.
         critic_steps: steps of the critic, where independence has one, before each step of the encoders.
-        encoder: kind of both encoders: ``conv``, ``resnet8``, ``resnet10`` or ``resnet18``.
+        encoder: kind of both encoders: ``conv``, ``resnet8``, ``resnet10``, ``resnet18`` or ``densenet121``.
         width: channels of an encoder's first stage.
         stem_stride: stride of an encoder's stem.
+        checkpointing: compute an encoder's activations again for the gradient instead of keeping them: slower, with less memory.
         norm: ``batch``, over the samples of a process, or ``group``, within each sample.
         common_dim: length of c.
         salient_dim: length of s.
@@ -63,14 +68,20 @@ class Recipe:
         weight_shared: λ_c of MM-cVAE.
         weight_classification: γ of SepVAE.
         views: ``random``, or ``none`` for methods that reconstruct.
-        crop: side of a view, in pixels.
+        crop: side of a view of an image, in pixels.
         crop_scale: smallest area of a crop, as a fraction of the image.
         crop_ratio: largest ratio of a crop's width to its height; the smallest is its inverse.
-        flip: probability of a horizontal flip.
+        flip: probability that left and right are exchanged.
         jitter: strengths of brightness, contrast, saturation and hue.
         jitter_probability: probability that an image is jittered.
         jitter_whole_batch: one coin per batch for the jitter, as released, instead of one per image.
         grey: probability that a colour image is turned grey.
+        shift: largest shift of a volume along each axis, in voxels.
+        rotation: largest turn of a volume around each axis, in degrees.
+        blur: largest standard deviation of a volume's blur, in voxels.
+        gamma: a volume's values v become v^γ, γ between 1/(1 + gamma) and 1 + gamma.
+        noise: largest standard deviation of noise on a volume.
+        cutout: probability that a box of a third of a volume's sides is blanked.
         max_epochs: passes over the training samples.
         batch_size: samples a step, of both groups together.
         learning_rate: Adam's step size.
@@ -80,17 +91,21 @@ class Recipe:
         devices: Lightning's flag, processes on this machine.
         nodes: machines, each of which runs the same command under torchrun.
         strategy: Lightning's flag.
+        workers: processes that read volumes ahead.
     """
 
     data: DataName
+    study: Study | None = None
+    fold: int = 0
     method: MethodName = "sepclr"
     fidelity: Literal["paper", "released"] = "paper"
     seed: int = 0
     independence: Independence = "k-jem"
     critic_steps: int = 1
-    encoder: Literal["conv", "resnet8", "resnet10", "resnet18"] = "resnet18"
+    encoder: Literal["conv", "resnet8", "resnet10", "resnet18", "densenet121"] = "resnet18"
     width: int = 64
     stem_stride: int = 1
+    checkpointing: bool = False
     norm: Literal["batch", "group"] = "batch"
     common_dim: int = 32
     salient_dim: int = 32
@@ -111,6 +126,12 @@ class Recipe:
     jitter_probability: float = 0.8
     jitter_whole_batch: bool = False
     grey: float = 0.2
+    shift: float = 0.0
+    rotation: float = 0.0
+    blur: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    cutout: float = 0.0
     max_epochs: int = 250
     batch_size: int = 512
     learning_rate: float = 3e-4
@@ -120,6 +141,7 @@ class Recipe:
     devices: str = "auto"
     nodes: int = 1
     strategy: str = "auto"
+    workers: int = 0
 
     @property
     def label(self) -> str:
@@ -176,16 +198,62 @@ Hardware: two cores; two runs, two to three minutes.
 Result: results/marked-digits.jsonl.
 """
 
+MRI = Recipe(
+    data="mri",
+    encoder="resnet18",
+    stem_stride=2,
+    salient_dim=32,
+    weight_salient=3.0,
+    weight_information_less=3.0,
+    shift=4.0,
+    rotation=5.0,
+    blur=1.0,
+    gamma=0.2,
+    noise=0.05,
+    cutout=0.5,
+    max_epochs=200,
+    batch_size=64,
+    learning_rate=1e-3,
+    schedule="cosine",
+)
+"""Volumes of the brain with ResNet-18s (``--encoder densenet121`` as in the paper), for a GPU.
+
+Command: sepclr benchmark mri --profile paper --table participants.tsv …
+Hardware: one GPU.
+Result: none yet.
+"""
+
+MRI_CPU = replace(
+    MRI,
+    encoder="resnet8",
+    width=16,
+    salient_dim=16,
+    shift=2.0,
+    cutout=0.0,
+    max_epochs=100,
+    batch_size=72,
+    learning_rate=2e-3,
+)
+"""Volumes of about 40 x 48 x 40 voxels with narrow ResNet-8s.
+
+Command: sepclr benchmark mri --spacing 4 --table participants.tsv …
+Hardware: one core a row.
+Result: results/ixi-implants.jsonl.
+"""
+
 PROFILES: dict[tuple[DataName, Profile], Recipe] = {
     ("digits-on-cifar", "cpu"): CPU,
     ("digits-on-cifar", "paper"): PAPER,
     ("marked-digits", "cpu"): DEMO,
+    ("mri", "cpu"): MRI_CPU,
+    ("mri", "paper"): MRI,
 }
 """SepCLR's recipe for each data set and size of machine."""
 
 EPOCHS: dict[DataName, dict[MethodName, int]] = {
     "digits-on-cifar": {"cvae": 9, "convae": 8, "mm-cvae": 8, "sepvae": 9, "simclr": 5, "simclr-target": 6},
     "marked-digits": {"cvae": 25, "convae": 25, "mm-cvae": 25, "sepvae": 25, "simclr": 30, "simclr-target": 30},
+    "mri": {"cvae": 150, "convae": 150, "mm-cvae": 150, "sepvae": 150, "simclr": 200, "simclr-target": 200},
 }
 """Epochs of the other methods' CPU recipes: about the time of SepCLR's on the same core."""
 
@@ -193,17 +261,20 @@ EPOCHS: dict[DataName, dict[MethodName, int]] = {
 def adapted(recipe: Recipe, method: MethodName) -> Recipe:
     """Turn SepCLR's recipe into that of another method on the same data.
 
-    The variational methods get the small convolutional networks, 64 + 64 dimensions, step size 1e-3 and whole images, as released.
+    The variational methods get the small convolutional networks, 64 + 64 dimensions (of brains as many as the others), step size 1e-3 and
+    whole images, as released.
     """
     if method == "sepclr":
         return recipe
     none = {field.name: None for field in fields(Recipe) if field.name.startswith("weight_")}
     recipe = replace(recipe, method=method, independence="none", **none)  # type: ignore[arg-type]
-    if recipe.max_epochs != PAPER.max_epochs:
+    if recipe not in (PAPER, MRI):
         recipe = replace(recipe, max_epochs=EPOCHS[recipe.data][method])
     if method not in VARIATIONAL:
         return recipe
-    return replace(recipe, encoder="conv", width=32, common_dim=64, salient_dim=64, learning_rate=1e-3, schedule="constant", views="none")
+    sizes: dict[str, Any] = {"common_dim": 64, "salient_dim": 64} if recipe.data != "mri" else {}
+    plain: dict[str, Any] = {"encoder": "conv", "width": 32, "learning_rate": 1e-3, "schedule": "constant", "views": "none"}
+    return replace(recipe, **plain, **sizes)
 
 
 def changed(recipe: Recipe, options: dict[str, Any]) -> Recipe:

@@ -11,7 +11,7 @@ from typing import Any
 from sepclr.benchmark.folder import RunFolder, read_json, write_whole
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.sources import Source
-from sepclr.probes import ProbeProtocol, delta_tot
+from sepclr.probes import GROUP, ProbeProtocol, delta_tot
 from sepclr.types import Row
 
 PLACE = {"c": "common", "s": "salient"}
@@ -37,13 +37,23 @@ class Finished:
 
 
 def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
-    """Summarise a run as a line for ``results/``: balanced accuracy of the codes, for ``published`` plain accuracy."""
+    """Summarise what is read from a run's codes as a line for ``results/``.
+
+    Of classes it is balanced accuracy, for ``published`` plain accuracy; of quantities the mean absolute error, in their units. Without
+    quantities there is δ_tot, too.
+    """
     metric = "accuracy" if protocol == "published" else "balanced_accuracy"
     source = run.source
     rows = [row for row in run.rows if row["protocol"] == protocol]
-    delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
-    shown = [row for row in rows if row["metric"] == metric and row["space"] in PLACE]
+    shown = [row for row in rows if row["metric"] in (metric, "mae") and row["space"] in PLACE]
     trained, untrained = ({_column(row, source): row for row in shown if row["encoder"] == kind} for kind in ("trained", "untrained"))
+    scores = {name: row["score"] for name, row in trained.items()}
+    if errors := sorted(name for name, row in trained.items() if row["metric"] == "mae"):
+        more: dict[str, Any] = {"errors": errors}
+    else:
+        delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
+        scores |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
+        more = {}
     made = read_json(run.folder.environment)
     return {
         "recipe": asdict(run.recipe),
@@ -51,8 +61,8 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
         "method": run.recipe.method,
         "independence": run.recipe.independence if run.recipe.method == "sepclr" else "",
         "seed": run.recipe.seed,
-        "scores": {name: row["score"] for name, row in trained.items()}
-        | {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]},
+        "scores": scores,
+        **more,
         "intervals": {name: [row["low"], row["high"]] for name, row in trained.items()},
         "best_expected": _best_expected(rows, source),
         "untrained": {name: row["score"] for name, row in untrained.items()},
@@ -70,13 +80,15 @@ def _column(row: Row, source: Source) -> str:
 
 
 def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
-    """Say what each score would be at best: 1 where an attribute belongs, 1/classes where it does not."""
+    """Say what each score would be at best: 1, or no error, where an attribute belongs, chance where it does not."""
     best = {}
+    salient = {*source.salient_attributes, *([GROUP] if source.everyone else [])}
     for row in rows:
-        if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] == "balanced_accuracy":
-            belongs = {"c": source.common_attributes, "s": source.salient_attributes}[row["space"]]
-            if row["attribute"] in {*source.common_attributes, *source.salient_attributes}:
-                best[_column(row, source)] = 1.0 if row["attribute"] in belongs else row["chance"]
+        if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] in ("balanced_accuracy", "mae"):
+            belongs = {"c": source.common_attributes, "s": salient}[row["space"]]
+            if row["attribute"] in {*source.common_attributes, *salient}:
+                right = 0.0 if row["metric"] == "mae" else 1.0
+                best[_column(row, source)] = right if row["attribute"] in belongs else row["chance"]
     return best
 
 

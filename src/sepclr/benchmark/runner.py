@@ -23,11 +23,11 @@ from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort
-from sepclr.probes import EncoderState, Probed, probe
+from sepclr.probes import EncoderState, Probed, harmonised, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
 from sepclr.training import Settings, check, decode, encode, fit, is_first, project, resolve_accelerator
 from sepclr.types import HasDecoder, HasHeads, InputError, Method, Row
-from sepclr.views import ImageViews, pixels
+from sepclr.views import ImageViews, VolumeViews, pixels
 
 SHOWN = 600
 """Test samples that a report shows."""
@@ -64,7 +64,7 @@ def run(
         InputError: data, options or a folder that cannot be used; training has not started then.
     """
     settings = settings_of(recipe)  # complains before anything is fetched
-    source = sources.load(recipe.data, root, download=download)
+    source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
     folder = open_folder(out, recipe, resume=resume, root=root, command=command) if is_first() else RunFolder(out)
     fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
@@ -86,7 +86,7 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
     """
     Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
     shape = source.train.x.shape[1:]
-    return build(recipe, shape), _views(recipe, shape[0])
+    return build(recipe, shape), _views(recipe, shape)
 
 
 def settings_of(recipe: Recipe) -> Settings:
@@ -105,17 +105,20 @@ def settings_of(recipe: Recipe) -> Settings:
         recipe.devices,
         recipe.strategy,
         recipe.nodes,
+        recipe.workers,
     )
     check(settings)
     return settings
 
 
-def _views(recipe: Recipe, channels: int) -> Callable[[Tensor], Tensor]:
+def _views(recipe: Recipe, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
     """Make what draws the random views of a recipe; without views it scales pixels."""
     if recipe.views == "none":
         return pixels
+    if len(shape) == 4:
+        return VolumeViews(recipe.flip, recipe.shift, recipe.rotation, recipe.blur, recipe.gamma, recipe.noise, recipe.cutout)
     return ImageViews(
-        channels,
+        shape[0],
         recipe.crop,
         (recipe.crop_scale, 1.0),
         recipe.crop_ratio,
@@ -158,9 +161,11 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     rows: list[Row] = []
     for encoder, network in (("untrained", build(recipe, shape)), ("trained", method)):
         cast(nn.Module, network).to(resolve_accelerator(recipe.accelerator))
-        train = probed(network, source.train)
+        train = probed(network, source.train, everyone=source.everyone)
         for protocol, cohort in source.tests.items():
-            test = probed(network, cohort)
+            test = probed(network, cohort, everyone=source.everyone)
+            if source.site is not None:
+                train, test = harmonised(train, test, source.site, source.harmonise)
             rows += probe(train, test, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
@@ -192,17 +197,17 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
     recipe = folder.recipe()
     load_method(folder)  # complains about an unfinished run before the data are read
     noted = read_json(folder.environment)["root"]
-    return evaluate(folder, sources.load(recipe.data, root or (Path(noted) if noted else None)))
+    return evaluate(folder, sources.load(recipe, root or (Path(noted) if noted else None)))
 
 
-def probed(method: Method, cohort: Cohort) -> Probed:
+def probed(method: Method, cohort: Cohort, *, everyone: bool = False) -> Probed:
     """Encode a cohort into every space that is probed: the codes, and the heads where the method has them."""
     codes = encode(method, cohort.x)
     spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
     if isinstance(method, HasHeads):
         heads = project(method, codes)
         spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
-    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes)
+    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone)
 
 
 def write_report(path: Path, runs: Sequence[Finished]) -> None:
@@ -226,7 +231,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     page = Page(
         title=source.title,
         lead=source.lead,
-        images=test.x[torch.from_numpy(shown)].numpy(),
+        images=_pictures(test.x[torch.from_numpy(shown)]).numpy(),
         is_target=test.is_target.numpy()[shown],
         attributes={name: values[shown] for name, values in test.attributes.items()},
         common_attributes=source.common_attributes,
@@ -245,13 +250,21 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     write_page(path, page)
 
 
+def _pictures(x: Tensor) -> Tensor:
+    """Show volumes by their middle slices from below, front up; images as they are."""
+    if x.ndim != 5:
+        return x
+    slices = torch.rot90(x[..., x.shape[-1] // 2], 1, (2, 3))
+    return (slices.float().clamp(0, 1) * 255).to(torch.uint8)
+
+
 def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
     """Show what a method with a decoder makes of a few test targets."""
     if not isinstance(method, HasDecoder):
         return {}
     x = test.x[torch.from_numpy(np.flatnonzero(test.is_target.numpy())[:DECODED])]
     made = {"input": pixels(x)} | decode(method, x)
-    return {what: images.numpy() for what, images in made.items()}
+    return {what: (pixels(_pictures(images)) if images.ndim == 5 else images).numpy() for what, images in made.items()}
 
 
 def print_rows(runs: Sequence[Finished]) -> None:

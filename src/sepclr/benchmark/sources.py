@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sepclr.benchmark.brains import cohorts
+from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.study import Harmonise
 from sepclr.data import Cohort, digits_on_cifar, marked_digits
 from sepclr.probes import ProbeProtocol
 from sepclr.types import InputError
@@ -24,6 +27,9 @@ class Source:
         salient_attributes: names of the attributes that belong into s.
         class_names: names of integer classes, for the attributes that have them.
         columns: what published tables call an attribute, where they call it something else.
+        everyone: whether background has attributes, too; they are then read from all samples of which they are known.
+        site: the attribute that sites are evened out by before anything is read; None where they are left alone.
+        harmonise: how.
     """
 
     title: str
@@ -34,6 +40,9 @@ class Source:
     salient_attributes: Sequence[str]
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
+    everyone: bool = False
+    site: str | None = None
+    harmonise: Harmonise = "none"
 
 
 ABOUT: Mapping[str, tuple[str, str]] = {
@@ -47,16 +56,21 @@ ABOUT: Mapping[str, tuple[str, str]] = {
         "Background is a photograph of CIFAR-10. Target is one with an MNIST digit on top: both groups share the object, "
         "only the target has the digit.",
     ),
+    "mri": (
+        "Brains",
+        "Background and target are groups of subjects with a volume of the brain each. What both groups have belongs into c, "
+        "what only the target has into s.",
+    ),
 }
 """Title and lead of each data set."""
 
 
-def load(name: str, root: Path | None = None, *, download: bool = False) -> Source:
-    """Load a data set by its name in a recipe.
+def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) -> Source:
+    """Load the data set of a recipe.
 
     Args:
-        name: ``marked-digits`` or ``digits-on-cifar``.
-        root: folder of the publishers' files; ``marked-digits`` needs none.
+        recipe: names the data set, and the study and its fold where there is one.
+        root: folder of the publishers' files, for ``mri`` of volumes on their grid; ``marked-digits`` needs none.
         download: fetch missing files into ``root``.
 
     Returns:
@@ -65,6 +79,7 @@ def load(name: str, root: Path | None = None, *, download: bool = False) -> Sour
     Raises:
         InputError: unknown name, no folder, or files that are missing or damaged.
     """
+    name = recipe.data
     if name == "marked-digits":
         digits = marked_digits.load()
         return Source(
@@ -88,4 +103,27 @@ def load(name: str, root: Path | None = None, *, download: bool = False) -> Sour
             class_names={"object": digits_on_cifar.CLASSES},
             columns={"digit": "digits", "object": "objects"},
         )
-    raise InputError(f"data: {name!r} is unknown; choose marked-digits or digits-on-cifar")
+    if name == "mri":
+        return _study(recipe, root)
+    raise InputError(f"data: {name!r} is unknown; choose {', '.join(ABOUT)}")
+
+
+def _study(recipe: Recipe, cache: Path | None) -> Source:
+    study = recipe.study
+    if study is None:
+        raise InputError("study: mri needs a table of subjects; give --table and what its columns mean")
+    train, test = cohorts(study, recipe.fold, cache)
+    title, lead = ABOUT["mri"]
+    site = [study.site] if study.site else []
+    names = f"{' or '.join(study.target)} against {' or '.join(study.background)}"
+    return Source(
+        f"{title}: {names}",
+        lead,
+        train=train,
+        tests={"strict": test},
+        common_attributes=[*study.common, *site],
+        salient_attributes=study.salient,
+        everyone=True,
+        site=study.site if study.harmonise != "none" else None,
+        harmonise=study.harmonise,
+    )

@@ -60,4 +60,5 @@ def study_from(values: Mapping[str, Any]) -> Study:
     """Make a study of values in which lists may stand for tuples and None for what is not given."""
     known = {field.name for field in fields(Study)}
     given = {name: value for name, value in values.items() if name in known and value is not None}
-    return Study(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    fitting: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return Study(**fitting)

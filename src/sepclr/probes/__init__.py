@@ -2,6 +2,19 @@
 
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
-from sepclr.probes.linear import EncoderState, Probed, ProbeProtocol, is_quantity, probe
+from sepclr.probes.harmonise import harmonised
+from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, is_quantity, known, probe
 
-__all__ = ["Confounding", "EncoderState", "ProbeProtocol", "Probed", "confounding", "delta_tot", "is_quantity", "probe"]
+__all__ = [
+    "GROUP",
+    "Confounding",
+    "EncoderState",
+    "ProbeProtocol",
+    "Probed",
+    "confounding",
+    "delta_tot",
+    "harmonised",
+    "is_quantity",
+    "known",
+    "probe",
+]

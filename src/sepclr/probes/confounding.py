@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, mannwhitneyu
 
-from sepclr.probes.linear import is_quantity
+from sepclr.probes.linear import is_quantity, known
 
 SMALL = {"standardised mean difference": 0.2, "Cramér's V": 0.1}
 """Effects below these are called small (Cohen 1988)."""
@@ -54,13 +54,13 @@ def confounding(is_target: NDArray[np.bool_], attributes: Mapping[str, NDArray[A
     """
     found = []
     for name, values in attributes.items():
-        known = np.isfinite(values) if is_quantity(values) else values != ""
-        values, members = values[known], is_target[known]
+        told = known(values)
+        values, members = values[told], is_target[told]
         if not members.any() or members.all():
             continue
         compare = _quantity if is_quantity(values) else _classes
         measure, effect, p = compare(values, members)
-        found.append(Confounding(name, measure, effect, p, int(known.sum())))
+        found.append(Confounding(name, measure, effect, p, int(told.sum())))
     return found
 
 

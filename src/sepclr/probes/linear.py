@@ -33,16 +33,21 @@ class Probed:
     Attributes:
         spaces: each space by name (``c``, ``s``, and the heads ``c_head``, ``s_head``), shape (n, d).
         is_target: True for target samples, shape (n,).
-        attributes: truth by name, shape (n,); integers or strings are classes, floating point is a quantity.
+        attributes: truth by name, shape (n,); integers or strings are classes, floating point is a quantity. NaN and the empty string
+            stand for what is not known.
+        everyone: whether background's attributes are known, too.
     """
 
     spaces: Mapping[str, NDArray[np.floating[Any]]]
     is_target: NDArray[np.bool_]
     attributes: Mapping[str, NDArray[Any]]
+    everyone: bool = False
 
 
 def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: ProbeProtocol = "strict", seed: int = 0) -> list[Row]:
     """Read every attribute of targets, and the group of all samples, from every space.
+
+    Where background has attributes, too, they are read from all of whom they are known.
 
     ``strict`` standardises the codes and lets the solver converge. ``published`` does what the authors of SepCLR did for their
     tables: scikit-learn's logistic regression as it comes, unscaled codes, 100 iterations. Quantities are read by ridge regression with
@@ -87,7 +92,10 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
 def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[Any]]]:
     """Yield what is asked: name, rows of train and of test that it is asked of, and the truth about them."""
     for name, truth in train.attributes.items():
-        yield name, train.is_target, test.is_target, truth[train.is_target], test.attributes[name][test.is_target]
+        asked = [
+            (np.ones_like(side.is_target) if side.everyone else side.is_target) & known(side.attributes[name]) for side in (train, test)
+        ]
+        yield name, asked[0], asked[1], truth[asked[0]], test.attributes[name][asked[1]]
     if test.is_target.any() and not test.is_target.all():
         everyone = np.ones_like(train.is_target), np.ones_like(test.is_target)
         yield GROUP, *everyone, train.is_target.astype(int), test.is_target.astype(int)
@@ -96,6 +104,13 @@ def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bo
 def is_quantity(truth: NDArray[Any]) -> bool:
     """Tell a quantity (floating point) from classes."""
     return bool(np.issubdtype(truth.dtype, np.floating))
+
+
+def known(truth: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where a truth is known: a quantity that is not NaN, a class that is not the empty string."""
+    if is_quantity(truth):
+        return np.asarray(np.isfinite(truth))
+    return np.asarray(truth != "") if truth.dtype.kind in "US" else np.ones(len(truth), dtype=bool)
 
 
 def _predict(

@@ -73,5 +73,6 @@ class VolumeViews(nn.Module):
         draw = monai.Compose([step for name, step in steps.items() if strengths[name]])
         # MONAI draws from a generator of its own; seeded by torch's, views follow the seed of the run.
         draw.set_random_state(int(torch.randint(2**31, ())))
-        views = [draw(volume) for volume in pixels(x)]
+        with torch.autocast(x.device.type, enabled=False):  # torch samples grids in one type
+            views = [draw(volume) for volume in pixels(x)]
         return torch.stack([view.as_tensor() if isinstance(view, MetaTensor) else view for view in views])
