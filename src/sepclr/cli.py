@@ -153,6 +153,29 @@ def check(options: Namespace) -> None:
         raise InputError(f"{options.table}: {len(found)} problems with its images; they are listed above and on the page")
 
 
+def maps(options: Namespace) -> None:
+    """Show where in the brain the salient code of a run on mri is read from, as NIfTI files and a page."""
+    from sepclr.benchmark.maps import make_maps
+
+    truth, out = (Path(given) if given else None for given in (options.truth, options.out))
+    print(f"page: {make_maps(Path(options.run), attribute=options.attribute, truth=truth, cache=_cache(options), out=out)}")
+
+
+def implant(options: Namespace) -> None:
+    """Make targets with a known pattern out of some of a table's subjects, to see whether a method finds it."""
+    from sepclr.data.implant import implant_table
+
+    given = {name: getattr(options, name) for name in ("subject", "share", "strength", "seed")}
+    print(f"table: {implant_table(Path(options.table), options.images, Path(options.out), **given)}")
+
+
+def phantom(options: Namespace) -> None:
+    """Write a study of small synthetic brains, half of them with a known pattern, to try things out on."""
+    from sepclr.data.phantom import write_phantoms
+
+    print(f"table: {write_phantoms(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
+
+
 def _study(options: Namespace) -> Study:
     """Collect what the options say of a study; its paths are made absolute, for runs may be made elsewhere."""
     values = dict(vars(options))
@@ -215,6 +238,31 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
 
     commands.add_subcommand("check", _check_parser(), help=check.__doc__)
 
+    maps_parser = _Parser(description=maps.__doc__)
+    maps_parser.add_argument("run", type=str, help="folder of the run")
+    maps_parser.add_argument("--attribute", type=str, default="group", help="what is read from s: group, or an attribute of the study")
+    maps_parser.add_argument("--truth", type=str, default=None, help="volume that is 1 where the pattern is known to lie")
+    maps_parser.add_argument("--cache", type=str, default=None, help="folder of volumes on their grid (default: that of the run)")
+    maps_parser.add_argument("--out", type=str, default=None, help="folder of the maps (default: maps in the run's)")
+    commands.add_subcommand("maps", maps_parser, help=maps.__doc__)
+
+    implant_parser = _Parser(description=implant.__doc__)
+    implant_parser.add_argument("table", type=str, help="TSV or CSV with a row for each image")
+    implant_parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
+    implant_parser.add_argument("--out", type=str, required=True, help="new folder for the images and their table")
+    implant_parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: participant_id)")
+    implant_parser.add_argument("--share", type=float, default=0.5, help="share of subjects that get a pattern (default: 0.5)")
+    implant_parser.add_argument("--strength", type=float, default=0.5, help="share of the signal that is lost at most (default: 0.5)")
+    implant_parser.add_argument("--seed", type=int, default=0, help="of who gets what (default: 0)")
+    commands.add_subcommand("implant", implant_parser, help=implant.__doc__)
+
+    phantom_parser = _Parser(description=phantom.__doc__)
+    phantom_parser.add_argument("out", type=str, help="new folder")
+    phantom_parser.add_argument("--subjects", type=int, default=60, help="how many (default: 60)")
+    phantom_parser.add_argument("--sites", type=int, default=2, help="scanners (default: 2)")
+    phantom_parser.add_argument("--seed", type=int, default=0, help="of everybody (default: 0)")
+    commands.add_subcommand("phantom", phantom_parser, help=phantom.__doc__)
+
     encode_parser = _Parser(description=encode.__doc__)
     encode_parser.add_argument("run", type=str, help="folder of the run")
     encode_parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")
@@ -235,6 +283,9 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
         "benchmark marked-digits": benchmark_marked_digits,
         "benchmark mri": benchmark_mri,
         "check": check,
+        "maps": maps,
+        "implant": implant,
+        "phantom": phantom,
         "encode": encode,
         "evaluate": evaluate,
     }

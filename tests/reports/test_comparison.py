@@ -59,7 +59,7 @@ def test_rows_come_in_the_published_order_with_means_and_deviations_over_seeds()
     assert (cell.low, cell.high) == pytest.approx((cell.mean - cell.sd, cell.mean + cell.sd))
     assert cell.published == 96.0
     assert cell.text == "62.0 ± 2.8"
-    assert table.lines[2].seeds == 2
+    assert table.lines[2].runs == 2
 
 
 def test_one_seed_has_the_bootstrap_s_interval_and_no_deviation():

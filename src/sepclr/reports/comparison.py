@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean, stdev
 from typing import Any
 
@@ -14,7 +15,7 @@ from sepclr.types import InputError
 Published = Mapping[tuple[str, str], Mapping[str, float]]
 """Published scores, in percent, by method and way to independence, and by column."""
 
-NOT_COMPARED = ("seed", "accelerator", "devices", "nodes", "strategy")
+NOT_COMPARED = ("seed", "fold", "accelerator", "devices", "nodes", "strategy", "workers")
 """Fields of a recipe in which rows that are averaged may differ."""
 
 DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
@@ -22,15 +23,16 @@ DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
 
 @dataclass(frozen=True)
 class Cell:
-    """What was obtained for one score, in percent (of a δ_tot in points).
+    """What was obtained for one score, in percent (of a δ_tot in points, of an error in units of the attribute).
 
     Attributes:
-        mean: over the seeds.
-        sd: standard deviation over the seeds; None for one seed.
-        low: lower end of an interval: mean − sd, or for one seed of the bootstrap over test samples. None where there is neither.
+        mean: over the runs.
+        sd: standard deviation over the runs; None for one.
+        low: lower end of an interval: mean − sd, or for one run of the bootstrap over test samples. None where there is neither.
         high: its upper end.
         published: what was published; None where nothing was.
         best: whether no other ranked run is nearer to the best expected value.
+        digits: decimals that are shown.
     """
 
     mean: float
@@ -39,11 +41,12 @@ class Cell:
     high: float | None
     published: float | None
     best: bool = False
+    digits: int = 1
 
     @property
     def text(self) -> str:
         """The mean with its standard deviation."""
-        return f"{self.mean:.1f}" + ("" if self.sd is None else f" ± {self.sd:.1f}")
+        return f"{self.mean:.{self.digits}f}" + ("" if self.sd is None else f" ± {self.sd:.{self.digits}f}")
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,14 @@ class Line:
     Attributes:
         name: the way to independence for SepCLR, the method for others.
         ranked: whether it takes part in what is best; a method without a salient code does not.
-        seeds: how many there are.
+        runs: how many there are, of several seeds or folds.
         minutes: mean time of training.
         cells: scores by column.
     """
 
     name: str
     ranked: bool
-    seeds: int
+    runs: int
     minutes: float
     cells: Mapping[str, Cell]
 
@@ -71,17 +74,35 @@ class Comparison:
 
     Attributes:
         protocol: ``strict`` or ``published``.
-        columns: scores first, then both forms of δ_tot.
-        expected: best expected value of each score, in percent.
-        untrained: scores of the untrained encoders, in percent, by the names of the rows that they belong to.
+        columns: scores first, then both forms of δ_tot, where quantities have no part in it.
+        expected: best expected value of each score, in percent; of an error in units of the attribute.
+        chance: score of the best constant answer, likewise.
+        errors: columns that hold an error, of which less is better.
+        untrained: scores of the untrained encoders, likewise, by the names of the rows that they belong to.
         lines: the rows.
+        over: what rows are averaged over, ``seeds`` or ``folds``.
     """
 
     protocol: str
     columns: Sequence[str]
     expected: Mapping[str, float]
+    chance: Mapping[str, float]
+    errors: Sequence[str]
     untrained: Mapping[str, Mapping[str, float]]
     lines: Sequence[Line]
+    over: str = "seeds"
+
+    def heading(self, column: str) -> str:
+        """Word a column, with its metric where that is an error, and which way is better."""
+        if column in DELTAS:
+            return f"{title(column)} ↓"
+        # An error is less where an attribute is read; what strays should do no better than chance.
+        more = (self.expected[column] > self.chance[column]) if column not in self.errors else self.expected[column] > 0
+        return title(column).replace(" from", " MAE from" if column in self.errors else " from") + (" ↑" if more else " ↓")
+
+    def number(self, column: str, value: float) -> str:
+        """Write a score of a column."""
+        return f"{value:.{_digits(column, self.errors, self.chance)}f}"
 
     @property
     def published_columns(self) -> list[str]:
@@ -92,6 +113,8 @@ class Comparison:
     def rest(self) -> Mapping[str, Mapping[str, float]]:
         """What stands below the rows: untrained encoders and the best expected values."""
         below = {f"untrained encoders of {names}": scores for names, scores in self.untrained.items()}
+        if self.errors:  # at best there is none, which nobody expects
+            return below | {"chance": self.chance}
         return below | {"best expected": {**self.expected, **dict.fromkeys(DELTAS, 0.0)}}
 
     def agreement(self) -> str:
@@ -133,35 +156,56 @@ def compare(rows: Sequence[Mapping[str, Any]], published: Published) -> list[Com
     """
     made = []
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        here = [row for row in rows if row["protocol"] == protocol]
         groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {key: [] for key in published}
-        for row in rows:
-            if row["protocol"] == protocol:
-                groups.setdefault((row["method"], row["independence"]), []).append(row)
-        expected = {name: 100 * value for name, value in next(row for row in rows if row["protocol"] == protocol)["best_expected"].items()}
-        columns = [*sorted(expected, key=lambda name: (name.rpartition("_")[0], name.endswith("_common"))), *DELTAS]
-        lines = [_line(key, runs, columns, published.get(key, {})) for key, runs in groups.items() if runs]
-        made.append(Comparison(protocol, columns, expected, _untrained(groups, columns), list(_marked(lines, expected, columns))))
+        for row in here:
+            groups.setdefault((row["method"], row["independence"]), []).append(row)
+        errors = sorted(here[0].get("errors", []))
+        expected = {name: _unit(name, errors) * mean(row["best_expected"][name] for row in here) for name in here[0]["best_expected"]}
+        chance = {name: _unit(name, errors) * mean(row["chance"][name.rpartition("_")[0]] for row in here) for name in expected}
+        columns = sorted(expected, key=lambda name: (name.rpartition("_")[0], name.endswith("_common")))
+        columns += [name for name in DELTAS if name in here[0]["scores"]]
+        lines = [_line(key, runs, columns, errors, chance, published.get(key, {})) for key, runs in groups.items() if runs]
+        lines = list(_marked(lines, expected, columns))
+        over = "folds" if here[0]["recipe"].get("study") else "seeds"
+        made.append(Comparison(protocol, columns, expected, chance, errors, _untrained(groups, columns, errors), lines, over))
     return made
 
 
-def _line(key: tuple[str, str], runs: Sequence[Mapping[str, Any]], columns: Sequence[str], published: Mapping[str, float]) -> Line:
+def _unit(column: str, errors: Sequence[str]) -> int:
+    return 1 if column in DELTAS or column in errors else 100
+
+
+def _digits(column: str, errors: Sequence[str], chance: Mapping[str, float]) -> int:
+    """Choose decimals: one of percent, of errors so many that a hundredth of chance's is seen."""
+    return 1 if column not in errors else max(0, 2 - math.floor(math.log10(chance[column]))) if chance[column] > 0 else 2
+
+
+def _line(
+    key: tuple[str, str],
+    runs: Sequence[Mapping[str, Any]],
+    columns: Sequence[str],
+    errors: Sequence[str],
+    chance: Mapping[str, float],
+    published: Mapping[str, float],
+) -> Line:
     method, independence = key
     recipes = [{name: value for name, value in run["recipe"].items() if name not in NOT_COMPARED} for run in runs]
-    if any(recipe != recipes[0] for recipe in recipes) or len({run["seed"] for run in runs}) < len(runs):
+    if any(recipe != recipes[0] for recipe in recipes) or len({(run["seed"], run["recipe"].get("fold")) for run in runs}) < len(runs):
         raise InputError(
-            f"results: the rows of {independence or method} are not one recipe with different seeds; "
+            f"results: the rows of {independence or method} are not one recipe with different seeds or folds; "
             "keep rows of changed recipes in a file of their own (--results)"
         )
     cells = {}
     for column in columns:
-        unit = 1 if column in DELTAS else 100
+        unit = _unit(column, errors)
         values = [unit * run["scores"][column] for run in runs]
         low, high = (unit * end for end in runs[0]["intervals"][column]) if column in runs[0]["intervals"] else (None, None)
         sd = stdev(values) if len(values) > 1 else None
         middle = mean(values)
         if sd is not None:
             low, high = middle - sd, middle + sd
-        cells[column] = Cell(middle, sd, low, high, published.get(column))
+        cells[column] = Cell(middle, sd, low, high, published.get(column), digits=_digits(column, errors, chance))
     return Line(run_name(runs[0]), not method.startswith("simclr"), len(runs), mean(run["seconds"] for run in runs) / 60, cells)
 
 
@@ -169,18 +213,21 @@ def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Seque
     """Mark what is best in each column."""
 
     def distance(line: Line, column: str) -> float:
-        return abs(round(line.cells[column].mean, 1) - expected.get(column, 0.0))  # what looks equal is
+        cell = line.cells[column]
+        return abs(round(cell.mean, cell.digits) - expected.get(column, 0.0))  # what looks equal is
 
     nearest = {column: min((distance(line, column) for line in lines if line.ranked), default=0.0) for column in columns}
     for line in lines:
         cells = {}
         for column, cell in line.cells.items():
             best = line.ranked and distance(line, column) == nearest[column]
-            cells[column] = Cell(cell.mean, cell.sd, cell.low, cell.high, cell.published, best)
-        yield Line(line.name, line.ranked, line.seeds, line.minutes, cells)
+            cells[column] = replace(cell, best=best)
+        yield replace(line, cells=cells)
 
 
-def _untrained(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
+def _untrained(
+    groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str], errors: Sequence[str]
+) -> Mapping[str, Mapping[str, float]]:
     """Average the untrained encoders of each method over its runs; methods with the same networks share a row."""
     scores = [column for column in columns if column not in DELTAS]
     methods: dict[str, list[Mapping[str, float]]] = {}
@@ -189,5 +236,7 @@ def _untrained(groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], co
     same: dict[tuple[float, ...], list[str]] = {}
     for method, several in methods.items():
         if several:
-            same.setdefault(tuple(round(100 * mean(one[column] for one in several), 1) for column in scores), []).append(method)
+            same.setdefault(tuple(round(_unit(column, errors) * mean(one[column] for one in several), 3) for column in scores), []).append(
+                method
+            )
     return {", ".join(names): dict(zip(scores, values, strict=True)) for values, names in same.items()}

@@ -9,9 +9,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from sepclr.reports.comparison import Comparison, title
+from sepclr.reports.comparison import Comparison
 from sepclr.reports.scores import LOWER_IS_BETTER
 from sepclr.types import Row
+
+MOST_COLUMNS = 6
+"""Scores that stand side by side in 80 characters."""
 
 METRIC = {"strict": "balanced_accuracy", "published": "accuracy"}
 """The metric of classes that each protocol stands for; the rows hold the others."""
@@ -51,17 +54,30 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
 def print_comparison(tables: Sequence[Comparison]) -> None:
     """Print what was obtained of each row, a table per protocol, and how it agrees with what was published."""
     for comparison in tables:
-        columns = [
-            *(column for column in comparison.columns if column in comparison.expected),
-            "delta_tot_absolute",
-        ]  # the signed one is on the page: 80 characters are few
-        table = Table(title=f"{comparison.protocol}: mean ± sd over seeds, scores in %", box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("row", no_wrap=True)
-        for column in columns:
-            table.add_column(title(column).replace(" from", "\nfrom"), justify="right", no_wrap=True)
-        for line in comparison.lines:
-            cells = [line.cells[column] for column in columns]
-            table.add_row(line.name, *(f"[bold]{cell.text}[/bold]" if cell.best else cell.text for cell in cells))
+        # The signed δ_tot is on the page: 80 characters are few.
+        columns = [column for column in comparison.columns if column != "delta_tot"]
+        scores = "scores in %, errors (MAE) in their units" if comparison.errors else "scores in %"
+        heading = f"{comparison.protocol}: mean ± sd over {comparison.over}, {scores}"
+        table = Table(title=heading, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+        names = {column: comparison.heading(column) for column in columns}
+        texts = {
+            column: [f"[bold]{cell.text}[/bold]" if cell.best else cell.text for cell in (line.cells[column] for line in comparison.lines)]
+            for column in columns
+        }
+        if len(columns) <= MOST_COLUMNS:
+            table.add_column("row", no_wrap=True)
+            for column in columns:
+                table.add_column(names[column].replace(" from", "\nfrom"), justify="right", no_wrap=True)
+            for place, line in enumerate(comparison.lines):
+                table.add_row(line.name, *(texts[column][place] for column in columns))
+        else:  # too many to stand side by side
+            table.add_column("", no_wrap=True)
+            for line in comparison.lines:
+                table.add_column(f"{line.name}\n{line.runs} {comparison.over}", justify="right")
+            table.add_column("chance", justify="right")
+            for column in columns:
+                chance = comparison.number(column, comparison.chance[column]) if column in comparison.chance else ""
+                table.add_row(names[column], *texts[column], chance)
         Console().print(table)
         if comparison.agreement():
             print(comparison.agreement())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import Any
 
-from sepclr.reports.comparison import Comparison, Line, title
+from sepclr.reports.comparison import Comparison, Line
 
 COLOUR = {"common": "#1d5fbf", "salient": "#bd4b00", "tot": "#1b1d20", "absolute": "#1b1d20"}
 """By the end of a column's name: c, s, δ_tot; those of the pages."""
 QUIET = "#5c636c"
 ROW_HEIGHT = 0.27
+ACROSS = 6
+"""Panels side by side."""
 
 
 def draw(table: Comparison) -> Any:
@@ -29,20 +32,27 @@ def draw(table: Comparison) -> Any:
 
     # The published δ_tot is signed; without published numbers the absolute one says more.
     delta = "delta_tot" if table.published_columns else "delta_tot_absolute"
-    columns = [column for column in table.columns if column in table.expected] + [delta]
+    columns = [column for column in table.columns if column in table.expected or column == delta]
     lines = list(reversed(table.lines))
-    figure = Figure(figsize=(2.2 * len(columns) + 1.4, ROW_HEIGHT * len(lines) + 1.3), layout="constrained")
-    panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-    for axes, column in zip(panels, columns, strict=True):
+    across = min(len(columns), ACROSS)
+    down = math.ceil(len(columns) / across)
+    figure = Figure(figsize=(2.2 * across + 1.4, (ROW_HEIGHT * len(lines) + 1.3) * down), layout="constrained")
+    panels = figure.subplots(down, across, sharey=True, squeeze=False).flatten()
+    for axes in panels[len(columns) :]:
+        axes.set_axis_off()
+    for axes, column in zip(panels, columns, strict=False):
         colour = COLOUR[column.rpartition("_")[2]]
-        axes.axvline(table.expected.get(column, 0.0), color=QUIET, linestyle=(0, (3, 2)), linewidth=1)
+        best = table.chance[column] if column in table.errors else table.expected.get(column, 0.0)
+        axes.axvline(best, color=QUIET, linestyle=(0, (3, 2)), linewidth=1)
         for place, line in enumerate(lines):
             _dots(axes, place, line, column, colour)
         for scores in table.untrained.values():
             if column in scores:
                 axes.plot(scores[column], -1, "x", color=QUIET, markersize=5)
-        axes.set_title(title(column), color=colour, fontsize=10)
-        if column in table.expected:
+        axes.set_title(table.heading(column), color=colour, fontsize=10)
+        if column in table.errors:
+            axes.set_xlim(left=0)
+        elif column in table.expected:
             axes.set_xlim(-3, 103)
         axes.set_ylim(-1.7, len(lines) - 0.3)
         axes.grid(axis="y", color="#eceef1", linewidth=0.8)
@@ -51,7 +61,8 @@ def draw(table: Comparison) -> Any:
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
     panels[0].set_yticks(range(-1, len(lines)), ["untrained", *(line.name for line in lines)])
-    marks = "filled: obtained (bars: sd over seeds, or bootstrap interval of one); dashed: best expected; ×: untrained encoders"
+    dashed = "best expected, of an error chance" if table.errors else "best expected"
+    marks = f"filled: obtained (bars: sd over {table.over}, or bootstrap interval of one); dashed: {dashed}; ×: untrained encoders"
     figure.supxlabel(("ring: published; " if table.published_columns else "") + marks, fontsize=8.5, color=QUIET)
     return figure
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sepclr.reports.comparison import Comparison
-from sepclr.reports.comparison import title as column_title
 from sepclr.reports.dots import svg
 from sepclr.reports.html import write_html
 
 NOTES = {
-    "strict": "Balanced accuracy on all test images, standardised codes, probes that converge.",
+    "strict": "Balanced accuracy on all test samples, standardised codes, probes that converge.",
     "published": "Accuracy on 500 test targets, as the published numbers were taken: unscaled codes, 100 iterations.",
 }
 
@@ -27,4 +26,4 @@ def write_table_page(path: Path, *, title: str, lead: str, tables: Sequence[Comp
         made: how the numbers were made, shown as it stands.
     """
     shown = [(table, "<svg" + svg(table).partition("<svg")[2]) for table in tables]
-    write_html(path, "table.html.j2", title=title, lead=lead, tables=shown, made=made, notes=NOTES, column_title=column_title)
+    write_html(path, "table.html.j2", title=title, lead=lead, tables=shown, made=made, notes=NOTES)

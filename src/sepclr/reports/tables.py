@@ -15,20 +15,26 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         results: lines of a file in ``results/``.
 
     Returns:
-        The table, scores in percent.
+        The table, scores in percent; errors in their units.
     """
+    errors = results[0].get("errors", [])
+
+    def number(name: str, value: float) -> str:
+        return f"{value:.3g}" if name in errors else f"{100 * value:.1f}"
+
     cells = [name for name in results[0]["scores"] if not name.startswith("delta")]
-    lines = [["protocol", "run", "seed", *map(title, cells), "δ_tot", "minutes"]]
+    heads = ["protocol", "run", "seed", *(title(name).replace(" from", " MAE from" if name in errors else " from") for name in cells)]
+    lines = [[*heads, "δ_tot", "minutes"]]
     for protocol in dict.fromkeys(result["protocol"] for result in results):
         runs = [result for result in results if result["protocol"] == protocol]
         for run in runs:
-            scores = [f"{100 * run['scores'][name]:.1f}" for name in cells]
-            delta = f"{run['scores']['delta_tot_absolute']:.1f}"
+            scores = [number(name, run["scores"][name]) for name in cells]
+            delta = "" if errors else f"{run['scores']['delta_tot_absolute']:.1f}"
             lines.append([protocol, run_name(run), str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
         networks: dict[tuple[str, ...], list[str]] = {}
         for run in runs:
-            networks.setdefault(tuple(f"{100 * run['untrained'][name]:.1f}" for name in cells), []).append(run_name(run))
-        chance = [f"{100 * runs[0]['chance'][name.rpartition('_')[0]]:.1f}" for name in cells]
+            networks.setdefault(tuple(number(name, run["untrained"][name]) for name in cells), []).append(run_name(run))
+        chance = [number(name, runs[0]["chance"][name.rpartition("_")[0]]) for name in cells]
         for untrained, names in networks.items():
             of = f" of {', '.join(dict.fromkeys(names))}" if len(networks) > 1 else ""
             lines.append([protocol, f"*untrained encoders{of}*", "", *untrained, "", ""])
@@ -49,12 +55,12 @@ def comparison_markdown(tables: Sequence[Comparison]) -> str:
 
 def _comparison(table: Comparison) -> str:
     beside = table.published_columns
-    heads = [f"`{table.protocol}`", "seeds"]
+    heads = [f"`{table.protocol}`", table.over]
     for column in table.columns:
-        heads += [title(column), "published"] if column in beside else [title(column)]
+        heads += [table.heading(column), "published"] if column in beside else [table.heading(column)]
     lines = [heads]
     for line in table.lines:
-        words = [line.name, str(line.seeds)]
+        words = [line.name, str(line.runs)]
         for column in table.columns:
             cell = line.cells[column]
             words.append(f"**{cell.text}**" if cell.best else cell.text)
@@ -64,7 +70,7 @@ def _comparison(table: Comparison) -> str:
     for name, scores in table.rest.items():
         words = [f"*{name}*", ""]
         for column in table.columns:
-            words.append(f"{scores[column]:.1f}" if column in scores else "")
+            words.append(table.number(column, scores[column]) if column in scores else "")
             words += [""] * (column in beside)
         lines.append(words)
     return _table(lines, words=1) + (f"\n{agreement}\n" if (agreement := table.agreement()) else "")

@@ -1,0 +1,214 @@
+"""Where in the volume a code is read from: occlusion and integrated gradients, for subjects and groups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import torch
+from jaxtyping import Float
+from nibabel.processing import resample_from_to
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from sepclr.benchmark.brains import test_rows, volumes
+from sepclr.benchmark.folder import RunFolder, make_folder, read_json, write_whole
+from sepclr.benchmark.runner import load_method
+from sepclr.data import Stored
+from sepclr.data.volumes import read_volume
+from sepclr.probes import GROUP, is_quantity, known
+from sepclr.reports.maps_page import MapsPage, write_maps_page
+from sepclr.training import encode
+from sepclr.types import InputError, Method
+
+TOP = 0.05
+"""Share of the brain's voxels that a map is compared with a known region by."""
+
+STEPS = 32
+"""Of the path of integrated gradients."""
+
+WINDOW = 1 / 6
+"""Side of the occluded box as a fraction of the volume's; it moves by half of itself."""
+
+
+def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, cache: Path | None = None, out: Path | None = None) -> Path:
+    """Show where the salient code of a run's test targets is read from.
+
+    What is explained is a linear probe on s: of the group its logit, of a quantity its prediction, of several classes the logit of the
+    subject's own. Both ways compare a volume with the mean of the training background: occlusion puts a box of it into the volume and
+    notes how much the probe's answer falls; integrated gradients share the difference between both answers out among the voxels
+    (Sundararajan et al. 2017, arXiv 1703.01365). Both by captum.
+
+    Args:
+        run: folder of a run on ``mri``.
+        attribute: what is read; the group, or an attribute of the study.
+        truth: a volume that is 1 where the pattern is known to lie, in the space of the images.
+        cache: folder of volumes on their grid; where it was at training if None.
+        out: new folder of the maps; ``maps`` in the run's if None.
+
+    Returns:
+        The page. Beside it lie a NIfTI file for each subject and way, in the space and on the grid of the subject's image, the groups'
+        averages and ``maps.json``.
+
+    Raises:
+        InputError: a run of another data set or that is not finished, an unknown attribute, or libraries that are not installed.
+    """
+    _libraries()
+    folder = RunFolder(run)
+    recipe = folder.recipe()
+    study = recipe.study
+    if study is None:
+        raise InputError(f"{run}: a run on {recipe.data}, which has no volumes; give one of sepclr fit mri")
+    method, _ = load_method(folder)
+    noted = read_json(folder.environment)["root"]
+    people, x, affines = volumes(study, cache or (Path(noted) if noted else None))
+    values = people.is_target.astype(int) if attribute == GROUP else people.attributes.get(attribute)
+    if values is None:
+        raise InputError(f"attribute: {attribute!r} is unknown; choose {', '.join([GROUP, *people.attributes])}")
+    tested = test_rows(people, study, recipe.fold)
+    out = out or folder.path / "maps"
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out}: not empty; choose another --out")
+    region = None if truth is None else _region(truth, people.images[0])
+    answer = readout(method, x.where(~tested), values[~tested])
+    healthy = mean_volume(x.where(~tested & ~people.is_target))
+    brain = healthy[0].numpy() > 0.1 * np.percentile(healthy, 99)
+    make_folder(out, "choose another --out")
+    shown = np.flatnonzero(tested & people.is_target & known(values))
+    sums: dict[str, NDArray[Any]] = {}
+    for row in shown:
+        volume = x[torch.tensor([row])].float()
+        for way, found in explain(answer(values[row]), volume, healthy[None]).items():
+            sums[way] = sums.get(way, 0.0) + found / len(shown)
+            _write(out / way / f"{row:04d}_{people.subjects[row]}.nii.gz", found, affines[row], people.images[row])
+    groups = {way: _write(out / f"{way}.nii.gz", total * brain, affines[0], people.images[0]) for way, total in sums.items()}
+    anatomy = _write(out / "background.nii.gz", healthy[0].numpy(), affines[0], people.images[0])
+    scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
+    facts = {"run": str(run), "attribute": attribute, "targets": len(shown), "top": TOP, "agreement": scores}
+    write_whole(out / "maps.json", json.dumps(facts, indent=1))
+    page = out / "maps.html"
+    write_maps_page(page, MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
+    return page
+
+
+def _libraries() -> None:
+    try:
+        import captum.attr
+        import nilearn.plotting  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"maps: need {error.name}; pip install 'sepclr[brains]'") from None
+
+
+def readout(method: Method, x: Stored, values: NDArray[Any]) -> Callable[[Any], Callable[[Tensor], Tensor]]:
+    """Fit a linear probe on the salient codes of training samples.
+
+    Args:
+        method: the trained method.
+        x: training samples, n of them.
+        values: what is read, shape (n,).
+
+    Returns:
+        Of a sample's own value the function from samples (n, ...) to the probe's answers (n,), with gradient.
+
+    Raises:
+        InputError: a salient code that is the same for all.
+    """
+    told = known(values)
+    codes = encode(method, x.where(told)).s.numpy()
+    if not np.ptp(codes, 0).any():
+        raise InputError(f"maps: the salient code of {type(method).__name__} is the same for everybody; there is nothing to explain")
+    scaler = StandardScaler().fit(codes)
+    model: Any = RidgeCV(np.logspace(-3, 5, 17)) if is_quantity(values) else LogisticRegression(solver="newton-cholesky", max_iter=1000)
+    model.fit(scaler.transform(codes), values[told])
+    classes = [] if is_quantity(values) else model.classes_.tolist()
+    weights = np.atleast_2d(model.coef_) / scaler.scale_
+
+    def answer(value: Any) -> Callable[[Tensor], Tensor]:
+        if len(weights) == 1:  # a quantity, or the logit of the second of two classes, turned where the sample is of the first
+            weight = weights[0] * (-1 if classes and value == classes[0] else 1)
+        else:
+            weight = weights[classes.index(value)]
+        direction = torch.tensor(weight, dtype=torch.float32)
+        return lambda samples: method.encode(samples).s @ direction
+
+    return answer
+
+
+def mean_volume(x: Stored) -> Float[Tensor, "channels x y z"]:
+    """Average volumes, one at a time."""
+    total = torch.zeros(x.shape[1:])
+    for row in range(len(x)):
+        total += x[row : row + 1][0]
+    return total / len(x)
+
+
+def explain(
+    answer: Callable[[Tensor], Tensor], volume: Float[Tensor, "1 channels x y z"], healthy: Float[Tensor, "1 channels x y z"]
+) -> Mapping[str, Float[np.ndarray, "x y z"]]:
+    """Explain an answer by ``occlusion`` and ``integrated-gradients``; both are positive where the volume raises it."""
+    from captum.attr import IntegratedGradients, Occlusion
+
+    window = [max(2, round(WINDOW * side)) for side in volume.shape[2:]]
+    strides = [max(1, side // 2) for side in window]
+    with torch.no_grad():
+        occluded = Occlusion(answer).attribute(
+            volume,
+            sliding_window_shapes=(volume.shape[1], *window),
+            strides=(volume.shape[1], *strides),
+            baselines=healthy,
+            perturbations_per_eval=16,
+        )
+    shared = IntegratedGradients(answer).attribute(volume, baselines=healthy, n_steps=STEPS, internal_batch_size=8)
+    maps = {"occlusion": occluded, "integrated-gradients": shared}
+    return {way: found[0].sum(0).detach().numpy().astype(np.float32) for way, found in maps.items()}
+
+
+def _write(path: Path, found: NDArray[Any], affine: NDArray[Any], like: Path) -> Any:
+    """Write a map on the grid of an image."""
+    path.parent.mkdir(exist_ok=True)
+    voxels, to = read_volume(like)
+    image = resample_from_to(nibabel.Nifti1Image(found.astype(np.float32), affine), (voxels.shape, to), order=1)
+    nibabel.save(image, path)
+    return image
+
+
+def _region(truth: Path, like: Path) -> NDArray[np.bool_]:
+    voxels, _ = read_volume(truth)
+    if voxels.shape != read_volume(like)[0].shape:
+        raise InputError(f"truth: {truth} has {voxels.shape} voxels, the images have {read_volume(like)[0].shape}; give it on their grid")
+    if not voxels.any():
+        raise InputError(f"truth: {truth} is 0 everywhere")
+    return np.asarray(voxels > 0.5)
+
+
+def agreement(image: Any, anatomy: Any, region: NDArray[np.bool_]) -> Mapping[str, float]:
+    """Compare the strongest voxels of a map with a known region.
+
+    Args:
+        image: the map.
+        anatomy: on its grid, the mean brain.
+        region: on its grid, True where the pattern lies.
+
+    Returns:
+        ``dice`` of the strongest twentieth of the brain's voxels with the region, ``peak_inside`` (1 or 0), and ``chance``, the Dice of
+        voxels drawn at random.
+    """
+    values, healthy = (np.asarray(each.dataobj) for each in (image, anatomy))
+    brain = healthy > 0.1 * np.percentile(healthy, 99)
+    strength = np.where(brain, values, -np.inf)
+    count = round(TOP * brain.sum())
+    top = np.zeros(values.size, dtype=bool)
+    top[np.argsort(strength, axis=None)[-count:]] = True
+    inside = region & brain
+    dice = 2 * (top.reshape(values.shape) & inside).sum() / (count + inside.sum())
+    chance = 2 * TOP * inside.sum() / (count + inside.sum())
+    return {"dice": float(dice), "peak_inside": float(region.flat[strength.argmax()]), "chance": float(chance)}
+
+
+__all__ = ["agreement", "explain", "make_maps", "mean_volume", "readout"]

@@ -1,0 +1,87 @@
+"""The page of maps: where in the brain a code is read from, on a glass brain and on slices (nilearn)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from nibabel.affines import apply_affine
+
+from sepclr.reports.html import write_html
+
+MNI_MIDDLE = np.array([0.0, -17.0, 4.0])
+"""Middle of the box around the brain of MNI152, whose outline the glass brain shows, in millimetres."""
+
+STRONGEST = 0.05
+"""Share of the brain that is coloured."""
+
+TITLES = {"occlusion": "Occlusion", "integrated-gradients": "Integrated gradients"}
+
+
+@dataclass(frozen=True, eq=False)
+class MapsPage:
+    """What the page shows.
+
+    Attributes:
+        run: name of the run.
+        attribute: what is read from s.
+        targets: how many are averaged.
+        anatomy: the mean of the training background, an image of nibabel's.
+        groups: the averages by the way in which they were made, on the same grid.
+        agreement: ``dice``, ``peak_inside`` and ``chance`` of each, where the truth is known.
+        top: share of the brain's voxels that ``dice`` is of.
+    """
+
+    run: str
+    attribute: str
+    targets: int
+    anatomy: Any
+    groups: Mapping[str, Any]
+    agreement: Mapping[str, Mapping[str, float]]
+    top: float
+
+
+def write_maps_page(path: Path, page: MapsPage) -> None:
+    """Write the page as one HTML file."""
+    pictures = [(way, TITLES[way], *_pictures(image, page.anatomy)) for way, image in page.groups.items()]
+    write_html(path, "maps.html.j2", page=page, pictures=pictures)
+
+
+def _pictures(image: Any, anatomy: Any) -> tuple[str, str]:
+    """Draw a map on the glass brain and on slices, as data URIs of PNGs; only its strongest twentieth is coloured."""
+    from matplotlib.figure import Figure
+    from nilearn import plotting
+
+    values, healthy = np.asarray(image.dataobj), np.asarray(anatomy.dataobj)
+    brain = healthy > 0.1 * np.percentile(healthy, 99)
+    threshold = float(np.quantile(np.abs(values[brain]), 1 - STRONGEST))
+    affine = _to_mni(brain, image.affine)
+    moved, below = (nibabel.Nifti1Image(each.astype(np.float32), affine) for each in (values, healthy))
+    peak = apply_affine(affine, np.unravel_index(np.abs(np.where(brain, values, 0)).argmax(), values.shape))
+    made = []
+    for draw, options in (
+        (plotting.plot_glass_brain, {"plot_abs": False}),
+        (plotting.plot_stat_map, {"bg_img": below, "cut_coords": peak}),
+    ):
+        figure = Figure(figsize=(9, 3))
+        draw(moved, threshold=max(threshold, 1e-12), figure=figure, colorbar=True, annotate=True, **options)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110)
+        made.append("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
+    return made[0], made[1]
+
+
+def _to_mni(brain: Any, affine: Any) -> Any:
+    """Move images whose origin is no brain's so that their brain stands where that of MNI152 does; leave others where they are."""
+    inside = apply_affine(affine, np.argwhere(brain))
+    middle = (inside.min(0) + inside.max(0)) / 2
+    moved = np.array(affine, dtype=float)
+    if np.abs(middle - MNI_MIDDLE).max() > 15:
+        moved[:3, 3] += MNI_MIDDLE - middle
+    return moved
