@@ -80,7 +80,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     healthy = mean_volume(x.where(~tested & ~people.is_target))
     brain = healthy[0].numpy() > 0.1 * np.percentile(healthy, 99)
     make_folder(out, "choose another --out")
-    shown = np.flatnonzero(tested & people.is_target & known(values))
+    shown = np.flatnonzero(tested & people.is_target & known(values)).tolist()
     sums: dict[str, NDArray[Any]] = {}
     for row in shown:
         volume = x[torch.tensor([row])].float()
@@ -99,7 +99,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
 
 def _libraries() -> None:
     try:
-        import captum.attr
+        import captum.attr  # noqa: F401
         import nilearn.plotting  # noqa: F401
     except ImportError as error:
         raise InputError(f"maps: need {error.name}; pip install 'sepclr[brains]'") from None
@@ -130,10 +130,12 @@ def readout(method: Method, x: Stored, values: NDArray[Any]) -> Callable[[Any], 
     weights = np.atleast_2d(model.coef_) / scaler.scale_
 
     def answer(value: Any) -> Callable[[Tensor], Tensor]:
-        if len(weights) == 1:  # a quantity, or the logit of the second of two classes, turned where the sample is of the first
-            weight = weights[0] * (-1 if classes and value == classes[0] else 1)
-        else:
+        if len(weights) > 1:
             weight = weights[classes.index(value)]
+        elif classes and value == classes[0]:  # the logit is that of the second of two classes
+            weight = -weights[0]
+        else:
+            weight = weights[0]
         direction = torch.tensor(weight, dtype=torch.float32)
         return lambda samples: method.encode(samples).s @ direction
 

@@ -1,0 +1,272 @@
+"""The command line: parses and hands over; heavy imports are paid for by the command that needs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from sepclr.benchmark.recipes import DEMO, PROFILES, DataName, Profile, adapted, changed
+from sepclr.benchmark.study import Study, study_from
+from sepclr.cli.options import (
+    Parser,
+    add_study,
+    benchmark_parser,
+    check_parser,
+    encode_parser,
+    evaluate_parser,
+    implant_parser,
+    maps_parser,
+    phantom_parser,
+    recipe_parser,
+    several,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: words of the command line, those of the process where None.
+
+    Returns:
+        0, or 2 where something that was given cannot be used; the reason is then one line on standard error.
+    """
+    parser, commands = _parser()
+    options = parser.parse_args(arguments)
+    name = options.command
+    options = options[name]
+    if name in ("fit", "benchmark"):
+        data = options.data
+        name, options = f"{name} {data}", options[data]
+    from sepclr.types import InputError
+
+    try:
+        commands[name](options)
+    except InputError as error:
+        print(f"sepclr: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def demo(options: Namespace) -> None:
+    """Train on marked digits with k-JEM and without: some three minutes on two cores; write a report of what is pulled apart."""
+    from sepclr.benchmark.demo import demo as run
+
+    print(f"report: {run(changed(DEMO, vars(options)), _out(options, 'demo'), resume=options.resume)}")
+
+
+def fit_digits_on_cifar(options: Namespace) -> None:
+    """Train on digits over CIFAR-10 photographs, in the layouts of their publishers."""
+    from sepclr.benchmark.runner import run
+
+    recipe = changed(adapted(PROFILES["digits-on-cifar", options.profile], options.method or "sepclr"), vars(options))
+    name = f"digits-on-cifar-{options.profile}-{recipe.label}-{recipe.seed}"
+    _show(run(recipe, _out(options, name), root=Path(options.root), download=options.download, resume=options.resume))
+
+
+def fit_marked_digits(options: Namespace) -> None:
+    """Train on marked digits, the data of the demo, which ship with scikit-learn."""
+    from sepclr.benchmark.runner import run
+
+    recipe = changed(adapted(DEMO, options.method or "sepclr"), vars(options))
+    _show(run(recipe, _out(options, f"marked-digits-{recipe.label}-{recipe.seed}"), resume=options.resume))
+
+
+def fit_mri(options: Namespace) -> None:
+    """Train on volumes of the brain: a table says whose they are, who is target, and what is known of the subjects."""
+    from sepclr.benchmark.runner import run
+
+    recipe = changed(adapted(PROFILES["mri", options.profile], options.method or "sepclr"), vars(options))
+    recipe = replace(recipe, study=_study(options))
+    out = _out(options, f"mri-{options.profile}-{recipe.label}-{recipe.seed}-fold{recipe.fold}")
+    _show(run(recipe, out, root=_cache(options), resume=options.resume))
+
+
+def benchmark_mri(options: Namespace) -> None:
+    """Table 3 of the paper on volumes of your own: its methods, every fold of the subjects."""
+    study = _study(options)
+    _benchmark("mri", options, study, options.only_folds or range(1 if study.split else study.folds))
+
+
+def benchmark_digits_on_cifar(options: Namespace) -> None:
+    """Table 1 of the paper: all methods and all ways to independence on digits over CIFAR-10 photographs."""
+    _benchmark("digits-on-cifar", options)
+
+
+def benchmark_marked_digits(options: Namespace) -> None:
+    """The same methods on marked digits, which ship with scikit-learn."""
+    _benchmark("marked-digits", options)
+
+
+def encode(options: Namespace) -> None:
+    """Write the codes c and s of new samples."""
+    from sepclr.benchmark.files import encode_file
+
+    codes = encode_file(Path(options.run), Path(options.input), Path(options.output))
+    print(f"{options.output}: {len(codes.c)} samples, c of {codes.c.shape[1]} and s of {codes.s.shape[1]} numbers each")
+
+
+def evaluate(options: Namespace) -> None:
+    """Probe a finished run again, print its rows and store them with the report."""
+    from sepclr.benchmark.runner import evaluate_again
+
+    _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
+
+
+def _benchmark(data: DataName, options: Namespace, study: Study | None = None, folds: Sequence[int] = (0,)) -> None:
+    from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
+    from sepclr.benchmark.plan import plan
+    from sepclr.benchmark.table import print_status, show_table
+    from sepclr.benchmark.workers import check_workers
+    from sepclr.types import InputError
+
+    given = {name: value for name, value in vars(options).items() if name != "independence"}
+    rows = {"methods": options.methods, "independence": options.independence, "seeds": options.seeds}
+    jobs = plan(data, options.profile, **rows, folds=folds, study=study, options=given)
+    name = f"{data}-{options.profile}"
+    places = Places(
+        Path(options.runs or f"runs/benchmark-{name}").absolute(),
+        Path(options.results or f"results/{name}.jsonl").absolute(),
+        _cache(options) if study else Path(options.root).absolute() if options.root else None,
+    )
+    if options.status:
+        print_status(jobs, places)
+        return
+    check_workers(options.jobs, options.backend, options.scheduler)
+    check_jobs(jobs, places, download="download" in options and options.download)
+    failed = run_jobs(jobs, places, workers=options.jobs, backend=options.backend, scheduler=options.scheduler)
+    show_table(jobs, places)
+    if failed:
+        raise InputError(f"{len(failed)} runs failed; the same command goes on with them\n" + "\n".join(failed))
+
+
+def check(options: Namespace) -> None:
+    """See whether a table of subjects and their volumes can be used, and write a page that shows what is in it."""
+    from sepclr.benchmark.check import check_table
+    from sepclr.data.participants import Columns
+    from sepclr.types import InputError
+
+    if both := set(options.numeric) & set(options.categorical):
+        raise InputError(f"numeric, categorical: {', '.join(sorted(both))} cannot be both")
+    kinds: dict[str, Any] = dict.fromkeys(options.attributes)
+    kinds |= dict.fromkeys(options.numeric, "numeric") | dict.fromkeys(options.categorical, "categorical")
+    columns = Columns(options.images, options.group, options.background, options.target, kinds, options.subject, options.split)
+    out = Path(options.out or "check.html")
+    found = check_table(Path(options.table), columns, out, resample=options.resample)
+    print(f"page: {out}")
+    if found:
+        raise InputError(f"{options.table}: {len(found)} problems with its images; they are listed above and on the page")
+
+
+def maps(options: Namespace) -> None:
+    """Show where in the brain the salient code of a run on mri is read from, as NIfTI files and a page."""
+    from sepclr.benchmark.maps import make_maps
+
+    truth, out = (Path(given) if given else None for given in (options.truth, options.out))
+    print(f"page: {make_maps(Path(options.run), attribute=options.attribute, truth=truth, cache=_cache(options), out=out)}")
+
+
+def implant(options: Namespace) -> None:
+    """Make targets with a known pattern out of some of a table's subjects, to see whether a method finds it."""
+    from sepclr.data.implant import implant_table
+
+    given = {name: getattr(options, name) for name in ("subject", "share", "strength", "seed")}
+    print(f"table: {implant_table(Path(options.table), options.images, Path(options.out), **given)}")
+
+
+def phantom(options: Namespace) -> None:
+    """Write a study of small synthetic brains, half of them with a known pattern, to try things out on."""
+    from sepclr.data.phantom import write_phantoms
+
+    print(f"table: {write_phantoms(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
+
+
+def _study(options: Namespace) -> Study:
+    """Collect what the options say of a study; its paths are made absolute, for runs may be made elsewhere."""
+    values = dict(vars(options))
+    for name in ("table", "mask"):
+        values[name] = str(Path(values[name]).absolute()) if values[name] else None
+    return study_from(values)
+
+
+def _cache(options: Namespace) -> Path | None:
+    return Path(options.cache).absolute() if options.cache else None
+
+
+def _show(finished: Any) -> None:
+    from sepclr.benchmark.runner import print_rows
+
+    print_rows([finished])
+    print(f"report: {finished.folder.report}")
+
+
+def _out(options: Namespace, name: str) -> Path:
+    """Choose the folder of a run: the one given, or a new one under runs/."""
+    return Path(options.out) if options.out else Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
+    parser = Parser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
+    parser.add_argument("--version", action="version", version=f"sepclr {version('sepclr')}")
+    commands = parser.add_subcommands(dest="command")
+
+    demo_parser = recipe_parser(demo.__doc__, "DEMO")
+    commands.add_subcommand("demo", demo_parser, help=demo.__doc__)
+
+    fit = Parser(description="Train and evaluate into a folder.")
+    commands.add_subcommand("fit", fit, help=fit.description)
+    data = fit.add_subcommands(dest="data")
+    cifar = recipe_parser(fit_digits_on_cifar.__doc__, "the profile")
+    cifar.add_argument("--root", type=str, required=True, help="folder with cifar-10-batches-py and MNIST/raw")
+    cifar.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders, minutes; paper: ResNet-18s as published")
+    cifar.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
+    data.add_subcommand("digits-on-cifar", cifar, help=fit_digits_on_cifar.__doc__)
+    data.add_subcommand("marked-digits", recipe_parser(fit_marked_digits.__doc__, "DEMO"), help=fit_marked_digits.__doc__)
+    mri = recipe_parser(fit_mri.__doc__, "the profile")
+    mri.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders; paper: ResNet-18s, for a GPU")
+    add_study(mri)
+    data.add_subcommand("mri", mri, help=fit_mri.__doc__)
+
+    benchmark = Parser(description="Run the rows of a table, each once; what is there is kept, what was cut goes on.")
+    commands.add_subcommand("benchmark", benchmark, help=benchmark.description)
+    data = benchmark.add_subcommands(dest="data")
+    data.add_subcommand("digits-on-cifar", benchmark_parser(benchmark_digits_on_cifar.__doc__), help=benchmark_digits_on_cifar.__doc__)
+    data.add_subcommand("marked-digits", benchmark_parser(benchmark_marked_digits.__doc__), help=benchmark_marked_digits.__doc__)
+    mri = benchmark_parser(benchmark_mri.__doc__, mri=True)
+    mri.add_argument("--only_folds", type=several(None), default=[], help="some of the folds, with commas, from 0 (default: all)")
+    add_study(mri)
+    data.add_subcommand("mri", mri, help=benchmark_mri.__doc__)
+
+    options = {
+        check: check_parser,
+        maps: maps_parser,
+        implant: implant_parser,
+        phantom: phantom_parser,
+        encode: encode_parser,
+        evaluate: evaluate_parser,
+    }
+    for command, options_of in options.items():
+        commands.add_subcommand(command.__name__, options_of(command.__doc__), help=command.__doc__)
+
+    return parser, {
+        "demo": demo,
+        "fit digits-on-cifar": fit_digits_on_cifar,
+        "fit marked-digits": fit_marked_digits,
+        "fit mri": fit_mri,
+        "benchmark digits-on-cifar": benchmark_digits_on_cifar,
+        "benchmark marked-digits": benchmark_marked_digits,
+        "benchmark mri": benchmark_mri,
+        "check": check,
+        "maps": maps,
+        "implant": implant,
+        "phantom": phantom,
+        "encode": encode,
+        "evaluate": evaluate,
+    }
