@@ -120,7 +120,7 @@ def test_a_signed_distance_below_0_is_no_better_than_one_above():
 
 @pytest.mark.parametrize("change", [{"seed": 0}, {"recipe": {"data": "digits-on-cifar", "fidelity": "paper", "tau": 0.4}}])
 def test_rows_that_are_not_one_recipe_with_other_seeds_are_not_averaged(change: dict[str, Any]):
-    with pytest.raises(InputError, match="the rows of k-jem are not one recipe with different seeds"):
+    with pytest.raises(InputError, match="the rows of k-jem are not one recipe with different seeds or folds"):
         compare([row("sepclr", "k-jem", 0.6, 0.2, seed=0), row("sepclr", "k-jem", 0.6, 0.2, seed=1) | change], {})
 
 
@@ -136,7 +136,9 @@ def test_agreement_is_a_rank_correlation_over_rows_that_have_both():
 def test_markdown_puts_published_beside_obtained_and_the_best_in_bold():
     text = comparison_markdown(compare(ROWS, PUBLISHED))
     lines = text.splitlines()
-    assert lines[0] == ("| `strict` | seeds | digits from s | published | digits from c | published | δ_tot | δ_tot signed | published |")
+    assert lines[0] == (
+        "| `strict` | seeds | digits from s ↑ | published | digits from c ↓ | published | δ_tot ↓ | δ_tot signed ↓ | published |"
+    )
     assert "| k-jem | 2 | 62.0 ± 2.8 | 96.0 | **22.0 ± 2.8** | 11.0 | 50.0 ± 0.0 | 50.0 ± 0.0 | 5.0 |" in lines
     assert "| simclr | 1 | 10.0 |  | 10.0 |  | 90.0 | 90.0 |  |" in lines
     assert "| *untrained encoders of sepclr* |  | 40.0 |  | 30.0 |  |  |  |  |" in lines

@@ -270,9 +270,8 @@ def adapted(recipe: Recipe, method: MethodName) -> Recipe:
     if method == "sepclr":
         return recipe
     none = {field.name: None for field in fields(Recipe) if field.name.startswith("weight_")}
-    recipe = replace(recipe, method=method, independence="none", **none)  # type: ignore[arg-type]
-    if recipe not in (PAPER, MRI):
-        recipe = replace(recipe, max_epochs=EPOCHS[recipe.data][method])
+    epochs = recipe.max_epochs if recipe in (PAPER, MRI) else EPOCHS[recipe.data][method]
+    recipe = replace(recipe, method=method, independence="none", max_epochs=epochs, **none)  # type: ignore[arg-type]
     if method not in VARIATIONAL:
         return recipe
     sizes: dict[str, Any] = {"common_dim": 64, "salient_dim": 64} if recipe.data != "mri" else {}

@@ -229,7 +229,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     cifar.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
     data.add_subcommand("digits-on-cifar", cifar, help=fit_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", recipe_parser(fit_marked_digits.__doc__, "DEMO"), help=fit_marked_digits.__doc__)
-    mri = recipe_parser(fit_mri.__doc__, "the profile")
+    mri = recipe_parser(fit_mri.__doc__, "the profile", mri=True)
     mri.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders; paper: ResNet-18s, for a GPU")
     add_study(mri)
     data.add_subcommand("mri", mri, help=fit_mri.__doc__)

@@ -16,16 +16,18 @@ from sepclr.benchmark.study import Study
 Parser = partial(ArgumentParser, allow_abbrev=False)
 
 
-def recipe_parser(about: str | None, default: str) -> ArgumentParser:
+def recipe_parser(about: str | None, default: str, *, mri: bool = False) -> ArgumentParser:
+    """Make the options of a run: those of its folder and every field of a recipe."""
     parser = Parser(description=about)
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    _add_fields(parser, default)
+    _add_fields(parser, default, without=() if mri else ("fold",))
     return parser
 
 
 def benchmark_parser(about: str | None, *, mri: bool = False) -> ArgumentParser:
+    """Make the options of a table."""
     parser = Parser(description=about)
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     names, ways = get_args(MethodName), get_args(Independence)
@@ -49,6 +51,7 @@ def benchmark_parser(about: str | None, *, mri: bool = False) -> ArgumentParser:
 
 
 def check_parser(about: str | None) -> ArgumentParser:
+    """Make the options of ``sepclr check``."""
     parser = Parser(description=about)
     parser.add_argument("table", type=str, help="TSV or CSV with a row for each image, such as participants.tsv")
     parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
@@ -66,6 +69,7 @@ def check_parser(about: str | None) -> ArgumentParser:
 
 
 def maps_parser(about: str | None) -> ArgumentParser:
+    """Make the options of ``sepclr maps``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
     parser.add_argument("--attribute", type=str, default="group", help="what is read from s: group, or an attribute of the study")
@@ -76,6 +80,7 @@ def maps_parser(about: str | None) -> ArgumentParser:
 
 
 def implant_parser(about: str | None) -> ArgumentParser:
+    """Make the options of ``sepclr implant``."""
     parser = Parser(description=about)
     parser.add_argument("table", type=str, help="TSV or CSV with a row for each image")
     parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
@@ -88,6 +93,7 @@ def implant_parser(about: str | None) -> ArgumentParser:
 
 
 def phantom_parser(about: str | None) -> ArgumentParser:
+    """Make the options of ``sepclr phantom``."""
     parser = Parser(description=about)
     parser.add_argument("out", type=str, help="new folder")
     parser.add_argument("--subjects", type=int, default=60, help="how many (default: 60)")
@@ -97,6 +103,7 @@ def phantom_parser(about: str | None) -> ArgumentParser:
 
 
 def encode_parser(about: str | None) -> ArgumentParser:
+    """Make the options of ``sepclr encode``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
     parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")
@@ -105,6 +112,7 @@ def encode_parser(about: str | None) -> ArgumentParser:
 
 
 def evaluate_parser(about: str | None) -> ArgumentParser:
+    """Make the options of ``sepclr evaluate``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
     parser.add_argument("--root", type=str, default=None, help="folder of the data, where it moved since training")

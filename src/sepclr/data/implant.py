@@ -154,7 +154,7 @@ def implant_table(
     patients = people[: round(share * len(people))]
     subtype = dict(zip(patients, draw.integers(len(patterns), size=len(patients)), strict=True))
     severity = dict(zip(patients, draw.uniform(MILDEST, 1, len(patients)), strict=True))
-    shift = dict(zip(patients, draw.normal(0, WANDER, (len(patients), 3)), strict=True))
+    shift = dict(zip(patients, draw.normal(0, WANDER, (len(patients), 3)).tolist(), strict=True))
     (out / "images").mkdir(parents=True)
     names = [f"images/{row:04d}_{_safe(name)}.nii.gz" for row, name in enumerate(who)]
 
