@@ -63,7 +63,7 @@ def test_a_second_call_reads_nothing_and_a_changed_file_is_read_again(images: li
     touched = images[0].stat()
     os.utime(images[0], ns=(touched.st_atime_ns, touched.st_mtime_ns + 1))
     assert store(images, NAMES, Wanted(), tmp_path / "cache")[0].path != changed.path
-    assert store(images, NAMES, Wanted(spacing=2), tmp_path / "cache")[0].path != changed.path
+    assert store(images, NAMES, Wanted(spacing=2.0), tmp_path / "cache")[0].path != changed.path
 
 
 def test_a_call_that_was_killed_leaves_nothing_that_is_taken_for_whole(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,6 +15,7 @@ from sepclr.probes.linear import Probed
 from sepclr.types import InputError
 
 Codes = NDArray[np.floating[Any]]
+Sites = NDArray[Any]
 
 
 def harmonised(train: Probed, test: Probed, site: str, how: str) -> tuple[Probed, Probed]:
@@ -28,7 +29,7 @@ def harmonised(train: Probed, test: Probed, site: str, how: str) -> tuple[Probed
         test: test codes, of the same sites.
         site: name of the attribute.
         how: ``residualise``, which subtracts each site's linear effect, or ``combat``, which also evens out each site's spread and shrinks
-            both towards what is common to all dimensions (Johnson et al. 2007; Fortin et al. 2018), by neurocombat-sklearn.
+            both towards what is common to all dimensions (Johnson et al. 2007; Fortin et al. 2018), by combatlearn.
 
     Returns:
         Both with other codes.
@@ -48,32 +49,31 @@ def harmonised(train: Probed, test: Probed, site: str, how: str) -> tuple[Probed
     names, counts = np.unique(sites[0], return_counts=True)
     if counts.min() < 2:
         raise InputError(f"site: {names[counts.argmin()]} has a single training sample; its effect cannot be told from the sample's own")
-    encoder = OneHotEncoder(sparse_output=False).fit(sites[0][:, None])
-    dummies = [encoder.transform(values[:, None]) for values in sites]
-    pairs = {space: ways[how](codes, test.spaces[space], *dummies) for space, codes in train.spaces.items()}
+    pairs = {space: ways[how](codes, test.spaces[space], *sites) for space, codes in train.spaces.items()}
     return (
         replace(train, spaces={space: pair[0] for space, pair in pairs.items()}),
         replace(test, spaces={space: pair[1] for space, pair in pairs.items()}),
     )
 
 
-def _residualise(train: Codes, test: Codes, train_sites: Codes, test_sites: Codes) -> tuple[Codes, Codes]:
-    effect = LinearRegression(fit_intercept=False).fit(train_sites, train - train.mean(0))
-    return train - effect.predict(train_sites), test - effect.predict(test_sites)
+def _residualise(train: Codes, test: Codes, train_sites: Sites, test_sites: Sites) -> tuple[Codes, Codes]:
+    encoder = OneHotEncoder(sparse_output=False).fit(train_sites[:, None])
+    one, two = (encoder.transform(sites[:, None]) for sites in (train_sites, test_sites))
+    effect = LinearRegression(fit_intercept=False).fit(one, train - train.mean(0))
+    return train - effect.predict(one), test - effect.predict(two)
 
 
-def _combat(train: Codes, test: Codes, train_sites: Codes, test_sites: Codes) -> tuple[Codes, Codes]:
+def _combat(train: Codes, test: Codes, train_sites: Sites, test_sites: Sites) -> tuple[Codes, Codes]:
     try:
-        from neurocombat_sklearn import CombatModel
+        from combatlearn.core import ComBatModel
     except ImportError:
-        raise InputError("harmonise: combat needs neurocombat-sklearn; pip install 'sepclr[brains]'") from None
+        raise InputError("harmonise: combat needs combatlearn; pip install 'sepclr[combat]'") from None
     # Dimensions that do not vary, as a salient code that is 0, have nothing to even out.
     varying = np.ptp(train, 0) > 0
     if not varying.any():
         return train, test
-    model = CombatModel()
-    numbers = [sites.argmax(1)[:, None] for sites in (train_sites, test_sites)]
-    evened = [codes.astype(float).copy() for codes in (train, test)]
-    evened[0][:, varying] = model.fit(train[:, varying].astype(float), numbers[0]).transform(train[:, varying].astype(float), numbers[0])
-    evened[1][:, varying] = model.transform(test[:, varying].astype(float), numbers[1])
+    model = ComBatModel(method="johnson").fit(train[:, varying].astype(float), batch=train_sites)
+    evened = [codes.astype(float) for codes in (train, test)]
+    for codes, sites in zip(evened, (train_sites, test_sites), strict=True):
+        codes[:, varying] = np.asarray(model.transform(codes[:, varying], batch=sites))
     return evened[0], evened[1]
