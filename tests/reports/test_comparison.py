@@ -191,3 +191,51 @@ def test_the_terminal_shows_every_row_within_80_columns(capsys: pytest.CaptureFi
 )
 def test_columns_are_worded(column: str, words: str):
     assert title(column) == words
+
+
+def brains(method: str, fold: int, severity: float) -> dict[str, Any]:
+    scores = {"age_common": 8.0 + fold, "age_salient": 14.0, "severity_salient": severity, "severity_common": 0.21, "sex_common": 0.8}
+    scores |= {"sex_salient": 0.5}
+    return row(method, "", 0, 0) | {
+        "recipe": {"data": "mri", "study": {"table": "t"}, "fold": fold},
+        "scores": scores,
+        "errors": ["age_common", "age_salient", "severity_common", "severity_salient"],
+        "intervals": {name: [value, value] for name, value in scores.items()},
+        "best_expected": {
+            name: {"age_common": 0.0, "age_salient": 15.0, "severity_salient": 0.0, "severity_common": 0.2}.get(
+                name, 0.5 + 0.5 * (name == "sex_common")
+            )
+            for name in scores
+        },
+        "untrained": dict.fromkeys(scores, 0.5),
+        "chance": {"age": 15.0, "severity": 0.2, "sex": 0.5},
+    }
+
+
+def test_errors_stand_in_their_units_with_the_way_that_is_better():
+    (table,) = compare([brains("sepvae", 0, 0.1), brains("sepvae", 1, 0.12), brains("convae", 0, 0.15)], {})
+    assert table.over == "folds"
+    assert [table.heading(column) for column in table.columns] == [
+        "age MAE from s ↑", "age MAE from c ↓", "severity MAE from s ↓", "severity MAE from c ↑", "sex from s ↓", "sex from c ↑",
+    ]  # fmt: skip
+    line = table.lines[0]
+    assert line.runs == 2
+    assert line.cells["age_common"].text == "8.5 ± 0.7"
+    assert line.cells["severity_salient"].text == "0.110 ± 0.014"
+    assert line.cells["severity_salient"].best
+    assert table.lines[1].cells["sex_common"].text == "80.0"
+    assert table.rest["chance"]["age_common"] == 15.0
+    assert "best expected" not in table.rest
+    assert "| convae | 1 | 14.0 | 8.0 |" in comparison_markdown([table]).replace("**", "")
+    assert svg(table).count("<svg") == 1
+
+
+def test_a_table_that_is_too_wide_is_turned(capsys: pytest.CaptureFixture[str]):
+    wide = brains("sepvae", 0, 0.1)
+    more = {f"score{k}_salient": 0.5 for k in range(3)}
+    wide |= {"scores": wide["scores"] | more, "intervals": wide["intervals"] | {name: [0.4, 0.6] for name in more}}
+    wide |= {"best_expected": wide["best_expected"] | dict.fromkeys(more, 1.0), "untrained": wide["untrained"] | more}
+    wide |= {"chance": wide["chance"] | {name.removesuffix("_salient"): 0.5 for name in more}}
+    print_comparison(compare([wide], {}))
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["age", "MAE", "from", "c", "↓", "8.0", "15.0"] for line in lines)

@@ -6,19 +6,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Trainer
 from torch import nn
 
 from sepclr import nets
-from sepclr.data import Cohort
+from sepclr.data import Cohort, Stored
 from sepclr.methods import SepCLR
 from sepclr.training import Settings, encode, fit, project
 from sepclr.training.fit import resolve_precision
 from sepclr.training.module import by_layout, layout
 from sepclr.types import InputError
-from sepclr.views import ImageViews, RowViews
+from sepclr.views import ImageViews, RowViews, pixels
 
 SETTINGS = Settings(max_epochs=4, batch_size=20, learning_rate=1e-2)
 
@@ -252,3 +253,28 @@ def test_channels_last_is_left_alone_where_torch_would_corrupt_memory(width: int
     narrow = SepCLR(*networks, nets.head(4), nets.head(4), (4, 4))
     assert layout(narrow) == expected
     assert by_layout(torch.rand(6, 3, 8, 8), layout(narrow)).is_contiguous(memory_format=expected)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_samples_in_a_file_train_as_those_in_memory(tmp_path: Path, workers: int):
+    volumes = np.random.default_rng(0).uniform(size=(12, 1, 8, 8, 8)).astype(np.float16)
+    np.save(tmp_path / "x.npy", volumes)
+    is_target = torch.arange(12) % 2 == 0
+    codes = []
+    for x in (torch.from_numpy(volumes), Stored(tmp_path / "x.npy")):
+        torch.manual_seed(0)
+        method = SepCLR(*[nets.encoder("resnet8", (1, 8, 8, 8), 4, width=8) for _ in range(2)], nets.head(4), nets.head(4), (4, 4))
+        settings = Settings(2, 8, 1e-3, "constant", precision="32-true", accelerator="cpu", devices=1, workers=workers)
+        fit(method, pixels, Cohort(x, is_target), settings, seed=0)
+        codes.append(encode(method, x, batch_size=5).c)
+    torch.testing.assert_close(codes[0], codes[1])
+
+
+def test_volumes_are_encoded_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.modules["sepclr.training.encode"], "AT_ONCE", 3 * 512)
+    method = SepCLR(*[nets.encoder("resnet8", (1, 8, 8, 8), 4, width=8) for _ in range(2)], nets.head(4), nets.head(4), (4, 4))
+    seen = []
+    real = method.encode
+    monkeypatch.setattr(method, "encode", lambda x: (seen.append(len(x)), real(x))[1])
+    assert len(encode(method, torch.rand(8, 1, 8, 8, 8)).c) == 8
+    assert seen == [3, 3, 2]

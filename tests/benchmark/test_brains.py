@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from sepclr.benchmark.brains import cohorts, columns_of, test_rows, volumes
+from sepclr.benchmark.folder import RunFolder
+from sepclr.benchmark.maps import agreement, explain, mean_volume
+from sepclr.benchmark.plan import TABLE_3, plan
+from sepclr.benchmark.study import Study, study_from
+from sepclr.cli import main
+from sepclr.data import Stored
+from sepclr.data.phantom import write_phantoms
+from sepclr.types import InputError
+
+test_rows.__test__ = False  # type: ignore[attr-defined]
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_phantoms(tmp_path_factory.mktemp("phantoms") / "study", 32, seed=1)
+
+
+@pytest.fixture
+def study(table: Path) -> Study:
+    return Study(
+        str(table),
+        "image",
+        "group",
+        ("control",),
+        ("patient",),
+        ("age", "sex"),
+        ("subtype", "severity"),
+        site="site",
+        folds=4,
+        spacing=16.0,
+    )
+
+
+def test_volumes_and_what_is_known_of_them_come_in_the_order_of_the_table(study: Study, tmp_path: Path):
+    people, x, affines = volumes(study, tmp_path)
+    assert isinstance(x, Stored)
+    assert x.shape == (32, 1, 16, 16, 16)
+    assert affines.shape == (32, 4, 4)
+    assert list(people.attributes) == ["age", "sex", "subtype", "severity", "site"]
+    assert np.isnan(people.attributes["severity"][~people.is_target]).all()
+
+
+def test_every_subject_is_tested_once_and_groups_keep_their_share(study: Study, tmp_path: Path):
+    people, _, _ = volumes(study, tmp_path)
+    tested = [test_rows(people, study, fold) for fold in range(4)]
+    assert (np.sum(tested, 0) == 1).all()
+    assert [int((rows & people.is_target).sum()) for rows in tested] == [4, 4, 4, 4]
+    train, test = cohorts(study, 1, tmp_path)
+    assert (len(train), len(test)) == (24, 8)
+    assert torch.equal(test.is_target, torch.from_numpy(people.is_target[tested[1]]))
+
+
+def test_all_images_of_a_subject_are_on_one_side(study: Study, table: Path, tmp_path: Path):
+    with table.open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    patients = [row for row in rows if row["group"] == "patient"]
+    controls = [row for row in rows if row["group"] == "control"]
+    lines = [
+        f"{row['group'][0]}{place // 2}\t{table.parent / row['image']}\t{row['group']}"
+        for group in (patients, controls)
+        for place, row in enumerate(group)
+    ]
+    other = tmp_path / "pairs.tsv"
+    other.write_text("who\timage\tgroup\n" + "\n".join(lines) + "\n")
+    pairs = replace(study, table=str(other), subject="who", common=(), salient=(), site=None)
+    people, _, _ = volumes(pairs, tmp_path)
+    for fold in range(4):
+        tested = test_rows(people, pairs, fold)
+        assert not set(people.subjects[tested]) & set(people.subjects[~tested])
+
+
+def test_a_split_of_the_table_is_the_only_fold(study: Study, table: Path, tmp_path: Path):
+    lines = table.read_text().splitlines()
+    split = [f"{line}\t{'split' if place == 0 else 'test' if place % 4 == 0 else 'train'}" for place, line in enumerate(lines)]
+    other = table.parent / "split.tsv"
+    other.write_text("\n".join(split) + "\n")
+    given = replace(study, table=str(other), split="split")
+    assert [len(side) for side in cohorts(given, 0, tmp_path)] == [24, 8]
+    with pytest.raises(InputError, match="fold: 1, but the split of column 'split' is the only one"):
+        cohorts(given, 1, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"common": ("age", "subtype")}, "common, salient, site: subtype cannot be several"),
+        ({"common": ("group",)}, "the group is read from both codes anyway"),
+        ({"numeric": ("age",), "categorical": ("age",)}, "numeric, categorical: age cannot be both"),
+        ({"categorical": ("weight",)}, "weight are no attributes"),
+        ({"numeric": ("site",)}, "site is the site, which is a class"),
+        ({"site": None, "harmonise": "combat"}, "harmonise: combat evens out sites; name their column with --site"),
+    ],
+)
+def test_roles_that_contradict_each_other_are_named(study: Study, change: dict, named: str):
+    with pytest.raises(InputError, match=named):
+        columns_of(replace(study, **change))
+
+
+@pytest.mark.parametrize(
+    ("change", "fold", "named"),
+    [
+        ({"folds": 9}, 0, "folds: 9, but one group has 16 subjects; give at most 8"),
+        ({}, 4, "fold: 4 of 4"),
+        ({"categorical": ("age",)}, 0, r"attributes: 'age' is .* in test subjects of fold 0 alone"),
+        ({"mask": "nowhere.nii"}, 0, "mask: nowhere.nii: no such file"),
+    ],
+)
+def test_studies_that_cannot_be_dealt_into_folds_are_named(study: Study, tmp_path: Path, change: dict, fold: int, named: str):
+    with pytest.raises(InputError, match=named):
+        cohorts(replace(study, **change), fold, tmp_path)
+
+
+def test_a_study_survives_its_way_through_a_file(study: Study):
+    assert study_from(json.loads(json.dumps(vars(study)))) == study
+
+
+def test_a_table_of_brains_is_that_of_the_paper_and_a_row_can_be_made_alone(study: Study):
+    jobs = plan("mri", folds=range(4), study=study)
+    assert len(jobs) == 4 * len(TABLE_3[0])
+    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == len(jobs)
+    (sepvae,) = (job for job in jobs if job.recipe.method == "sepvae" and job.recipe.fold == 2)
+    command = sepvae.command
+    for words in (
+        "sepclr benchmark mri",
+        "--only_folds 2",
+        "--methods sepvae",
+        "--salient subtype,severity",
+        "--spacing 16.0",
+        "--folds 4",
+    ):
+        assert words in command
+    assert "--fold " not in command
+
+
+def options(table: Path, tmp_path: Path) -> Sequence[str]:
+    named = {
+        "table": table,
+        "images": "image",
+        "group": "group",
+        "background": "control",
+        "target": "patient",
+        "common": "age,sex",
+        "site": "site",
+    }
+    named |= {
+        "salient": "subtype,severity",
+        "spacing": "16",
+        "folds": "4",
+        "cache": tmp_path / "cache",
+        "max_epochs": "1",
+        "batch_size": "16",
+    }
+    return [word for name, value in named.items() for word in (f"--{name}", str(value))]
+
+
+def test_a_benchmark_of_brains_from_the_table_to_the_page(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    results = tmp_path / "mri.jsonl"
+    places = ["--runs", str(tmp_path / "runs"), "--results", str(results), "--only_folds", "0,3", "--harmonise", "residualise"]
+    command = ["benchmark", "mri", *options(table, tmp_path), *places]
+    assert main([*command, "--methods", "sepclr", "--encoder", "resnet8", "--width", "8"]) == 0
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [(row["method"], row["recipe"]["fold"]) for row in rows] == [("sepclr", 0), ("sepclr", 3)]
+    assert rows[0]["errors"] == ["age_common", "age_salient", "severity_common", "severity_salient"]
+    assert {"site_common", "site_salient", "group_salient", "subtype_common"} <= set(rows[0]["scores"])
+    assert "delta_tot" not in rows[0]["scores"]
+    printed = capsys.readouterr().out
+    for words in (
+        "age MAE from c ↓",
+        "age MAE from s ↑",
+        "severity MAE from s ↓",
+        "subtype from c ↓",
+        "group from s ↑",
+        "2 folds",
+        "chance",
+    ):
+        assert words in printed
+    assert main([*command, "--methods", "mm-cvae", "--width", "8"]) == 0
+    page = (tmp_path / "runs" / "table.html").read_text()
+    assert "mm-cvae" in page
+    assert "mean absolute error (MAE)" in page
+
+
+def test_a_run_is_evaluated_again_and_mapped(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run = tmp_path / "run"
+    assert main(["fit", "mri", *options(table, tmp_path), "--encoder", "resnet8", "--width", "8", "--fold", "1", "--out", str(run)]) == 0
+    assert RunFolder(run).recipe().fold == 1
+    before = RunFolder(run).rows.read_text()
+    assert main(["evaluate", str(run)]) == 0
+    assert RunFolder(run).rows.read_text() == before
+    region = table.parent / "region.nii.gz"
+    assert main(["maps", str(run), "--truth", str(region)]) == 0
+    facts = json.loads((run / "maps" / "maps.json").read_text())
+    assert facts["targets"] == 4
+    assert set(facts["agreement"]) == {"occlusion", "integrated-gradients"}
+    image = nibabel.load(next((run / "maps" / "occlusion").glob("*.nii.gz")))
+    like = nibabel.load(region)
+    assert image.shape == like.shape
+    np.testing.assert_array_equal(image.affine, like.affine)
+    assert "data:image/png" in (run / "maps" / "maps.html").read_text()
+    capsys.readouterr()
+    assert main(["maps", str(run)]) == 2
+    assert main(["maps", str(run), "--attribute", "iq", "--out", str(tmp_path / "other")]) == 2
+    assert main(["maps", str(run), "--truth", str(tmp_path / "no.nii"), "--out", str(tmp_path / "other")]) == 2
+    errors = capsys.readouterr().err
+    for words in ("maps: not empty", "attribute: 'iq' is unknown; choose group, age", "no.nii"):
+        assert words in errors
+    assert main(["maps", str(run), "--attribute", "severity", "--out", str(tmp_path / "severity")]) == 0
+
+
+def test_maps_of_a_known_function_are_where_it_looks():
+    healthy, volume = torch.zeros(1, 1, 12, 12, 12), torch.ones(1, 1, 12, 12, 12)
+    weight = torch.zeros(12, 12, 12)
+    weight[2:6, 3:7, 8:11] = 1.0
+    found = explain(lambda x: (x[:, 0] * weight).sum((1, 2, 3)), volume, healthy)
+    np.testing.assert_allclose(found["integrated-gradients"], weight, atol=1e-5)
+    assert found["occlusion"][3, 4, 9] == found["occlusion"].max() > 0
+    assert found["occlusion"][10, 10, 2] == 0
+
+
+def test_agreement_counts_the_strongest_voxels_of_the_brain():
+    anatomy = np.zeros((20, 20, 20), np.float32)
+    anatomy[5:15, 5:15, 5:15] = 1
+    region = np.zeros((20, 20, 20), bool)
+    region[5:15, 5:15, 5] = True
+    strength = np.zeros((20, 20, 20), np.float32)
+    strength[5:10, 5:15, 5] = 2  # 50 of the brain's 1000 voxels, all of the top 5 %
+    strength[0, 0, 0] = 9  # outside the brain
+    image, below = (nibabel.Nifti1Image(each, np.eye(4)) for each in (strength, anatomy))
+    scores = agreement(image, below, region)
+    assert scores == {"dice": pytest.approx(2 * 50 / 150), "peak_inside": 1.0, "chance": pytest.approx(2 * 5 / 150)}
+
+
+def test_the_mean_volume_is_the_mean(study: Study, tmp_path: Path):
+    _, x, _ = volumes(study, tmp_path)
+    torch.testing.assert_close(mean_volume(x), x[:].float().mean(0))
