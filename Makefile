@@ -23,6 +23,7 @@ bench: .venv/installed  ## speed and memory of losses and steps, truth of the lo
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/mutual_information.py
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/volumes.py
 
 docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.benchmark.pages results README.md docs/*.md
