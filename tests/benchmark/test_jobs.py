@@ -177,7 +177,7 @@ def test_two_commands_with_runs_of_their_own_add_a_row_once(places: Places, tmp_
     run_all([job], Places(other.runs, tmp_path / "others.jsonl"))
     run_all([job], places)
     before = places.results.read_text()
-    module._append(module.read_finished(RunFolder(other.runs / job.name), module.sources.load("tiny")), job, other)
+    module._append(module.read_finished(RunFolder(other.runs / job.name), module.sources.load(job.recipe)), job, other)
     assert places.results.read_text() == before
 
 

@@ -62,7 +62,7 @@ def test_ways_to_independence_alone_mean_sepclr_alone():
 def test_a_key_stands_for_what_decides_the_numbers():
     job = Job(Recipe("digits-on-cifar", seed=3), "paper")
     assert job.key == "c218b3a6d7c9"
-    changes: dict[str, Any] = {"accelerator": "cuda", "devices": "4", "nodes": 2, "strategy": "ddp"}
+    changes: dict[str, Any] = {"accelerator": "cuda", "devices": "4", "nodes": 2, "strategy": "ddp", "workers": 2}
     assert set(changes) == set(WHERE)
     for name, value in changes.items():
         assert Job(replace(job.recipe, **{name: value}), "cpu").key == job.key

@@ -61,7 +61,7 @@ def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny: Recipe, tmp_pa
 
 
 def test_untrained_encoders_are_those_that_training_began_with(tiny: Recipe, tmp_path: Path):
-    x = sources.load("tiny").train.x
+    x = sources.load(tiny).train.x
     first = encode(runner.build(tiny, (1, 12, 12)), x)
     again = encode(runner.build(tiny, (1, 12, 12)), x)
     other = encode(runner.build(replace(tiny, seed=1), (1, 12, 12)), x)
@@ -175,13 +175,13 @@ def test_the_demo_takes_one_device_and_shows_sepclr(tiny: Recipe, tmp_path: Path
 
 
 def test_data_sets_that_are_not_there_are_named():
-    with pytest.raises(InputError, match="'digits' is unknown"):
-        sources.load("digits")
     with pytest.raises(InputError, match="give --root DIR"):
-        sources.load("digits-on-cifar")
+        sources.load(Recipe("digits-on-cifar"))
+    with pytest.raises(InputError, match="mri needs a table of subjects; give --table"):
+        sources.load(Recipe("mri"))
 
 
 def test_the_demo_data_are_complete():
-    source = sources.load("marked-digits")
+    source = sources.load(Recipe("marked-digits"))
     for cohort in (source.train, *source.tests.values()):
         assert set(cohort.attributes) == {*source.common_attributes, *source.salient_attributes}

@@ -212,14 +212,8 @@ def _out(options: Namespace, name: str) -> Path:
     return Path(options.out) if options.out else Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
-    parser = Parser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
-    parser.add_argument("--version", action="version", version=f"sepclr {version('sepclr')}")
-    commands = parser.add_subcommands(dest="command")
-
-    demo_parser = recipe_parser(demo.__doc__, "DEMO")
-    commands.add_subcommand("demo", demo_parser, help=demo.__doc__)
-
+def _fit_commands(commands: Any) -> None:
+    """Add ``fit`` with a command for each data set."""
     fit = Parser(description="Train and evaluate into a folder.")
     commands.add_subcommand("fit", fit, help=fit.description)
     data = fit.add_subcommands(dest="data")
@@ -234,6 +228,9 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     add_study(mri)
     data.add_subcommand("mri", mri, help=fit_mri.__doc__)
 
+
+def _benchmark_commands(commands: Any) -> None:
+    """Add ``benchmark`` with a command for each data set."""
     benchmark = Parser(description="Run the rows of a table, each once; what is there is kept, what was cut goes on.")
     commands.add_subcommand("benchmark", benchmark, help=benchmark.description)
     data = benchmark.add_subcommands(dest="data")
@@ -244,6 +241,17 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
     add_study(mri)
     data.add_subcommand("mri", mri, help=benchmark_mri.__doc__)
 
+
+def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]]]:
+    parser = Parser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
+    parser.add_argument("--version", action="version", version=f"sepclr {version('sepclr')}")
+    commands = parser.add_subcommands(dest="command")
+
+    demo_parser = recipe_parser(demo.__doc__, "DEMO")
+    commands.add_subcommand("demo", demo_parser, help=demo.__doc__)
+
+    _fit_commands(commands)
+    _benchmark_commands(commands)
     options = {
         check: check_parser,
         maps: maps_parser,

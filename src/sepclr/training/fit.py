@@ -124,7 +124,7 @@ def fit(
     precision = resolve_precision(settings.precision, accelerator)
     with quiet_lightning(), torch.random.fork_rng():
         on_cpu = accelerator == "cpu" and settings.precision == "auto" and precision == "bf16-mixed"
-        if on_cpu and _strides_over_points(method, views(cohort.x[:2])):
+        if on_cpu and _spoils_bfloat16(method, views(cohort.x[:2])):
             precision = "32-true"
         trainer = _trainer(
             settings,
@@ -201,15 +201,19 @@ def resolve_precision(precision: str, accelerator: str) -> str:
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
-def _strides_over_points(method: Method, x: Tensor) -> bool:
-    """Tell whether a convolution with a stride sees a single pixel of these views.
+def _spoils_bfloat16(method: Method, x: Tensor) -> bool:
+    """Tell whether a convolution sees so few pixels of these views that its gradient cannot be trusted in bfloat16.
 
-    In bfloat16 on a CPU, torch 2.13 leaves parts of such a convolution's gradient as they were in memory.
+    On a CPU, torch 2.13 leaves parts of a weight's gradient as they were in memory where a 2-D convolution with a stride sees a single
+    pixel, and where a 3-D convolution sees a side of two voxels.
     """
     found = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        if isinstance(module, nn.Conv2d | nn.Conv3d) and max(module.stride) > 1 and max(inputs[0].shape[2:]) == 1:
+        sides = inputs[0].shape[2:]
+        if isinstance(module, nn.Conv2d) and max(module.stride) > 1 and max(sides) == 1:
+            found.append(module)
+        if isinstance(module, nn.Conv3d) and max(module.kernel_size) > 1 and min(sides) <= 2:
             found.append(module)
 
     hook = nn.modules.module.register_module_forward_pre_hook(look)
