@@ -237,6 +237,19 @@ def test_bfloat16_is_left_alone_where_torch_would_leave_gradients_unset(
     assert used == [expected]
 
 
+@pytest.mark.parametrize(("side", "expected"), [(40, "bf16-mixed"), (16, "32-true")])
+def test_bfloat16_is_left_alone_where_torch_would_spoil_gradients_of_volumes(side: int, expected: str, monkeypatch: pytest.MonkeyPatch):
+    """Four stages after a stem of stride 2 make two voxels of sixteen."""
+    used = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(sys.modules["sepclr.training.fit"], "Trainer", lambda **options: used.append(options["precision"]) or Idle())
+    networks = (nets.encoder("resnet10", (1, side, side, side), 4, width=8, stem_stride=2) for _ in range(2))
+    cohort = Cohort(torch.rand(8, 1, side, side, side), torch.arange(8) % 2 == 0)
+    fit(SepCLR(*networks, nets.head(4), nets.head(4), (4, 4)), pixels, cohort, replace(SETTINGS, batch_size=8), seed=0)
+    assert used == [expected]
+
+
 class Idle(Trainer):
     """A trainer that does nothing."""
 

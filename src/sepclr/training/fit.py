@@ -207,7 +207,7 @@ def _spoils_bfloat16(method: Method, x: Tensor) -> bool:
     On a CPU, torch 2.13 leaves parts of a weight's gradient as they were in memory where a 2-D convolution with a stride sees a single
     pixel, and where a 3-D convolution sees a side of two voxels.
     """
-    found = []
+    found: list[nn.Module] = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         sides = inputs[0].shape[2:]
