@@ -36,7 +36,7 @@ def test_a_pattern_of_two_places_shows_on_both_sides():
     where = weight(BRAIN, AFFINE, PATTERNS[0])
     left, right = where[:20].sum(), where[20:].sum()
     assert left == pytest.approx(right, rel=0.15)
-    assert weight(BRAIN, AFFINE, PATTERNS[0], (0, 0, 8.0)).argmax() != where.argmax()
+    assert weight(BRAIN, AFFINE, PATTERNS[0], (0.0, 0.0, 8.0)).argmax() != where.argmax()
 
 
 def test_places_are_the_same_in_space_whatever_the_axes_of_the_file():

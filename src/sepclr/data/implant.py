@@ -59,7 +59,7 @@ PATTERNS = (
 
 
 def weight(
-    voxels: NDArray[Any], affine: Float[np.ndarray, "4 4"], pattern: Pattern, shift: Sequence[float] = (0, 0, 0)
+    voxels: NDArray[Any], affine: Float[np.ndarray, "4 4"], pattern: Pattern, shift: Sequence[float] = (0.0, 0.0, 0.0)
 ) -> Float[np.ndarray, "x y z"]:
     """Compute where a pattern lies in a volume: 1 in the middle of a place, ½ at its radius, smoothly 0 outside.
 
