@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sepclr.benchmark.study import Study
 from sepclr.data import Cohort, Stored
 from sepclr.data.grid import Wanted
-from sepclr.data.participants import Columns, Kind, Participants, listed, read_participants
+from sepclr.data.participants import Columns, Participants, kinds, listed, read_participants
 from sepclr.data.stored import store
 from sepclr.probes import is_quantity, known
 from sepclr.types import InputError
@@ -38,15 +38,12 @@ def columns_of(study: Study) -> Columns:
         raise InputError(f"common, salient, site: {', '.join(both)} cannot be several of them")
     if "group" in names or study.group in names:
         raise InputError("common, salient: the group is read from both codes anyway; name other columns")
-    if both := sorted(set(study.numeric) & set(study.categorical)):
-        raise InputError(f"numeric, categorical: {', '.join(both)} cannot be both")
     if stray := sorted({*study.numeric, *study.categorical} - set(names)):
         raise InputError(f"numeric, categorical: {listed(stray)} are no attributes; name them with --common or --salient")
     if study.site in study.numeric:
         raise InputError(f"numeric: {study.site} is the site, which is a class")
-    kinds: dict[str, Kind | None] = dict.fromkeys(names)
-    kinds |= dict.fromkeys(study.numeric, "numeric") | dict.fromkeys((*study.categorical, *site), "categorical")
-    return Columns(study.images, study.group, study.background, study.target, kinds, study.subject, study.split)
+    attributes = kinds(names, study.numeric, (*study.categorical, *site))
+    return Columns(study.images, study.group, study.background, study.target, attributes, study.subject, study.split)
 
 
 def cohorts(study: Study, fold: int, cache: Path | None = None) -> tuple[Cohort, Cohort]:

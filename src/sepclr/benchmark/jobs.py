@@ -85,9 +85,10 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
     loaded: dict[tuple[object, int], Source] = {}
     for recipe in recipes:
         which = recipe.study, recipe.fold
-        source = loaded.setdefault(which, loaded.get(which) or sources.load(recipe, places.root, download=download))
+        if which not in loaded:
+            loaded[which] = sources.load(recipe, places.root, download=download)
         with torch.device("meta"):  # no weights are drawn
-            prepare(recipe, source)
+            prepare(recipe, loaded[which])
 
 
 def run_jobs(

@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float
 from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
@@ -21,8 +20,8 @@ from sepclr.benchmark.brains import test_rows, volumes
 from sepclr.benchmark.folder import RunFolder, make_folder, read_json, write_whole
 from sepclr.benchmark.runner import load_method
 from sepclr.data import Stored
-from sepclr.data.volumes import read_volume
-from sepclr.probes import GROUP, is_quantity, known
+from sepclr.data.volumes import inside_brain, read_volume
+from sepclr.probes import GROUP, is_quantity, known, reader
 from sepclr.reports.maps_page import MapsPage, write_maps_page
 from sepclr.training import encode
 from sepclr.types import InputError, Method
@@ -78,17 +77,19 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     region = None if truth is None else _region(truth, people.images[0])
     answer = readout(method, x.where(~tested), values[~tested])
     healthy = mean_volume(x.where(~tested & ~people.is_target))
-    brain = healthy[0].numpy() > 0.1 * np.percentile(healthy, 99)
+    brain = inside_brain(healthy[0].numpy())
     make_folder(out, "choose another --out")
     shown = np.flatnonzero(tested & people.is_target & known(values)).tolist()
     sums: dict[str, NDArray[Any]] = {}
     for row in shown:
         volume = x[torch.tensor([row])].float()
+        onto = _space(people.images[row])
         for way, found in explain(answer(values[row]), volume, healthy[None]).items():
             sums[way] = sums.get(way, 0.0) + found / len(shown)
-            _write(out / way / f"{row:04d}_{people.subjects[row]}.nii.gz", found, affines[row], people.images[row])
-    groups = {way: _write(out / f"{way}.nii.gz", total * brain, affines[0], people.images[0]) for way, total in sums.items()}
-    anatomy = _write(out / "background.nii.gz", healthy[0].numpy(), affines[0], people.images[0])
+            _write(out / way / f"{row:04d}_{people.subjects[row]}.nii.gz", found, affines[row], onto)
+    first = _space(people.images[0])
+    groups = {way: _write(out / f"{way}.nii.gz", total * brain, affines[0], first) for way, total in sums.items()}
+    anatomy = _write(out / "background.nii.gz", healthy[0].numpy(), affines[0], first)
     scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
     facts = {"run": str(run), "attribute": attribute, "targets": len(shown), "top": TOP, "agreement": scores}
     write_whole(out / "maps.json", json.dumps(facts, indent=1))
@@ -124,7 +125,7 @@ def readout(method: Method, x: Stored, values: NDArray[Any]) -> Callable[[Any], 
     if not np.ptp(codes, 0).any():
         raise InputError(f"maps: the salient code of {type(method).__name__} is the same for everybody; there is nothing to explain")
     scaler = StandardScaler().fit(codes)
-    model: Any = RidgeCV(np.logspace(-3, 5, 17)) if is_quantity(values) else LogisticRegression(solver="newton-cholesky", max_iter=1000)
+    model = reader(values)
     model.fit(scaler.transform(codes), values[told])
     classes = [] if is_quantity(values) else model.classes_.tolist()
     weights = np.atleast_2d(model.coef_) / scaler.scale_
@@ -171,19 +172,25 @@ def explain(
     return {way: found[0].sum(0).detach().numpy().astype(np.float32) for way, found in maps.items()}
 
 
-def _write(path: Path, found: NDArray[Any], affine: NDArray[Any], like: Path) -> Any:
+def _space(image: Path) -> tuple[tuple[int, ...], Float[np.ndarray, "4 4"]]:
+    """Say on which grid an image lies: its shape and its affine."""
+    voxels, affine = read_volume(image)
+    return voxels.shape, affine
+
+
+def _write(path: Path, found: NDArray[Any], affine: NDArray[Any], onto: tuple[tuple[int, ...], Float[np.ndarray, "4 4"]]) -> Any:
     """Write a map on the grid of an image."""
     path.parent.mkdir(exist_ok=True)
-    voxels, to = read_volume(like)
-    image = resample_from_to(nibabel.Nifti1Image(found.astype(np.float32), affine), (voxels.shape, to), order=1)
+    image = resample_from_to(nibabel.Nifti1Image(found.astype(np.float32), affine), onto, order=1)
     nibabel.save(image, path)
     return image
 
 
 def _region(truth: Path, like: Path) -> NDArray[np.bool_]:
     voxels, _ = read_volume(truth)
-    if voxels.shape != read_volume(like)[0].shape:
-        raise InputError(f"truth: {truth} has {voxels.shape} voxels, the images have {read_volume(like)[0].shape}; give it on their grid")
+    shape, _ = _space(like)
+    if voxels.shape != shape:
+        raise InputError(f"truth: {truth} has {voxels.shape} voxels, the images have {shape}; give it on their grid")
     if not voxels.any():
         raise InputError(f"truth: {truth} is 0 everywhere")
     return np.asarray(voxels > 0.5)
@@ -202,7 +209,7 @@ def agreement(image: Any, anatomy: Any, region: NDArray[np.bool_]) -> Mapping[st
         voxels drawn at random.
     """
     values, healthy = (np.asarray(each.dataobj) for each in (image, anatomy))
-    brain = healthy > 0.1 * np.percentile(healthy, 99)
+    brain = inside_brain(healthy)
     strength = np.where(brain, values, -np.inf)
     count = round(TOP * brain.sum())
     top = np.zeros(values.size, dtype=bool)

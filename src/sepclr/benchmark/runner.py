@@ -163,10 +163,10 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
         cast(nn.Module, network).to(resolve_accelerator(recipe.accelerator))
         train = probed(network, source.train, everyone=source.everyone)
         for protocol, cohort in source.tests.items():
-            test = probed(network, cohort, everyone=source.everyone)
+            sides = train, probed(network, cohort, everyone=source.everyone)
             if source.site is not None:
-                train, test = harmonised(train, test, source.site, source.harmonise)
-            rows += probe(train, test, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)
+                sides = harmonised(*sides, source.site, source.harmonise)
+            rows += probe(*sides, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
     write_report(folder.report, [whole])

@@ -150,14 +150,11 @@ def _benchmark(data: DataName, options: Namespace, study: Study | None = None, f
 def check(options: Namespace) -> None:
     """See whether a table of subjects and their volumes can be used, and write a page that shows what is in it."""
     from sepclr.benchmark.check import check_table
-    from sepclr.data.participants import Columns
+    from sepclr.data.participants import Columns, kinds
     from sepclr.types import InputError
 
-    if both := set(options.numeric) & set(options.categorical):
-        raise InputError(f"numeric, categorical: {', '.join(sorted(both))} cannot be both")
-    kinds: dict[str, Any] = dict.fromkeys(options.attributes)
-    kinds |= dict.fromkeys(options.numeric, "numeric") | dict.fromkeys(options.categorical, "categorical")
-    columns = Columns(options.images, options.group, options.background, options.target, kinds, options.subject, options.split)
+    attributes = kinds(options.attributes, options.numeric, options.categorical)
+    columns = Columns(options.images, options.group, options.background, options.target, attributes, options.subject, options.split)
     out = Path(options.out or "check.html")
     found = check_table(Path(options.table), columns, out, resample=options.resample)
     print(f"page: {out}")

@@ -18,7 +18,7 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from sepclr.data.participants import image_paths, read_cells, subjects_of, write_cells
-from sepclr.data.volumes import look_into, problems, read_volume
+from sepclr.data.volumes import inside_brain, look_into, problems, read_volume
 from sepclr.types import InputError
 
 Kind = Literal["atrophy", "lesion"]
@@ -75,7 +75,7 @@ def weight(
     Raises:
         InputError: a volume without a brain.
     """
-    inside = np.argwhere(voxels > 0.1 * np.percentile(voxels, 99))
+    inside = np.argwhere(inside_brain(voxels))
     if len(inside) < 8:
         raise InputError("implant: the volume shows no brain; give images that are dark outside it")
     # Stray voxels do not move the box.

@@ -51,6 +51,18 @@ class Columns:
     split: str | None = None
 
 
+def kinds(names: Sequence[str], numeric: Sequence[str], categorical: Sequence[str]) -> dict[str, Kind | None]:
+    """Say of which kind attributes are; None where their values decide.
+
+    Raises:
+        InputError: an attribute that is said to be of both kinds.
+    """
+    if both := sorted(set(numeric) & set(categorical)):
+        raise InputError(f"numeric, categorical: {', '.join(both)} cannot be both")
+    undecided: dict[str, Kind | None] = dict.fromkeys(names)
+    return undecided | dict.fromkeys(numeric, "numeric") | dict.fromkeys(categorical, "categorical")
+
+
 @dataclass(frozen=True, eq=False)
 class Participants:
     """The rows of a table that belong to a group.

@@ -85,6 +85,11 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
     return voxels, affine
 
 
+def inside_brain(voxels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell brain from what is dark around it: voxels above a tenth of the 99th percentile, in the shape of the volume."""
+    return np.asarray(voxels > 0.1 * np.percentile(voxels, 99))
+
+
 def look(path: Path) -> Volume:
     """Read a volume and say what is wrong with it, if anything."""
     try:

@@ -3,7 +3,7 @@
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
-from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, is_quantity, known, probe
+from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, is_quantity, known, probe, reader
 
 __all__ = [
     "GROUP",
@@ -17,4 +17,5 @@ __all__ = [
     "is_quantity",
     "known",
     "probe",
+    "reader",
 ]

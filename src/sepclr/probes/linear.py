@@ -113,6 +113,14 @@ def known(truth: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(truth != "") if truth.dtype.kind in "US" else np.ones(len(truth), dtype=bool)
 
 
+def reader(truth: NDArray[Any]) -> Any:
+    """Make the linear model that reads a truth from standardised codes: ridge of a quantity, logistic regression of classes."""
+    if is_quantity(truth):
+        return RidgeCV(np.logspace(-3, 5, 17))
+    # Newton's method converges in a few steps; the default solver, stopped early, under-reports.
+    return LogisticRegression(solver="newton-cholesky", max_iter=1000)
+
+
 def _predict(
     train: NDArray[np.floating[Any]],
     truth: NDArray[Any],
@@ -120,15 +128,9 @@ def _predict(
     protocol: ProbeProtocol,
     name: str,
 ) -> NDArray[Any]:
-    if is_quantity(truth):
-        model: Any = RidgeCV(np.logspace(-3, 5, 17))
-    elif len(np.unique(truth)) < 2:
+    if not is_quantity(truth) and len(np.unique(truth)) < 2:
         raise InputError(f"attribute {name!r}: all training targets are {truth[0]!r}; there is nothing to tell apart")
-    elif protocol == "published":
-        model = LogisticRegression(max_iter=100)
-    else:
-        # Newton's method converges in a few steps; the default solver, stopped early, under-reports.
-        model = LogisticRegression(solver="newton-cholesky", max_iter=1000)
+    model = LogisticRegression(max_iter=100) if protocol == "published" and not is_quantity(truth) else reader(truth)
     if protocol == "strict":
         model = make_pipeline(StandardScaler(), model)
     with warnings.catch_warnings():

@@ -13,13 +13,11 @@ import nibabel
 import numpy as np
 from nibabel.affines import apply_affine
 
+from sepclr.data.volumes import inside_brain
 from sepclr.reports.html import write_html
 
 MNI_MIDDLE = np.array([0.0, -17.0, 4.0])
 """Middle of the box around the brain of MNI152, whose outline the glass brain shows, in millimetres."""
-
-STRONGEST = 0.05
-"""Share of the brain that is coloured."""
 
 TITLES = {"occlusion": "Occlusion", "integrated-gradients": "Integrated gradients"}
 
@@ -35,7 +33,7 @@ class MapsPage:
         anatomy: the mean of the training background, an image of nibabel's.
         groups: the averages by the way in which they were made, on the same grid.
         agreement: ``dice``, ``peak_inside`` and ``chance`` of each, where the truth is known.
-        top: share of the brain's voxels that ``dice`` is of.
+        top: share of the brain's voxels that is coloured, and that ``dice`` is of.
     """
 
     run: str
@@ -49,18 +47,18 @@ class MapsPage:
 
 def write_maps_page(path: Path, page: MapsPage) -> None:
     """Write the page as one HTML file."""
-    pictures = [(way, TITLES[way], *_pictures(image, page.anatomy)) for way, image in page.groups.items()]
+    pictures = [(way, TITLES[way], *_pictures(image, page.anatomy, page.top)) for way, image in page.groups.items()]
     write_html(path, "maps.html.j2", page=page, pictures=pictures)
 
 
-def _pictures(image: Any, anatomy: Any) -> tuple[str, str]:
-    """Draw a map on the glass brain and on slices, as data URIs of PNGs; only its strongest twentieth is coloured."""
+def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
+    """Draw a map on the glass brain and on slices, as data URIs of PNGs; only its strongest voxels are coloured."""
     from matplotlib.figure import Figure
     from nilearn import plotting
 
     values, healthy = np.asarray(image.dataobj), np.asarray(anatomy.dataobj)
-    brain = healthy > 0.1 * np.percentile(healthy, 99)
-    threshold = float(np.quantile(np.abs(values[brain]), 1 - STRONGEST))
+    brain = inside_brain(healthy)
+    threshold = float(np.quantile(np.abs(values[brain]), 1 - top))
     affine = _to_mni(brain, image.affine)
     moved, below = (nibabel.Nifti1Image(each.astype(np.float32), affine) for each in (values, healthy))
     peak = apply_affine(affine, np.unravel_index(np.abs(np.where(brain, values, 0)).argmax(), values.shape))
