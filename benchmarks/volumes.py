@@ -128,7 +128,7 @@ def main() -> None:
     """Measure and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["encoders", "subjects"])
-    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--encode", nargs=5, help=argparse.SUPPRESS)

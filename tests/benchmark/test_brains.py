@@ -204,9 +204,10 @@ def test_a_run_is_evaluated_again_and_mapped(table: Path, tmp_path: Path, capsys
     assert RunFolder(run).rows.read_text() == before
     region = table.parent / "region.nii.gz"
     assert main(["maps", str(run), "--truth", str(region)]) == 0
-    facts = json.loads((run / "maps" / "maps.json").read_text())
-    assert facts["targets"] == 4
-    assert set(facts["agreement"]) == {"occlusion", "integrated-gradients"}
+    line = json.loads((run / "maps" / "results.jsonl").read_text())
+    assert line["targets"] == line["cells"]["targets"] == 4
+    assert set(line["scores"]) == {"occlusion", "integrated-gradients"}
+    assert line["cells"]["Dice, occlusion"] == f"{line['scores']['occlusion']['dice']:.2f}"
     image = nibabel.load(next((run / "maps" / "occlusion").glob("*.nii.gz")))
     like = nibabel.load(region)
     assert image.shape == like.shape

@@ -19,7 +19,7 @@ def test_gradients_and_running_statistics_are_those_without_it(kind: str, norm: 
         network = encoder(kind, x.shape[1:], 5, width=16, stem_stride=2, norm=norm, checkpointing=checkpointing)
         network(x).square().sum().backward()
         gradients = [parameter.grad for parameter in network.parameters()]
-        buffers = {name.replace(".stage", ""): value for name, value in network.named_buffers()}
+        buffers = {name.replace(".block", ""): value for name, value in network.named_buffers()}
         made.append((gradients, buffers, network.eval()(x)))
     for one, two in zip(made[0][0], made[1][0], strict=True):
         torch.testing.assert_close(one, two)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import nibabel
@@ -17,7 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from sepclr.benchmark.brains import test_rows, volumes
-from sepclr.benchmark.folder import RunFolder, make_folder, read_json, write_whole
+from sepclr.benchmark.folder import RunFolder, environment, make_folder, read_json
+from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import load_method
 from sepclr.data import Stored
 from sepclr.data.volumes import inside_brain, read_volume
@@ -53,11 +56,12 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
 
     Returns:
         The page. Beside it lie a NIfTI file for each subject and way, in the space and on the grid of the subject's image, the groups'
-        averages and ``maps.json``.
+        averages and ``results.jsonl``, a line as ``results/`` collects them.
 
     Raises:
         InputError: a run of another data set or that is not finished, an unknown attribute, or libraries that are not installed.
     """
+    began = perf_counter()
     _libraries()
     folder = RunFolder(run)
     recipe = folder.recipe()
@@ -91,11 +95,25 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     groups = {way: _write(out / f"{way}.nii.gz", total * brain, affines[0], first) for way, total in sums.items()}
     anatomy = _write(out / "background.nii.gz", healthy[0].numpy(), affines[0], first)
     scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
-    facts = {"run": str(run), "attribute": attribute, "targets": len(shown), "top": TOP, "agreement": scores}
-    write_whole(out / "maps.json", json.dumps(facts, indent=1))
+    write_results(out / "results.jsonl", [_line(recipe, attribute, len(shown), scores, perf_counter() - began)])
     page = out / "maps.html"
     write_maps_page(page, MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
     return page
+
+
+def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Mapping[str, float]], seconds: float) -> Mapping[str, Any]:
+    """Summarise maps as a line for ``results/``; ``cells`` is what the documentation shows of it."""
+    cells: dict[str, Any] = {"run": f"{recipe.label}, fold {recipe.fold}", "targets": targets}
+    for way, score in scores.items():
+        cells |= {
+            f"Dice, {way}": f"{score['dice']:.2f}",
+            "drawn at random": f"{score['chance']:.2f}",
+            f"peak, {way}": "inside" if score["peak_inside"] else "outside",
+        }
+    where = environment()
+    made = {key: where[key] for key in ("commit", "versions", "machine")}
+    found = {"recipe": asdict(recipe), "seed": recipe.seed, "attribute": attribute, "targets": targets, "top": TOP, "scores": scores}
+    return found | {"cells": cells, "seconds": seconds} | made
 
 
 def _libraries() -> None:

@@ -1,4 +1,4 @@
-"""Activation checkpointing: what lies between the stages of an encoder is computed again for the gradient instead of kept."""
+"""Activation checkpointing: what lies within the blocks of an encoder is computed again for the gradient instead of kept."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Checkpointed(nn.Module):
-    """A stage that keeps its input alone; the gradient is the same, and batch normalisation counts a batch once.
+    """A block that keeps its input alone; the gradient is the same, and batch normalisation counts a batch once.
 
     Args:
-        stage: from a tensor to a tensor.
+        block: from a tensor to a tensor.
     """
 
-    def __init__(self, stage: nn.Module) -> None:
+    def __init__(self, block: nn.Module) -> None:
         super().__init__()
-        self.stage = stage
+        self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the stage."""
+        """Compute the block."""
         if not (self.training and x.requires_grad):
-            return self.stage(x)  # type: ignore[no-any-return]
-        contexts = lambda: (nullcontext(), _statistics_kept(self.stage))  # noqa: E731
-        return checkpoint(self.stage, x, use_reentrant=False, context_fn=contexts)  # type: ignore[no-any-return]
+            return self.block(x)  # type: ignore[no-any-return]
+        contexts = lambda: (nullcontext(), _statistics_kept(self.block))  # noqa: E731
+        return checkpoint(self.block, x, use_reentrant=False, context_fn=contexts)  # type: ignore[no-any-return]
 
 
 @contextmanager

@@ -53,6 +53,8 @@ def write_maps_page(path: Path, page: MapsPage) -> None:
 
 def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
     """Draw a map on the glass brain and on slices, as data URIs of PNGs; only its strongest voxels are coloured."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
     from nilearn import plotting
 
@@ -62,17 +64,31 @@ def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
     affine = _to_mni(brain, image.affine)
     moved, below = (nibabel.Nifti1Image(each.astype(np.float32), affine) for each in (values, healthy))
     peak = apply_affine(affine, np.unravel_index(np.abs(np.where(brain, values, 0)).argmax(), values.shape))
+    highest = float(np.abs(values[brain]).max())
+    colours = _without_middle()
+    options = {"threshold": max(threshold, 1e-12), "vmax": highest, "cmap": colours, "colorbar": False}
     made = []
-    for draw, options in (
+    for draw, more in (
         (plotting.plot_glass_brain, {"plot_abs": False}),
         (plotting.plot_stat_map, {"bg_img": below, "cut_coords": peak}),
     ):
         figure = Figure(figsize=(9, 3))
-        draw(moved, threshold=max(threshold, 1e-12), figure=figure, colorbar=True, annotate=True, **options)
+        draw(moved, axes=figure.add_axes((0, 0, 0.9, 1)), **options, **more)
+        scale = ScalarMappable(Normalize(-1, 1), colours)
+        bar = figure.colorbar(scale, cax=figure.add_axes((0.915, 0.15, 0.013, 0.7)), ticks=[-1, 1])
+        bar.ax.set_yticklabels(["lowers", "raises"])
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110)
         made.append("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
     return made[0], made[1]
+
+
+def _without_middle() -> Any:
+    """Make colours from blue to red that are plain to see on white and on grey at their weakest, too."""
+    import matplotlib
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(matplotlib.colormaps["RdBu_r"](np.r_[0:0.25:128j, 0.75:1:128j]))
 
 
 def _to_mni(brain: Any, affine: Any) -> Any:
