@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 
@@ -15,10 +16,13 @@ from sepclr.benchmark.brains import cohorts, columns_of, test_rows, volumes
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.maps import agreement, explain, mean_volume
 from sepclr.benchmark.plan import TABLE_3, plan
+from sepclr.benchmark.runner import load_method
 from sepclr.benchmark.study import Study, study_from
 from sepclr.cli import main
 from sepclr.data import Stored
+from sepclr.data.participants import read_cells, write_cells
 from sepclr.data.phantom import write_phantoms
+from sepclr.training import encode
 from sepclr.types import InputError
 
 test_rows.__test__ = False  # type: ignore[attr-defined]
@@ -195,9 +199,52 @@ def test_a_benchmark_of_brains_from_the_table_to_the_page(table: Path, tmp_path:
     assert "mean absolute error (MAE)" in page
 
 
-def test_a_run_is_evaluated_again_and_mapped(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    run = tmp_path / "run"
-    assert main(["fit", "mri", *options(table, tmp_path), "--encoder", "resnet8", "--width", "8", "--fold", "1", "--out", str(run)]) == 0
+@pytest.fixture(scope="module")
+def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    words = ["--encoder", "resnet8", "--width", "8", "--fold", "1", "--out", str(folder / "run")]
+    assert main(["fit", "mri", *options(table, folder), *words]) == 0
+    return folder / "run"
+
+
+def test_new_images_are_encoded_on_the_grid_of_the_run(run: Path, table: Path, study: Study, tmp_path: Path):
+    people, x, _ = volumes(study, tmp_path)
+    method, _ = load_method(RunFolder(run))
+    expected = encode(method, x)
+    fine = nibabel.load(people.images[2])
+    coarse = tmp_path / "coarse.nii.gz"  # the same brain, every second voxel of it
+    nibabel.save(nibabel.Nifti1Image(fine.get_fdata()[::2, ::2, ::2], fine.affine @ np.diag([2, 2, 2, 1])), coarse)
+    images = [people.images[1], people.images[0], coarse]
+    new = write_cells(tmp_path / "new.tsv", {"participant_id": ["b", "a", "c"], "file": [str(image) for image in images]})
+    for name in ("codes.npz", "codes.tsv", "codes.parquet"):
+        assert main(["encode", str(run), "--input", str(new), "--images", "file", "--output", str(tmp_path / name)]) == 0
+    with np.load(tmp_path / "codes.npz") as codes:
+        assert codes["subject"].tolist() == ["b", "a", "c"]
+        for space in ("c", "s"):
+            np.testing.assert_allclose(codes[space][:2], getattr(expected, space)[[1, 0]], rtol=1e-4, atol=1e-5)
+        far, near = (np.linalg.norm(codes["c"][2] - expected.c[row].numpy()) for row in (1, 2))
+        assert near < far
+        written = read_cells(tmp_path / "codes.tsv")
+        assert list(written) == ["subject", *(f"c{i}" for i in range(codes["c"].shape[1])), *(f"s{i}" for i in range(codes["s"].shape[1]))]
+        np.testing.assert_array_equal(written["s1"].astype(np.float32), codes["s"][:, 1])
+        assert pyarrow.parquet.read_table(tmp_path / "codes.parquet")["subject"].to_pylist() == ["b", "a", "c"]
+
+
+def test_images_that_cannot_be_encoded_are_named(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    new = write_cells(tmp_path / "new.tsv", {"participant_id": ["a"], "image": ["gone.nii"]})
+    np.save(tmp_path / "x.npy", np.zeros((2, 1, 16, 16, 16)))
+    command = ["encode", str(run), "--output", str(tmp_path / "codes.npz")]
+    assert main([*command, "--input", str(new)]) == 2
+    assert main([*command, "--input", str(new), "--images", "file"]) == 2
+    assert main([*command, "--input", str(tmp_path / "x.npy"), "--images", "file"]) == 2
+    assert main([*command, "--input", str(tmp_path / "no.tsv")]) == 2
+    errors = capsys.readouterr().err
+    for words in ("gone.nii", "no column 'file'; it has participant_id, image", "x.npy is not a table of images", "no.tsv: no such table"):
+        assert words in errors
+    assert not list(tmp_path.glob("codes*"))
+
+
+def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert RunFolder(run).recipe().fold == 1
     before = RunFolder(run).rows.read_text()
     assert main(["evaluate", str(run)]) == 0

@@ -83,6 +83,12 @@ def test_samples_that_cannot_be_encoded_are_named_and_nothing_is_written(run: Pa
     assert not list(tmp_path.glob("codes*"))
 
 
+def test_a_table_of_images_is_none_of_a_run_on_arrays(run: Path, tmp_path: Path):
+    table = write(tmp_path / "x.tsv", b"image\na.nii\n")
+    with pytest.raises(InputError, match=r"x.tsv: a table of images, but the run is on marked-digits"):
+        encode_file(run, table, tmp_path / "codes.npz")
+
+
 def test_a_missing_file_and_outputs_that_cannot_be_written_are_named(run: Path, tmp_path: Path):
     with pytest.raises(InputError, match="no such file"):
         encode_file(run, tmp_path / "x.npy", tmp_path / "codes.npz")

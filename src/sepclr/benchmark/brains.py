@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pooch
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -94,7 +93,7 @@ def volumes(study: Study, cache: Path | None = None) -> tuple[Participants, Stor
     """
     people = read_participants(Path(study.table), columns_of(study))
     wanted = Wanted(study.spacing, study.shape, study.scaling, Path(study.mask) if study.mask else None, study.resample)
-    x, affines = store(people.images, people.subjects.tolist(), wanted, cache or Path(pooch.os_cache("sepclr")) / "volumes")
+    x, affines = store(people.images, people.subjects.tolist(), wanted, cache)
     return people, x, affines
 
 

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.runner import load_method
+from sepclr.data import Stored
+from sepclr.data.grid import Wanted
+from sepclr.data.participants import image_paths, read_cells, subjects_of, write_cells
+from sepclr.data.stored import store
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
 
-SUFFIXES = (".npz", ".parquet")
+SUFFIXES = (".npz", ".parquet", ".tsv")
+
+TABLES = (".tsv", ".csv")
 
 
-def encode_file(run: Path, source: Path, output: Path) -> Codes:
+def encode_file(run: Path, source: Path, output: Path, *, images: str | None = None, cache: Path | None = None) -> Codes:
     """Encode the samples of a file with the method of a run.
 
     Args:
         run: folder of the run.
         source: ``.npy``; ``.npz`` with the samples as ``x``; or ``.parquet`` with a column per value, reshaped to samples. They have the
-            shape (n, *sample) that the run was trained on; images are uint8 0..255 or floating point 0..1.
-        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` with columns ``c0, c1, …, s0, s1, …``.
+            shape (n, *sample) that the run was trained on; images are uint8 0..255 or floating point 0..1. Of a run on ``mri`` also
+            ``.tsv`` or ``.csv`` with a row for each image, which is brought onto the grid of the run.
+        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``; what comes from a table
+            has the subject before them, in ``.npz`` as ``subject``.
+        images: column of paths in the table, or a pattern with {COLUMN} in it; as at training if None.
+        cache: folder for volumes on their grid; where it was at training if None.
 
     Returns:
         The codes, as written.
@@ -35,28 +47,73 @@ def encode_file(run: Path, source: Path, output: Path) -> Codes:
         InputError: a folder that is no finished run, samples that cannot be read or do not fit, an output that cannot be written.
     """
     if output.suffix not in SUFFIXES:
-        raise InputError(f"{output}: unknown kind of file; name the output .npz or .parquet")
+        raise InputError(f"{output}: unknown kind of file; name the output .npz, .parquet or .tsv")
     if not output.parent.is_dir():
         raise InputError(f"{output.parent}: no such folder; make it or choose another --output")
-    method, shape = load_method(RunFolder(run))
-    codes = encode(method, torch.from_numpy(read_samples(source, shape)))
+    folder = RunFolder(run)
+    method, shape = load_method(folder)
+    whose: dict[str, NDArray[Any]] = {}
+    if source.suffix in TABLES:
+        whose["subject"], volumes = read_volumes(folder, source, images, cache)
+        codes = encode(method, volumes)
+    elif images or cache:
+        raise InputError(f"images, cache: {source} is not a table of images; leave them out, or give a .tsv or .csv")
+    else:
+        codes = encode(method, torch.from_numpy(read_samples(source, shape)))
+    _write(output, codes, whose)
+    return codes
+
+
+def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:
     c, s = codes.c.numpy(), codes.s.numpy()
+    columns = {**whose, **{f"{space}{i}": values[:, i] for space, values in (("c", c), ("s", s)) for i in range(values.shape[1])}}
     part = output.with_name(output.name + ".part")
     try:
-        with part.open("wb") as file:
-            if output.suffix == ".npz":
-                np.savez(file, c=c, s=s)
-            else:
-                import pyarrow
-                import pyarrow.parquet
+        if output.suffix == ".npz":
+            with part.open("wb") as file:
+                arrays: dict[str, Any] = {**whose, "c": c, "s": s}
+                np.savez(file, **arrays)
+        elif output.suffix == ".tsv":
+            write_cells(part, columns)
+        else:
+            import pyarrow
+            import pyarrow.parquet
 
-                columns = {f"{space}{i}": values[:, i] for space, values in (("c", c), ("s", s)) for i in range(values.shape[1])}
-                pyarrow.parquet.write_table(pyarrow.table(columns), file)
+            pyarrow.parquet.write_table(pyarrow.table(columns), part)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --output") from None
     part.replace(output)
-    return codes
+
+
+def read_volumes(folder: RunFolder, table: Path, images: str | None, cache: Path | None) -> tuple[NDArray[Any], Stored]:
+    """Bring the images of a table onto the grid of a run.
+
+    Args:
+        folder: of the run.
+        table: TSV or CSV with a row for each image; neither groups nor attributes are asked of it.
+        images: column of paths, or a pattern; as at training if None.
+        cache: folder for volumes on their grid; where it was at training if None.
+
+    Returns:
+        Whose they are, shape (n,), and the volumes, shape (n, 1, *space).
+
+    Raises:
+        InputError: a run of another data set, or a table or images that cannot be used.
+    """
+    recipe = folder.recipe()
+    study = recipe.study
+    if study is None:
+        raise InputError(f"{table}: a table of images, but the run is on {recipe.data}; give samples as .npy, .npz or .parquet")
+    with safe_open(folder.model, framework="pt") as file:
+        (_, *sides), spacing = (json.loads(file.metadata()[name]) for name in ("sample_shape", "spacing"))
+    cells = read_cells(table)
+    whose = subjects_of(table, cells, study.subject)
+    paths = image_paths(table, cells, images or study.images, whose)
+    # The grid is that of the run, whatever those of the files: there is nothing that --resample could ask about.
+    wanted = Wanted(tuple(spacing), tuple(sides), study.scaling, Path(study.mask) if study.mask else None, resample=True)
+    x, _ = store(paths, whose.tolist(), wanted, cache or folder.root())
+    return whose, x
 
 
 def read_samples(path: Path, shape: Sequence[int]) -> NDArray[Any]:

@@ -78,6 +78,11 @@ class RunFolder:
                 epochs[epoch["epoch"]] = epoch
         return list(epochs.values())
 
+    def root(self) -> Path | None:
+        """Say in which folder the data were at training; None for data that need none."""
+        noted = read_json(self.environment)["root"]
+        return Path(noted) if noted else None
+
     def seconds(self) -> float:
         """Add up the time of training, over all sessions."""
         return float(sum(epoch["seconds"] for epoch in self.history()))

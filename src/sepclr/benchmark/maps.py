@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from sepclr.benchmark.brains import test_rows, volumes
-from sepclr.benchmark.folder import RunFolder, environment, make_folder, read_json
+from sepclr.benchmark.folder import RunFolder, environment, make_folder
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import load_method
@@ -69,8 +69,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     if study is None:
         raise InputError(f"{run}: a run on {recipe.data}, which has no volumes; give one of sepclr fit mri")
     method, _ = load_method(folder)
-    noted = read_json(folder.environment)["root"]
-    people, x, affines = volumes(study, cache or (Path(noted) if noted else None))
+    people, x, affines = volumes(study, cache or folder.root())
     values = people.is_target.astype(int) if attribute == GROUP else people.attributes.get(attribute)
     if values is None:
         raise InputError(f"attribute: {attribute!r} is unknown; choose {', '.join([GROUP, *people.attributes])}")

@@ -22,7 +22,7 @@ from sepclr.benchmark.folder import RunFolder, open_folder, read_json
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
-from sepclr.data import Batches, Cohort
+from sepclr.data import Batches, Cohort, Stored
 from sepclr.probes import EncoderState, Probed, harmonised, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
 from sepclr.training import Settings, check, decode, encode, fit, is_first, project, resolve_accelerator
@@ -73,9 +73,14 @@ def run(
     save_file(
         {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()},
         folder.model,
-        metadata={"sample_shape": json.dumps(list(source.train.x.shape[1:]))},
+        metadata={name: json.dumps(value) for name, value in _of_samples(source.train.x).items()},
     )
     return evaluate(folder, source)
+
+
+def _of_samples(x: Tensor | Stored) -> dict[str, list[int] | list[float]]:
+    """Say what samples the encoders take: of which shape, and of volumes the sides of a voxel in millimetres."""
+    return {"sample_shape": list(x.shape[1:])} | ({"spacing": list(x.spacing)} if isinstance(x, Stored) else {})
 
 
 def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor]]:
@@ -196,8 +201,7 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
     folder = RunFolder(path)
     recipe = folder.recipe()
     load_method(folder)  # complains about an unfinished run before the data are read
-    noted = read_json(folder.environment)["root"]
-    return evaluate(folder, sources.load(recipe, root or (Path(noted) if noted else None)))
+    return evaluate(folder, sources.load(recipe, root or folder.root()))
 
 
 def probed(method: Method, cohort: Cohort, *, everyone: bool = False) -> Probed:

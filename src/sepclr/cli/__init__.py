@@ -109,7 +109,7 @@ def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     from sepclr.benchmark.files import encode_file
 
-    codes = encode_file(Path(options.run), Path(options.input), Path(options.output))
+    codes = encode_file(Path(options.run), Path(options.input), Path(options.output), images=options.images, cache=_cache(options))
     print(f"{options.output}: {len(codes.c)} samples, c of {codes.c.shape[1]} and s of {codes.s.shape[1]} numbers each")
 
 

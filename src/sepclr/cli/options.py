@@ -106,8 +106,15 @@ def encode_parser(about: str | None) -> ArgumentParser:
     """Make the options of ``sepclr encode``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
-    parser.add_argument("--input", type=str, required=True, help="samples: .npy, .npz (array x) or .parquet (a column per value)")
-    parser.add_argument("--output", type=str, default="codes.npz", help="codes: .npz (arrays c and s) or .parquet")
+    parser.add_argument(
+        "--input",
+        type=str,
+        required=True,
+        help=".npy, .npz (array x), .parquet (a column per value); of mri also a table of images",
+    )
+    parser.add_argument("--output", type=str, default="codes.npz", help="codes: .npz (arrays c and s), .parquet or .tsv")
+    parser.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
+    parser.add_argument("--cache", type=str, default=None, help="folder of volumes on their grid (default: that of the run)")
     return parser
 
 

@@ -54,7 +54,7 @@ class Wanted:
     """What is wanted of a grid; the volumes decide the rest.
 
     Attributes:
-        spacing: side of a voxel in millimetres; None keeps that of the volumes.
+        spacing: side of a voxel in millimetres, or its three sides; None keeps those of the volumes.
         shape: voxels along each axis; None takes what holds the most frequent volume, in multiples of 8.
         scaling: as of a grid.
         mask: as of a grid.
@@ -64,7 +64,7 @@ class Wanted:
         InputError: a spacing or a shape that is not positive, an unknown scaling, or a mask that is not there.
     """
 
-    spacing: float | None = None
+    spacing: float | tuple[float, float, float] | None = None
     shape: tuple[int, ...] | None = None
     scaling: Scaling = "percentiles"
     mask: Path | None = None
@@ -73,7 +73,7 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.scaling not in ("percentiles", "none"):
             raise InputError(f"scaling: {self.scaling!r} is unknown; choose percentiles or none")
-        if self.spacing is not None and not 0 < self.spacing < np.inf:
+        if self.spacing is not None and not all(0 < side < np.inf for side in _sides(self.spacing)):
             raise InputError(f"spacing: {self.spacing} is not a side in millimetres above 0")
         if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
             raise InputError(f"shape: {' x '.join(map(str, self.shape))} are not three sides of at least 1 voxel; give three numbers")
@@ -84,9 +84,13 @@ class Wanted:
 def choose_grid(volumes: Sequence[Volume], wanted: Wanted) -> Grid:
     """Choose the grid of volumes, none of which has a problem: the most frequent one, where nothing else is wanted."""
     voxels, sides = Counter(_oriented(volume) for volume in volumes).most_common(1)[0][0]
-    spacing = sides if wanted.spacing is None else (float(wanted.spacing),) * 3
+    spacing = sides if wanted.spacing is None else _sides(wanted.spacing)
     needed = [math.ceil(round(n * side / (EVEN * new), 6)) * EVEN for n, side, new in zip(voxels, sides, spacing, strict=True)]
     return Grid(spacing, _three(wanted.shape or needed), wanted.scaling, wanted.mask)
+
+
+def _sides(spacing: float | tuple[float, float, float]) -> tuple[float, float, float]:
+    return spacing if isinstance(spacing, tuple) else (float(spacing),) * 3
 
 
 def _three(sides: Sequence[int]) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pooch
 import torch
 from filelock import FileLock
 from jaxtyping import Float, Shaped
@@ -29,7 +30,7 @@ class Stored:
     """Samples of a NumPy file, which are read when they are asked for; they stand where a tensor of samples may stand.
 
     Args:
-        path: the ``.npy`` file, float16, shape (rows of the file, channels, *space).
+        path: the ``.npy`` file that ``store`` wrote, float16, shape (rows of the file, channels, *space).
         rows: which of them these samples are, shape (n,); all if not given.
     """
 
@@ -44,6 +45,12 @@ class Stored:
     def ndim(self) -> int:
         """Number of axes, that of the samples among them."""
         return len(self.shape)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Sides of a voxel, in millimetres."""
+        x, y, z = json.loads(_beside(self.path).read_text())["grid"]["spacing"]
+        return x, y, z
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,7 +67,7 @@ class Stored:
         return Stored(self.path, self.rows[chosen])
 
 
-def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder: Path) -> tuple[Stored, Float[np.ndarray, "n 4 4"]]:
+def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder: Path | None) -> tuple[Stored, Float[np.ndarray, "n 4 4"]]:
     """Check volumes and bring them onto a grid, once: a second call with the same files finds them.
 
     What is there is found by the names, sizes and times of the files and by what is wanted, so that files that changed are read again.
@@ -70,7 +77,7 @@ def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder
         paths: the volumes, n of them.
         subjects: whose they are, n names.
         wanted: of the grid.
-        folder: where the file lies, made where missing.
+        folder: where the file lies, made where missing; the user's cache if None.
 
     Returns:
         The volumes, shape (n, 1, *shape of the grid), and their affines, shape (n, 4, 4).
@@ -78,8 +85,9 @@ def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder
     Raises:
         InputError: volumes that cannot be used, all of them named up to three, or a folder that cannot be written.
     """
+    folder = folder or Path(pooch.os_cache("sepclr")) / "volumes"
     path = folder / f"{_key(paths, wanted)}.npy"
-    beside = path.with_suffix(".json")
+    beside = _beside(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
@@ -91,6 +99,11 @@ def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder
     except OSError as error:
         raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another with --cache") from None
     return Stored(path), np.array(json.loads(beside.read_text())["affines"])
+
+
+def _beside(path: Path) -> Path:
+    """Say where it is written on which grid the volumes of a file lie, and whose they are."""
+    return path.with_suffix(".json")
 
 
 def _usable(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted) -> list[Volume]:
