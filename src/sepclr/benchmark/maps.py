@@ -102,13 +102,11 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
 
 def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Mapping[str, float]], seconds: float) -> Mapping[str, Any]:
     """Summarise maps as a line for ``results/``; ``cells`` is what the documentation shows of it."""
+    words = {way: way.replace("-", " ") for way in scores}
     cells: dict[str, Any] = {"run": f"{recipe.label}, fold {recipe.fold}", "targets": targets}
-    for way, score in scores.items():
-        cells |= {
-            f"Dice, {way}": f"{score['dice']:.2f}",
-            "drawn at random": f"{score['chance']:.2f}",
-            f"peak, {way}": "inside" if score["peak_inside"] else "outside",
-        }
+    cells |= {f"Dice, {words[way]}": f"{score['dice']:.2f}" for way, score in scores.items()}
+    cells |= {"Dice, voxels at random": f"{score['chance']:.2f}" for score in scores.values()}
+    cells |= {f"peak, {words[way]}": "inside" if score["peak_inside"] else "outside" for way, score in scores.items()}
     where = environment()
     made = {key: where[key] for key in ("commit", "versions", "machine")}
     found = {"recipe": asdict(recipe), "seed": recipe.seed, "attribute": attribute, "targets": targets, "top": TOP, "scores": scores}

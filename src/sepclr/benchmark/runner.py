@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -246,12 +246,19 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
             "Command": made["command"],
             "Commit": made["commit"] or "not a checkout",
             "Training": "; ".join(f"{finished.recipe.label}: {finished.seconds:.0f} s" for finished in runs),
-            "Machine": ", ".join(f"{name} {value}" for name, value in made["machine"].items() if value),
-            "Versions": ", ".join(f"{name} {value}" for name, value in made["versions"].items()),
-            "Recipe": ", ".join(f"{name} {value}" for name, value in asdict(first.recipe).items()),
+            "Machine": _listed(made["machine"]),
+            "Versions": _listed(made["versions"]),
+            **({"Study": _listed(asdict(first.recipe.study))} if first.recipe.study else {}),
+            "Recipe": _listed(asdict(first.recipe) | {"study": None}),
         },
     )
     write_page(path, page)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    """Write names and values in a line; what is not given is left out."""
+    words = {name: " and ".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
+    return ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, ""))
 
 
 def _pictures(x: Tensor) -> Tensor:
