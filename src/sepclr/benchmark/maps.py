@@ -105,7 +105,8 @@ def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Map
     words = {way: way.replace("-", " ") for way in scores}
     cells: dict[str, Any] = {"run": f"{recipe.label}, fold {recipe.fold}", "targets": targets}
     cells |= {f"Dice, {words[way]}": f"{score['dice']:.2f}" for way, score in scores.items()}
-    cells |= {"Dice, voxels at random": f"{score['chance']:.2f}" for score in scores.values()}
+    for score in scores.values():  # the same for both ways
+        cells["Dice, voxels at random"] = f"{score['chance']:.2f}"
     cells |= {f"peak, {words[way]}": "inside" if score["peak_inside"] else "outside" for way, score in scores.items()}
     where = environment()
     made = {key: where[key] for key in ("commit", "versions", "machine")}
