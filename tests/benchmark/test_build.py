@@ -65,6 +65,8 @@ def test_a_weight_in_the_recipe_replaces_the_published_one():
         ("sepclr", {"salient_dim": 0}, "salient_dim: 0 is not at least 1"),
         ("sepclr", {"stem_stride": 0}, "stem_stride: 0 is not at least 1"),
         ("sepclr", {"encoder": "conv"}, "encoder: 'conv' takes whole images"),
+        ("sepclr", {"workers": 2}, "workers: 2, but these samples are in memory"),
+        ("sepclr", {"blur": 1.0}, "blur: views of images have no such option"),
         ("convae", {"views": "random", "encoder": "resnet8"}, "method: 'convae' takes whole images"),
     ],
 )

@@ -31,7 +31,7 @@ HAVING = {
 """Options that only some methods have."""
 
 OF_IMAGES = ("crop", "crop_scale", "crop_ratio", "jitter", "jitter_probability", "jitter_whole_batch", "grey")
-OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout", "workers")
+OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout")
 
 
 def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
@@ -107,6 +107,8 @@ def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
     for option in OF_IMAGES if volumes else OF_VOLUMES:
         if getattr(recipe, option) != getattr(Recipe, option):
             raise InputError(f"{option}: views of {'volumes' if volumes else 'images'} have no such option")
+    if recipe.workers and not volumes:
+        raise InputError(f"workers: {recipe.workers}, but these samples are in memory; leave it at 0")
     whole = volumes or recipe.views == "none" or all(side == recipe.crop for side in sample_shape[1:])
     if not whole and (recipe.encoder == "conv" or recipe.method in VARIATIONAL):
         asks = f"encoder: {recipe.encoder!r}" if recipe.encoder == "conv" else f"method: {recipe.method!r}"
