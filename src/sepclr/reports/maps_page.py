@@ -66,7 +66,8 @@ def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
     peak = apply_affine(affine, np.unravel_index(np.abs(np.where(brain, values, 0)).argmax(), values.shape))
     highest = float(np.abs(values[brain]).max())
     colours = _without_middle()
-    options = {"threshold": max(threshold, 1e-12), "vmax": highest, "cmap": colours, "colorbar": False}
+    # A map of zeros has no scale of its own.
+    options = {"threshold": max(threshold, 1e-12), "vmax": max(highest, 1e-11), "cmap": colours, "colorbar": False}
     made = []
     for draw, more in (
         (plotting.plot_glass_brain, {"plot_abs": False}),
