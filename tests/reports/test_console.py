@@ -66,4 +66,6 @@ def test_each_protocol_shows_its_own_metric(capsys, monkeypatch):
 
 def test_errors_of_quantities_keep_their_units(capsys, monkeypatch):
     ages = [row("age", space, encoder, 7.253, "mae") for space in "cs" for encoder in ("trained", "untrained")]
-    assert "7.25 (7.23–7.27)" in printed(capsys, monkeypatch, run=ages)
+    text = printed(capsys, monkeypatch, run=ages)
+    assert "7.25 (7.23–7.27)" in text
+    assert "errors (MAE) in their units" in " ".join(text.split())

@@ -29,7 +29,9 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
         salient: names of the attributes that belong into s.
     """
     for protocol in dict.fromkeys(row["protocol"] for rows in runs.values() for row in rows):
-        table = Table(title=f"Linear probes, {protocol}: {METRIC[protocol].replace('_', ' ')} in %, with 95 % intervals")
+        errors = any(row["metric"] in LOWER_IS_BETTER for rows in runs.values() for row in rows)
+        metric = METRIC[protocol].replace("_", " ") + (" in %, errors (MAE) in their units" if errors else " in %")
+        table = Table(title=f"Linear probes, {protocol}: {metric}, with 95 % intervals")
         for heading in ("run", "attribute"):
             table.add_column(heading)
         for heading in ("from c", "from s", "chance", "untrained\nc, s"):
