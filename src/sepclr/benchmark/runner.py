@@ -257,7 +257,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
 
 def _listed(values: Mapping[str, Any]) -> str:
     """Write names and values in a line; what is not given is left out."""
-    words = {name: " and ".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
+    words = {name: "/".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
     return ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, ""))
 
 
