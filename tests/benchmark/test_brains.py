@@ -14,7 +14,7 @@ import torch
 
 from sepclr.benchmark.brains import cohorts, columns_of, test_rows, volumes
 from sepclr.benchmark.folder import RunFolder
-from sepclr.benchmark.maps import agreement, explain, mean_volume
+from sepclr.benchmark.maps import agreement, explain, mean_volume, readout
 from sepclr.benchmark.plan import TABLE_3, plan
 from sepclr.benchmark.runner import load_method
 from sepclr.benchmark.study import Study, study_from
@@ -268,6 +268,17 @@ def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: P
     for words in ("maps: not empty", "attribute: 'iq' is unknown; choose group, age", "no.nii"):
         assert words in errors
     assert main(["maps", str(run), "--attribute", "severity", "--out", str(tmp_path / "severity")]) == 0
+
+
+def test_what_is_explained_of_a_volume_is_its_own(run: Path, study: Study, tmp_path: Path):
+    people, x, _ = volumes(study, tmp_path)
+    method, _ = load_method(RunFolder(run))
+    before = [value.clone() for value in method.state_dict().values()]
+    answer = readout(method, x, people.is_target.astype(int))(1)
+    with torch.no_grad():
+        alone = torch.cat([answer(x[row : row + 1].float()) for row in range(8)])
+        torch.testing.assert_close(alone, answer(x[:8].float()), rtol=1e-3, atol=1e-3)
+    assert all(torch.equal(one, two) for one, two in zip(before, method.state_dict().values(), strict=True))
 
 
 def test_maps_of_a_known_function_are_where_it_looks():

@@ -136,7 +136,7 @@ def _views(recipe: Recipe, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
 
 
 def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
-    """Load the trained method of a run and the shape of the samples that it takes.
+    """Load the trained method of a run, in evaluation mode, and the shape of the samples that it takes.
 
     Raises:
         InputError: the folder holds no finished run.
@@ -147,7 +147,8 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
     with safe_open(folder.model, framework="pt") as file:
         shape = tuple(json.loads(file.metadata()["sample_shape"]))
     method = build(recipe, shape)
-    cast(nn.Module, method).load_state_dict(load_file(folder.model))
+    # What encodes a sample by itself must not look at the rest of its batch.
+    cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
     return method, shape
 
 
