@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +14,11 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from sepclr.benchmark.brains import cohorts, columns_of, test_rows, volumes
+from sepclr.benchmark.brains import cohorts, columns_of, known_by_content, test_rows, volumes
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.maps import agreement, explain, mean_volume, readout
-from sepclr.benchmark.plan import TABLE_3, plan
+from sepclr.benchmark.plan import TABLE_3, Job, plan
+from sepclr.benchmark.recipes import shared
 from sepclr.benchmark.runner import load_method
 from sepclr.benchmark.study import Study, study_from
 from sepclr.cli import main
@@ -151,6 +154,45 @@ def test_a_table_of_brains_is_that_of_the_paper_and_a_row_can_be_made_alone(stud
     assert "--fold " not in command
 
 
+def test_the_command_of_a_row_of_brains_makes_that_row(study: Study, monkeypatch: pytest.MonkeyPatch):
+    whole = known_by_content(replace(study, shape=(16, 24, 16), numeric=("age",), resample=True))
+    (job,) = plan("mri", folds=[1], study=whole, methods=["sepvae"])
+    made: list[Job] = []
+    monkeypatch.setattr("sepclr.benchmark.table.print_status", lambda jobs, places: made.extend(jobs))
+    assert main([*shlex.split(job.command)[1:], "--status"]) == 0
+    assert made == [job]
+
+
+def test_a_study_is_known_by_what_its_table_says_wherever_it_lies(study: Study, table: Path, tmp_path: Path):
+    moved = tmp_path / "moved"
+    shutil.copytree(table.parent, moved)
+    here, there = known_by_content(study), known_by_content(replace(study, table=str(moved / table.name)))
+    assert len({plan("mri", study=each, methods=["sepvae"])[0].key for each in (here, there)}) == 1
+    assert shared(plan("mri", study=there)[0].recipe)["study"]["table"] == table.name
+    cells = read_cells(moved / table.name)
+    cells["age"][3] = "99"
+    write_cells(moved / table.name, cells)
+    other = known_by_content(there)
+    assert plan("mri", study=other)[0].key != plan("mri", study=here)[0].key
+    with pytest.raises(InputError, match=r"participants.tsv: who is in it, or what it says of them, changed since training"):
+        volumes(there, tmp_path / "cache")
+
+
+def test_a_run_is_not_evaluated_on_an_edited_table(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    moved = tmp_path / "moved" / table.name
+    shutil.copytree(table.parent, moved.parent)
+    run, words = tmp_path / "run", ["--encoder", "resnet8", "--width", "8"]
+    assert main(["fit", "mri", *options(moved, tmp_path), *words, "--out", str(run)]) == 0
+    cells = read_cells(moved)
+    write_cells(moved, {name: values[1:] for name, values in cells.items()})  # the folds would be others
+    capsys.readouterr()
+    assert main(["evaluate", str(run)]) == 2
+    assert main(["maps", str(run)]) == 2
+    assert capsys.readouterr().err.count("changed since training") == 2
+    assert main(["fit", "mri", *options(moved, tmp_path), *words, "--out", str(run), "--resume"]) == 2
+    assert "another config: study.content" in capsys.readouterr().err
+
+
 def options(table: Path, tmp_path: Path) -> Sequence[str]:
     named = {
         "table": table,
@@ -244,6 +286,14 @@ def test_images_that_cannot_be_encoded_are_named(run: Path, tmp_path: Path, caps
     assert not list(tmp_path.glob("codes*"))
 
 
+def test_images_that_lie_elsewhere_are_not_encoded(run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    image = nibabel.load(table.parent / read_cells(table)["image"][0])
+    nibabel.save(nibabel.Nifti1Image(image.get_fdata()[:, :, 30:], image.affine), tmp_path / "cut.nii")  # without its bottom
+    new = write_cells(tmp_path / "new.tsv", {"participant_id": ["a"], "image": ["cut.nii"]})
+    assert main(["encode", str(run), "--input", str(new), "--output", str(tmp_path / "codes.npz")]) == 2
+    assert "1 images lie elsewhere in space than those of the run: a (" in capsys.readouterr().err
+
+
 def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert RunFolder(run).recipe().fold == 1
     before = RunFolder(run).rows.read_text()
@@ -267,14 +317,23 @@ def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: P
     errors = capsys.readouterr().err
     for words in ("maps: not empty", "attribute: 'iq' is unknown; choose group, age", "no.nii"):
         assert words in errors
+    flipped = tmp_path / "flipped.nii"
+    nibabel.save(nibabel.Nifti1Image(np.asarray(like.dataobj), like.affine @ np.diag([-1, 1, 1, 1])), flipped)
+    faint = tmp_path / "faint.nii"
+    nibabel.save(nibabel.Nifti1Image(0.4 * np.asarray(like.dataobj, np.float32), like.affine), faint)
+    for truth, named in ((flipped, "does not have shape and affine of"), (faint, "is above 0.5 nowhere")):
+        assert main(["maps", str(run), "--truth", str(truth), "--out", str(tmp_path / "other")]) == 2
+        assert named in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
     assert main(["maps", str(run), "--attribute", "severity", "--out", str(tmp_path / "severity")]) == 0
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_what_is_explained_of_a_volume_is_its_own(run: Path, study: Study, tmp_path: Path):
     people, x, _ = volumes(study, tmp_path)
     method, _ = load_method(RunFolder(run))
     before = [value.clone() for value in method.state_dict().values()]
-    answer = readout(method, x, people.is_target.astype(int))(1)
+    answer = readout(method, encode(method, x).s.numpy(), people.is_target.astype(int))(1)
     with torch.no_grad():
         alone = torch.cat([answer(x[row : row + 1].float()) for row in range(8)])
         torch.testing.assert_close(alone, answer(x[:8].float()), rtol=1e-3, atol=1e-3)

@@ -104,7 +104,7 @@ def test_other_grids_are_brought_onto_one_where_that_is_wanted(images: list[Path
 
 def test_a_folder_that_cannot_be_written_is_named(images: list[Path], tmp_path: Path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cache: .*file.* cannot be written .* --cache"):
+    with pytest.raises(InputError, match=r"cache: .*file.* cannot be written .*; choose another folder for volumes"):
         store(images, NAMES, Wanted(), tmp_path / "file" / "cache")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,15 @@ def columns_of(study: Study) -> Columns:
         raise InputError(f"numeric: {study.site} is the site, which is a class")
     attributes = kinds(names, study.numeric, (*study.categorical, *site))
     return Columns(study.images, study.group, study.background, study.target, attributes, study.subject, study.split)
+
+
+def known_by_content(study: Study) -> Study:
+    """Note what the table of a study says, so that a run on it is told from one on another, and from one on an edited table.
+
+    Raises:
+        InputError: a table that cannot be used.
+    """
+    return replace(study, content=read_participants(Path(study.table), columns_of(study)).digest())
 
 
 def cohorts(study: Study, fold: int, cache: Path | None = None) -> tuple[Cohort, Cohort]:
@@ -89,9 +99,11 @@ def volumes(study: Study, cache: Path | None = None) -> tuple[Participants, Stor
         The subjects, their volumes and the affines of these, all in the order of the table.
 
     Raises:
-        InputError: a table or images that cannot be used.
+        InputError: a table or images that cannot be used, or a table that says something else than it did.
     """
     people = read_participants(Path(study.table), columns_of(study))
+    if study.content not in (None, people.digest()):
+        raise InputError(f"{study.table}: who is in it, or what it says of them, changed since training; restore it, or train again")
     wanted = Wanted(study.spacing, study.shape, study.scaling, Path(study.mask) if study.mask else None, study.resample)
     x, affines = store(people.images, people.subjects.tolist(), wanted, cache)
     return people, x, affines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.runner import load_method
 from sepclr.data import Stored
 from sepclr.data.grid import Wanted
-from sepclr.data.participants import image_paths, read_cells, subjects_of, write_cells
+from sepclr.data.participants import image_paths, listed, read_cells, subjects_of, write_cells
 from sepclr.data.stored import store
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
@@ -27,7 +28,9 @@ SUFFIXES = (".npz", ".parquet", ".tsv")
 TABLES = (".tsv", ".csv")
 
 
-def encode_file(run: Path, source: Path, output: Path, *, images: str | None = None, cache: Path | None = None) -> Codes:
+def encode_file(
+    run: Path, source: Path, output: Path, *, images: str | None = None, subject: str | None = None, cache: Path | None = None
+) -> Codes:
     """Encode the samples of a file with the method of a run.
 
     Args:
@@ -38,6 +41,7 @@ def encode_file(run: Path, source: Path, output: Path, *, images: str | None = N
         output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``; what comes from a table
             has the subject before them, in ``.npz`` as ``subject``.
         images: column of paths in the table, or a pattern with {COLUMN} in it; as at training if None.
+        subject: column of the table that says whose image it is; as at training if None.
         cache: folder for volumes on their grid; where it was at training if None.
 
     Returns:
@@ -54,12 +58,13 @@ def encode_file(run: Path, source: Path, output: Path, *, images: str | None = N
     method, shape = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
     if source.suffix in TABLES:
-        whose["subject"], volumes = read_volumes(folder, source, images, cache)
+        whose["subject"], volumes = read_volumes(folder, source, images, subject, cache)
         codes = encode(method, volumes)
-    elif images or cache:
-        raise InputError(f"images, cache: {source} is not a table of images; leave them out, or give a .tsv or .csv")
+    elif images or subject or cache:
+        raise InputError(f"images, subject, cache: {source} is not a table of images; leave them out, or give a .tsv or .csv")
     else:
-        codes = encode(method, torch.from_numpy(read_samples(source, shape)))
+        study = folder.recipe().study
+        codes = encode(method, torch.from_numpy(read_samples(source, shape, scaled=study is None or study.scaling != "none")))
     _write(output, codes, whose)
     return codes
 
@@ -86,42 +91,58 @@ def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> Non
     part.replace(output)
 
 
-def read_volumes(folder: RunFolder, table: Path, images: str | None, cache: Path | None) -> tuple[NDArray[Any], Stored]:
+def read_volumes(
+    folder: RunFolder, table: Path, images: str | None, subject: str | None, cache: Path | None
+) -> tuple[NDArray[Any], Stored]:
     """Bring the images of a table onto the grid of a run.
 
     Args:
         folder: of the run.
         table: TSV or CSV with a row for each image; neither groups nor attributes are asked of it.
         images: column of paths, or a pattern; as at training if None.
+        subject: column that says whose image it is; as at training if None.
         cache: folder for volumes on their grid; where it was at training if None.
 
     Returns:
         Whose they are, shape (n,), and the volumes, shape (n, 1, *space).
 
     Raises:
-        InputError: a run of another data set, or a table or images that cannot be used.
+        InputError: a run of another data set, a table or images that cannot be used, or images that lie elsewhere in space than those of
+            the run, where these lay in one place.
     """
     recipe = folder.recipe()
     study = recipe.study
     if study is None:
         raise InputError(f"{table}: a table of images, but the run is on {recipe.data}; give samples as .npy, .npz or .parquet")
     with safe_open(folder.model, framework="pt") as file:
-        (_, *sides), spacing = (json.loads(file.metadata()[name]) for name in ("sample_shape", "spacing"))
+        noted = file.metadata()
+    if "grid" not in noted:
+        raise InputError(f"{folder.path}: an older version made it, which did not note where volumes lie; train again")
+    (_, *sides), (spacing, affine) = (json.loads(noted[name]) for name in ("sample_shape", "grid"))
     cells = read_cells(table)
-    whose = subjects_of(table, cells, study.subject)
+    whose = subjects_of(table, cells, subject or study.subject)
     paths = image_paths(table, cells, images or study.images, whose)
-    # The grid is that of the run, whatever those of the files: there is nothing that --resample could ask about.
+    # Voxels of any size are brought to those of the run, which --resample would have to allow.
     wanted = Wanted(tuple(spacing), tuple(sides), study.scaling, Path(study.mask) if study.mask else None, resample=True)
-    x, _ = store(paths, whose.tolist(), wanted, cache or folder.root())
+    x, affines = store(paths, whose.tolist(), wanted, cache or folder.root())
+    if not study.resample:
+        corners = np.array(list(itertools.product(*((0, side) for side in sides), (1,))))
+        far = [np.abs(corners @ (each - affine).T).max() for each in affines]
+        if elsewhere := [f"{name} ({away:.0f} mm)" for name, away in zip(whose, far, strict=True) if away > max(spacing)]:
+            raise InputError(
+                f"{table}: {len(elsewhere)} images lie elsewhere in space than those of the run: {listed(elsewhere)}; "
+                "bring them into the same space and field of view"
+            )
     return whose, x
 
 
-def read_samples(path: Path, shape: Sequence[int]) -> NDArray[Any]:
+def read_samples(path: Path, shape: Sequence[int], *, scaled: bool = True) -> NDArray[Any]:
     """Read samples of a known shape.
 
     Args:
         path: ``.npy``, ``.npz`` or ``.parquet``.
         shape: of one sample.
+        scaled: whether images in floating point are to be 0..1.
 
     Returns:
         uint8 or float32, shape (n, *shape).
@@ -149,7 +170,7 @@ def read_samples(path: Path, shape: Sequence[int]) -> NDArray[Any]:
         raise InputError(f"{path}: samples are of type {x.dtype}; give uint8 0..255 or floating point 0..1")
     if not np.isfinite(x).all():
         raise InputError(f"{path}: sample {np.argwhere(~np.isfinite(x))[0][0]} holds NaN or infinite values; remove it or fill it in")
-    if len(shape) > 1 and (x.min() < 0 or x.max() > 1):
+    if scaled and len(shape) > 1 and (x.min() < 0 or x.max() > 1):
         raise InputError(
             f"{path}: pixels of type {x.dtype} reach from {x.min():g} to {x.max():g}; give uint8 0..255 or floating point 0..1"
         )

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from sepclr.benchmark.recipes import WHERE, Recipe
+from sepclr.benchmark.recipes import WHERE, Recipe, shared
 from sepclr.benchmark.study import study_from
 from sepclr.types import InputError, Row
 
@@ -157,10 +157,19 @@ def make_folder(path: Path, remedy: str) -> None:
 
 
 def _same_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    there, here = asdict(folder.recipe()), asdict(recipe)
-    differing = [f"{key} ({there[key]!r} there, {here[key]!r} here)" for key in here if here[key] != there[key] and key not in WHERE]
+    there, here = _flat(folder.recipe()), _flat(recipe)
+    differing = [
+        f"{key} ({there.get(key)!r} there, {here[key]!r} here)" for key in here if here[key] != there.get(key) and key not in WHERE
+    ]
     if differing:
         raise InputError(f"{folder.path}: the run was made with another config: {', '.join(differing)}; give the same or another --out")
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    """List the fields of a recipe, those of its study among them."""
+    values = shared(recipe)
+    study = values.pop("study") or {}
+    return values | {f"study.{name}": value for name, value in study.items()}
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,12 +19,14 @@ from torch import Tensor
 
 from sepclr.benchmark.brains import test_rows, volumes
 from sepclr.benchmark.folder import RunFolder, environment, make_folder
-from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.recipes import Recipe, shared
 from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import load_method
+from sepclr.benchmark.study import Study
 from sepclr.data import Stored
+from sepclr.data.participants import Participants, as_file_name
 from sepclr.data.volumes import inside_brain, read_volume
-from sepclr.probes import GROUP, is_quantity, known, reader
+from sepclr.probes import GROUP, Probed, harmonised, is_quantity, known, reader
 from sepclr.reports.maps_page import MapsPage, write_maps_page
 from sepclr.training import encode
 from sepclr.types import InputError, Method
@@ -45,7 +47,8 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     What is explained is a linear probe on s: of the group its logit, of a quantity its prediction, of several classes the logit of the
     subject's own. Both ways compare a volume with the mean of the training background: occlusion puts a box of it into the volume and
     notes how much the probe's answer falls; integrated gradients share the difference between both answers out among the voxels
-    (Sundararajan et al. 2017, arXiv 1703.01365). Both by captum.
+    (Sundararajan et al. 2017, arXiv 1703.01365). Both by captum. Where the study evens sites out, the probe is fitted on
+    codes without them.
 
     Args:
         run: folder of a run on ``mri``.
@@ -78,10 +81,13 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty; choose another --out")
     region = None if truth is None else _region(truth, people.images[0])
-    answer = readout(method, x.where(~tested), values[~tested])
+    answer = readout(method, _salient(method, people, x, ~tested, study), values[~tested])
     healthy = mean_volume(x.where(~tested & ~people.is_target))
     brain = inside_brain(healthy[0].numpy())
     make_folder(out, "choose another --out")
+    part = out.with_name(out.name + ".part")  # what was cut stays there until the next try
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
     shown = np.flatnonzero(tested & people.is_target & known(values)).tolist()
     sums: dict[str, NDArray[Any]] = {}
     for row in shown:
@@ -89,15 +95,25 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
         onto = _space(people.images[row])
         for way, found in explain(answer(values[row]), volume, healthy[None]).items():
             sums[way] = sums.get(way, 0.0) + found / len(shown)
-            _write(out / way / f"{row:04d}_{people.subjects[row]}.nii.gz", found, affines[row], onto)
+            _write(part / way / f"{row:04d}_{as_file_name(people.subjects[row])}.nii.gz", found, affines[row], onto)
     first = _space(people.images[0])
-    groups = {way: _write(out / f"{way}.nii.gz", total * brain, affines[0], first) for way, total in sums.items()}
-    anatomy = _write(out / "background.nii.gz", healthy[0].numpy(), affines[0], first)
+    groups = {way: _write(part / f"{way}.nii.gz", total * brain, affines[0], first) for way, total in sums.items()}
+    anatomy = _write(part / "background.nii.gz", healthy[0].numpy(), affines[0], first)
     scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
-    write_results(out / "results.jsonl", [_line(recipe, attribute, len(shown), scores, perf_counter() - began)])
-    page = out / "maps.html"
-    write_maps_page(page, MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
-    return page
+    write_results(part / "results.jsonl", [_line(recipe, attribute, len(shown), scores, perf_counter() - began)])
+    write_maps_page(part / "maps.html", MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
+    part.replace(out)
+    return out / "maps.html"
+
+
+def _salient(method: Method, people: Participants, x: Stored, chosen: NDArray[np.bool_], study: Study) -> Float[np.ndarray, "n d_s"]:
+    """Encode subjects into s, sites evened out as in the study's probes."""
+    codes = encode(method, x.where(chosen)).s.numpy()
+    if study.site is None or study.harmonise == "none":
+        return codes
+    known_of = {name: values[chosen] for name, values in people.attributes.items()}
+    train = Probed({"s": codes}, people.is_target[chosen], known_of, everyone=True)
+    return harmonised(train, train, study.site, study.harmonise)[0].spaces["s"]
 
 
 def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Mapping[str, float]], seconds: float) -> Mapping[str, Any]:
@@ -110,7 +126,7 @@ def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Map
     cells |= {f"peak, {words[way]}": "inside" if score["peak_inside"] else "outside" for way, score in scores.items()}
     where = environment()
     made = {key: where[key] for key in ("commit", "versions", "machine")}
-    found = {"recipe": asdict(recipe), "seed": recipe.seed, "attribute": attribute, "targets": targets, "top": TOP, "scores": scores}
+    found = {"recipe": shared(recipe), "seed": recipe.seed, "attribute": attribute, "targets": targets, "top": TOP, "scores": scores}
     return found | {"cells": cells, "seconds": seconds} | made
 
 
@@ -122,12 +138,12 @@ def _libraries() -> None:
         raise InputError(f"maps: need {error.name}; pip install 'sepclr[brains]'") from None
 
 
-def readout(method: Method, x: Stored, values: NDArray[Any]) -> Callable[[Any], Callable[[Tensor], Tensor]]:
+def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[Any]) -> Callable[[Any], Callable[[Tensor], Tensor]]:
     """Fit a linear probe on the salient codes of training samples.
 
     Args:
         method: the trained method.
-        x: training samples, n of them.
+        codes: salient codes of training samples, shape (n, d_s).
         values: what is read, shape (n,).
 
     Returns:
@@ -137,7 +153,7 @@ def readout(method: Method, x: Stored, values: NDArray[Any]) -> Callable[[Any], 
         InputError: a salient code that is the same for all.
     """
     told = known(values)
-    codes = encode(method, x.where(told)).s.numpy()
+    codes = codes[told]
     if not np.ptp(codes, 0).any():
         raise InputError(f"maps: the salient code of {type(method).__name__} is the same for everybody; there is nothing to explain")
     scaler = StandardScaler().fit(codes)
@@ -203,13 +219,14 @@ def _write(path: Path, found: NDArray[Any], affine: NDArray[Any], onto: tuple[tu
 
 
 def _region(truth: Path, like: Path) -> NDArray[np.bool_]:
-    voxels, _ = read_volume(truth)
-    shape, _ = _space(like)
-    if voxels.shape != shape:
-        raise InputError(f"truth: {truth} has {voxels.shape} voxels, the images have {shape}; give it on their grid")
-    if not voxels.any():
-        raise InputError(f"truth: {truth} is 0 everywhere")
-    return np.asarray(voxels > 0.5)
+    voxels, affine = read_volume(truth)
+    shape, images = _space(like)
+    if voxels.shape != shape or not np.allclose(affine, images, atol=1e-3):
+        raise InputError(f"truth: {truth} does not have shape and affine of {like}; bring it onto the grid of the images")
+    region = np.asarray(voxels > 0.5)
+    if not region.any():
+        raise InputError(f"truth: {truth} is above 0.5 nowhere; give 1 where the pattern lies")
+    return region
 
 
 def agreement(image: Any, anatomy: Any, region: NDArray[np.bool_]) -> Mapping[str, float]:

@@ -10,7 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
-from sepclr.benchmark.recipes import NEED_ROOT, PROFILES, WHERE, DataName, Independence, MethodName, Profile, Recipe, adapted, changed
+from sepclr.benchmark.recipes import (
+    NEED_ROOT,
+    PROFILES,
+    WHERE,
+    DataName,
+    Independence,
+    MethodName,
+    Profile,
+    Recipe,
+    adapted,
+    changed,
+    shared,
+)
 from sepclr.benchmark.study import Study
 from sepclr.types import InputError
 
@@ -40,7 +52,7 @@ class Job:
     def key(self) -> str:
         """Address by content: equal for equal recipes, whatever the machine and whatever fields later versions add."""
         standing = asdict(Recipe(self.recipe.data))
-        deciding = {name: value for name, value in asdict(self.recipe).items() if name not in WHERE and value != standing[name]}
+        deciding = {name: value for name, value in shared(self.recipe).items() if name not in WHERE and value != standing[name]}
         return hashlib.sha256(json.dumps({"data": self.recipe.data} | deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -69,9 +81,9 @@ def _words(given: Any, usual: Any) -> list[str]:
     words = []
     for field in fields(given):
         value = getattr(given, field.name)
-        if value != getattr(usual, field.name):
-            several = isinstance(value, tuple) and all(isinstance(part, str) for part in value)
-            text = ",".join(value) if several else value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+        if field.name != "content" and value != getattr(usual, field.name):
+            several = isinstance(value, tuple) and isinstance(given, Study)
+            text = ",".join(map(str, value)) if several else value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
             words.append(f"--{field.name}" if value is True else f"--{field.name} {shlex.quote(text)}")
     return words
 

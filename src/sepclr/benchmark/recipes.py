@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from sepclr.benchmark.study import Study
@@ -277,6 +278,15 @@ def adapted(recipe: Recipe, method: MethodName) -> Recipe:
     sizes: dict[str, Any] = {"common_dim": 64, "salient_dim": 64} if recipe.data != "mri" else {}
     plain: dict[str, Any] = {"encoder": "conv", "width": 32, "learning_rate": 1e-3, "schedule": "constant", "views": "none"}
     return replace(recipe, **plain, **sizes)
+
+
+def shared(recipe: Recipe) -> dict[str, Any]:
+    """List the fields of a recipe as others may see them: of a study whose content is known the table's name, not its folder."""
+    values = asdict(recipe)
+    if recipe.study and recipe.study.content:
+        names = {field: Path(path).name for field in ("table", "mask") if (path := values["study"][field])}
+        values["study"] = values["study"] | names
+    return values
 
 
 def changed(recipe: Recipe, options: dict[str, Any]) -> Recipe:

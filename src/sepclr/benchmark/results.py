@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sepclr.benchmark.folder import RunFolder, read_json, write_whole
-from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.recipes import Recipe, shared
 from sepclr.benchmark.sources import Source
 from sepclr.probes import GROUP, ProbeProtocol, delta_tot
 from sepclr.types import Row
@@ -56,7 +56,7 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
         more = {}
     made = read_json(run.folder.environment)
     return {
-        "recipe": asdict(run.recipe),
+        "recipe": shared(run.recipe),
         "protocol": protocol,
         "method": run.recipe.method,
         "independence": run.recipe.independence if run.recipe.method == "sepclr" else "",

@@ -78,9 +78,9 @@ def run(
     return evaluate(folder, source)
 
 
-def _of_samples(x: Tensor | Stored) -> dict[str, list[int] | list[float]]:
-    """Say what samples the encoders take: of which shape, and of volumes the sides of a voxel in millimetres."""
-    return {"sample_shape": list(x.shape[1:])} | ({"spacing": list(x.spacing)} if isinstance(x, Stored) else {})
+def _of_samples(x: Tensor | Stored) -> dict[str, Any]:
+    """Say what samples the encoders take: of which shape, and on which grid volumes lie."""
+    return {"sample_shape": list(x.shape[1:])} | ({"grid": x.grid()} if isinstance(x, Stored) else {})
 
 
 def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor]]:

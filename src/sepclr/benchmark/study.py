@@ -33,6 +33,7 @@ class Study:
         scaling: ``percentiles``, which maps each volume to 0..1, or ``none``.
         mask: volume that is 0 outside the brain.
         resample: whether shapes and affines of the files may differ.
+        content: hash of what the table says; a run is evaluated on the same alone. None is not compared.
     """
 
     table: str
@@ -54,6 +55,7 @@ class Study:
     scaling: Literal["percentiles", "none"] = "percentiles"
     mask: str | None = None
     resample: bool = False
+    content: str | None = None
 
 
 def study_from(values: Mapping[str, Any]) -> Study:

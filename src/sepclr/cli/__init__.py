@@ -109,7 +109,8 @@ def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     from sepclr.benchmark.files import encode_file
 
-    codes = encode_file(Path(options.run), Path(options.input), Path(options.output), images=options.images, cache=_cache(options))
+    of_table = {"images": options.images, "subject": options.subject, "cache": _cache(options)}
+    codes = encode_file(Path(options.run), Path(options.input), Path(options.output), **of_table)
     print(f"{options.output}: {len(codes.c)} samples, c of {codes.c.shape[1]} and s of {codes.s.shape[1]} numbers each")
 
 
@@ -187,10 +188,12 @@ def phantom(options: Namespace) -> None:
 
 def _study(options: Namespace) -> Study:
     """Collect what the options say of a study; its paths are made absolute, for runs may be made elsewhere."""
+    from sepclr.benchmark.brains import known_by_content
+
     values = dict(vars(options))
     for name in ("table", "mask"):
         values[name] = str(Path(values[name]).absolute()) if values[name] else None
-    return study_from(values)
+    return known_by_content(study_from(values))
 
 
 def _cache(options: Namespace) -> Path | None:

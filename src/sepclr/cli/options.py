@@ -114,6 +114,7 @@ def encode_parser(about: str | None) -> ArgumentParser:
     )
     parser.add_argument("--output", type=str, default="codes.npz", help="codes: .npz (arrays c and s), .parquet or .tsv")
     parser.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
+    parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: as at training)")
     parser.add_argument("--cache", type=str, default=None, help="folder of volumes on their grid (default: that of the run)")
     return parser
 
@@ -122,7 +123,9 @@ def evaluate_parser(about: str | None) -> ArgumentParser:
     """Make the options of ``sepclr evaluate``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
-    parser.add_argument("--root", type=str, default=None, help="folder of the data, where it moved since training")
+    parser.add_argument(
+        "--root", type=str, default=None, help="folder of the data, of mri of volumes on their grid, where it moved since training"
+    )
     return parser
 
 
@@ -156,6 +159,8 @@ def add_study(parser: ArgumentParser) -> None:
     parser.add_argument("--cache", type=str, default=None, help="folder for volumes on their grid (default: the user's cache)")
     hints, about = get_type_hints(Study), _about(Study)
     for field in fields(Study):
+        if field.name == "content":
+            continue
         needed = field.default is MISSING
         how: dict[str, Any] = {"type": hints[field.name]}
         if hints[field.name] is bool:

@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from sepclr.data.participants import image_paths, read_cells, subjects_of, write_cells
+from sepclr.data.participants import as_file_name, image_paths, read_cells, subjects_of, write_cells
 from sepclr.data.volumes import inside_brain, look_into, problems, read_volume
 from sepclr.types import InputError
 
@@ -156,7 +156,7 @@ def implant_table(
     severity = dict(zip(patients, draw.uniform(MILDEST, 1, len(patients)), strict=True))
     shift = dict(zip(patients, draw.normal(0, WANDER, (len(patients), 3)).tolist(), strict=True))
     (out / "images").mkdir(parents=True)
-    names = [f"images/{row:04d}_{_safe(name)}.nii.gz" for row, name in enumerate(who)]
+    names = [f"images/{row:04d}_{as_file_name(name)}.nii.gz" for row, name in enumerate(who)]
 
     def one(row: int) -> Float[np.ndarray, "x y z"] | None:
         voxels, affine = read_volume(paths[row])
@@ -184,7 +184,3 @@ def implant_table(
         "image": names,
     }
     return write_cells(out / "participants.tsv", {**cells, **added})
-
-
-def _safe(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)

@@ -6,6 +6,8 @@ A table is TSV or CSV with a heading, a row for each image; BIDS' ``participants
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -85,6 +87,12 @@ class Participants:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def digest(self) -> str:
+        """Hash all of it but the folders in which the images lie."""
+        columns = [self.subjects, self.is_target, *self.attributes.values(), *([] if self.split is None else [self.split])]
+        facts = [[path.name for path in self.images], [*self.attributes], [values.astype(str).tolist() for values in columns]]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def read_participants(table: Path, columns: Columns) -> Participants:
@@ -249,6 +257,11 @@ def _split(table: Path, cells: Mapping[str, NDArray[Any]], column: str | None, s
     if both:
         raise InputError(f"split: {len(both)} subjects are on both sides: {listed(both)}; all images of a subject belong to one")
     return sides
+
+
+def as_file_name(subject: str) -> str:
+    """Write a subject's name with letters that names of files may have."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in subject)
 
 
 def listed(names: Sequence[str]) -> str:

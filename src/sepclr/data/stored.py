@@ -46,11 +46,10 @@ class Stored:
         """Number of axes, that of the samples among them."""
         return len(self.shape)
 
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Sides of a voxel, in millimetres."""
-        x, y, z = json.loads(_beside(self.path).read_text())["grid"]["spacing"]
-        return x, y, z
+    def grid(self) -> tuple[list[float], list[list[float]]]:
+        """Tell the three sides of a voxel in millimetres, and the affine from voxels to millimetres of the first volume, 4 rows of 4."""
+        made = json.loads(_beside(self.path).read_text())
+        return made["grid"]["spacing"], made["affines"][0]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -97,7 +96,7 @@ def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder
                 beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=str))
                 path.with_suffix(".part").replace(path)
     except OSError as error:
-        raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another with --cache") from None
+        raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another folder for volumes") from None
     return Stored(path), np.array(json.loads(beside.read_text())["affines"])
 
 
