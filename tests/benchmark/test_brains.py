@@ -16,7 +16,7 @@ import torch
 
 from sepclr.benchmark.brains import cohorts, columns_of, known_by_content, test_rows, volumes
 from sepclr.benchmark.folder import RunFolder
-from sepclr.benchmark.maps import agreement, explain, mean_volume, readout
+from sepclr.benchmark.maps import agreement, explain, mean_volume, readout, salient_codes
 from sepclr.benchmark.plan import TABLE_3, Job, plan
 from sepclr.benchmark.recipes import shared
 from sepclr.benchmark.runner import load_method
@@ -338,6 +338,17 @@ def test_what_is_explained_of_a_volume_is_its_own(run: Path, study: Study, tmp_p
         alone = torch.cat([answer(x[row : row + 1].float()) for row in range(8)])
         torch.testing.assert_close(alone, answer(x[:8].float()), rtol=1e-3, atol=1e-3)
     assert all(torch.equal(one, two) for one, two in zip(before, method.state_dict().values(), strict=True))
+
+
+def test_maps_explain_codes_from_which_sites_are_taken_as_they_are_for_the_probes(run: Path, study: Study, tmp_path: Path):
+    people, x, _ = volumes(study, tmp_path)
+    method, _ = load_method(RunFolder(run))
+    chosen = np.arange(32) % 4 > 0
+    raw, evened = (salient_codes(method, people, x, chosen, replace(study, harmonise=how)) for how in ("none", "residualise"))
+    np.testing.assert_allclose(raw, encode(method, x).s.numpy()[chosen], rtol=1e-4, atol=1e-5)
+    sites = people.attributes["site"][chosen]
+    for site in np.unique(sites):
+        np.testing.assert_allclose(evened[sites == site].mean(0), raw.mean(0), atol=1e-4)
 
 
 def test_maps_of_a_known_function_are_where_it_looks():

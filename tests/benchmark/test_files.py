@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sepclr.benchmark import runner
-from sepclr.benchmark.files import encode_file
+from sepclr.benchmark.files import encode_file, read_samples
 from sepclr.benchmark.recipes import Recipe
 from sepclr.training import encode
 from sepclr.types import InputError
@@ -81,6 +81,13 @@ def test_samples_that_cannot_be_encoded_are_named_and_nothing_is_written(run: Pa
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.glob("codes*"))
+
+
+def test_values_on_a_scale_of_their_own_are_taken_where_the_run_does_not_scale(tmp_path: Path):
+    np.save(tmp_path / "x.npy", np.full((2, 1, 4, 4, 4), -3.0))
+    assert (read_samples(tmp_path / "x.npy", (1, 4, 4, 4), scaled=False) == -3).all()
+    with pytest.raises(InputError, match="pixels of type float64 reach from -3 to -3"):
+        read_samples(tmp_path / "x.npy", (1, 4, 4, 4))
 
 
 def test_a_table_of_images_is_none_of_a_run_on_arrays(run: Path, tmp_path: Path):

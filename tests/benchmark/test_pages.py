@@ -36,7 +36,7 @@ def test_a_comparison_is_of_all_protocols_or_of_the_one_that_is_named(tmp_path: 
     assert picture(tmp_path / "a.jsonl").count("<svg") == 1
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md", "docs/table1.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md", "docs/mri.md", "docs/table1.md"])
 def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
     page = (ROOT / name).read_text()
     assert "<!-- results: " in page or "<!-- methods -->" in page or "<!-- comparison: " in page

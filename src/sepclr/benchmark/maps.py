@@ -81,7 +81,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty; choose another --out")
     region = None if truth is None else _region(truth, people.images[0])
-    answer = readout(method, _salient(method, people, x, ~tested, study), values[~tested])
+    answer = readout(method, salient_codes(method, people, x, ~tested, study), values[~tested])
     healthy = mean_volume(x.where(~tested & ~people.is_target))
     brain = inside_brain(healthy[0].numpy())
     make_folder(out, "choose another --out")
@@ -106,7 +106,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     return out / "maps.html"
 
 
-def _salient(method: Method, people: Participants, x: Stored, chosen: NDArray[np.bool_], study: Study) -> Float[np.ndarray, "n d_s"]:
+def salient_codes(method: Method, people: Participants, x: Stored, chosen: NDArray[np.bool_], study: Study) -> Float[np.ndarray, "n d_s"]:
     """Encode subjects into s, sites evened out as in the study's probes."""
     codes = encode(method, x.where(chosen)).s.numpy()
     if study.site is None or study.harmonise == "none":
@@ -253,4 +253,4 @@ def agreement(image: Any, anatomy: Any, region: NDArray[np.bool_]) -> Mapping[st
     return {"dice": float(dice), "peak_inside": float(region.flat[strength.argmax()]), "chance": float(chance)}
 
 
-__all__ = ["agreement", "explain", "make_maps", "mean_volume", "readout"]
+__all__ = ["agreement", "explain", "make_maps", "mean_volume", "readout", "salient_codes"]
