@@ -9,7 +9,6 @@ background, whose salient codes are 0; the fused kernel saves the arithmetic tha
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +18,8 @@ from torch import Tensor
 from torch.nn.functional import normalize, pdist
 from torch.profiler import ProfilerActivity, profile
 
-from sepclr.benchmark.folder import environment
+from sepclr.benchmark.folder import made_with
+from sepclr.benchmark.results import write_results
 from sepclr.losses import hide_background, kernel_entropies
 
 SIZES = (128, 256, 512, 1024, 2048, 4096, 8192)
@@ -123,14 +123,14 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    where = environment()
+    made = made_with()
     rows = []
     for n in (*SIZES, LARGEST):
         for kind in SPREADS:
             cells = measured(n, kind, repeats=30 if n <= 1024 else 5 if n <= 4096 else 1)
             print("  ".join(f"{name} {value}" for name, value in cells.items() if value), flush=True)
-            rows.append({"cells": cells} | {name: where[name] for name in ("commit", "versions", "machine")} | {"threads": options.threads})
-    options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            rows.append({"cells": cells} | made | {"threads": options.threads})
+    write_results(options.output, rows)
 
 
 if __name__ == "__main__":

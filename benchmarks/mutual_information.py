@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sepclr.benchmark.folder import environment
+from sepclr.benchmark.folder import made_with
 from sepclr.losses import INDEPENDENCE, HasCriticLoss, independence
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95)
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results/mutual-information.jsonl"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    where = environment()
+    made = made_with()
     truth = {f"ρ = {rho:g}": shown(-DIMENSIONS / 2 * math.log(1 - rho**2), 2) for rho in CORRELATIONS}
     tables = [{"": "true I(c; s)"} | truth]
     for name in INDEPENDENCE[1:]:
@@ -71,7 +71,7 @@ def main() -> None:
             cells[f"ρ = {rho:g}"] = f"{shown(np.mean(found), digits)} ± {shown(np.std(found, ddof=1), digits)}"
         print(cells, flush=True)
         tables.append(cells)
-    rows = [{"cells": cells} | {name: where[name] for name in ("commit", "versions", "machine")} for cells in tables]
+    rows = [{"cells": cells} | made for cells in tables]
     options.output.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 

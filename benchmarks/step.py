@@ -27,8 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from losses import peak_bytes
 from sepclr.benchmark.build import build
-from sepclr.benchmark.folder import environment
+from sepclr.benchmark.folder import made_with
 from sepclr.benchmark.recipes import PAPER
+from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import prepare, settings_of
 from sepclr.benchmark.sources import Source
 from sepclr.data import Cohort
@@ -158,7 +159,7 @@ def main() -> None:
     chosen = resolve_precision("auto", device)
     work = products(size)
     ratios = sorted(slow / fast for slow, fast in zip(times["released"], times["ours"], strict=True))
-    where = environment()
+    made = made_with()
     rows = []
     for name, precision in (("released", "32-true"), ("ours", chosen)):
         seconds = min(times[name])
@@ -174,8 +175,8 @@ def main() -> None:
             "times faster": f"{ratios[len(ratios) // 2]:.1f}" if name == "ours" else "",
         }
         print("  ".join(f"{head} {value}" for head, value in cells.items() if value), flush=True)
-        rows.append({"cells": cells} | {key: where[key] for key in ("commit", "versions", "machine")})
-    options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        rows.append({"cells": cells} | made)
+    write_results(options.output, rows)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from time import perf_counter
 import torch
 
 from sepclr import nets
-from sepclr.benchmark.folder import environment
+from sepclr.benchmark.folder import made_with
 from sepclr.benchmark.recipes import MRI, MRI_CPU
+from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import prepare, settings_of
 from sepclr.benchmark.sources import load
 from sepclr.benchmark.study import Study
@@ -81,10 +82,9 @@ def measured(*words: object) -> dict[str, float]:
 
 
 def write(path: Path, rows: list[dict[str, object]]) -> None:
-    """Write rows with where they were made."""
-    where = environment()
-    made = {key: where[key] for key in ("commit", "versions", "machine")}
-    path.write_text("".join(json.dumps({"cells": cells} | made) + "\n" for cells in rows))
+    """Write rows with what they were made by."""
+    made = made_with()
+    write_results(path, [{"cells": cells} | made for cells in rows])
 
 
 def encoders(output: Path, batch: int, repeats: int) -> None:

@@ -22,7 +22,7 @@ from sepclr.benchmark.recipes import shared
 from sepclr.benchmark.runner import load_method
 from sepclr.benchmark.study import Study, study_from
 from sepclr.cli import main
-from sepclr.data import Stored
+from sepclr.data import Cohort, Stored
 from sepclr.data.participants import read_cells, write_cells
 from sepclr.data.phantom import write_phantoms
 from sepclr.training import encode
@@ -344,7 +344,8 @@ def test_maps_explain_codes_from_which_sites_are_taken_as_they_are_for_the_probe
     people, x, _ = volumes(study, tmp_path)
     method, _ = load_method(RunFolder(run))
     chosen = np.arange(32) % 4 > 0
-    raw, evened = (salient_codes(method, people, x, chosen, replace(study, harmonise=how)) for how in ("none", "residualise"))
+    train = Cohort(x, torch.from_numpy(people.is_target), people.attributes).where(chosen)
+    raw, evened = (salient_codes(method, train, replace(study, harmonise=how)) for how in ("none", "residualise"))
     np.testing.assert_allclose(raw, encode(method, x).s.numpy()[chosen], rtol=1e-4, atol=1e-5)
     sites = people.attributes["site"][chosen]
     for site in np.unique(sites):

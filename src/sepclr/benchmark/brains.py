@@ -46,6 +46,15 @@ def columns_of(study: Study) -> Columns:
     return Columns(study.images, study.group, study.background, study.target, attributes, study.subject, study.split)
 
 
+def wanted_of(study: Study) -> Wanted:
+    """Say which grid a study wants.
+
+    Raises:
+        InputError: a grid that cannot be.
+    """
+    return Wanted(study.spacing, study.shape, study.scaling, Path(study.mask) if study.mask else None, study.resample)
+
+
 def known_by_content(study: Study) -> Study:
     """Note what the table of a study says, so that a run on it is told from one on another, and from one on an edited table.
 
@@ -104,8 +113,7 @@ def volumes(study: Study, cache: Path | None = None) -> tuple[Participants, Stor
     people = read_participants(Path(study.table), columns_of(study))
     if study.content not in (None, people.digest()):
         raise InputError(f"{study.table}: who is in it, or what it says of them, changed since training; restore it, or train again")
-    wanted = Wanted(study.spacing, study.shape, study.scaling, Path(study.mask) if study.mask else None, study.resample)
-    x, affines = store(people.images, people.subjects.tolist(), wanted, cache)
+    x, affines = store(people.images, people.subjects.tolist(), wanted_of(study), cache)
     return people, x, affines
 
 

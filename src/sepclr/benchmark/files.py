@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 
+from sepclr.benchmark.brains import wanted_of
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.runner import load_method
 from sepclr.data import Stored
-from sepclr.data.grid import Wanted
 from sepclr.data.participants import image_paths, listed, read_cells, subjects_of, write_cells
 from sepclr.data.stored import store
 from sepclr.training import encode
@@ -114,16 +113,15 @@ def read_volumes(
     study = recipe.study
     if study is None:
         raise InputError(f"{table}: a table of images, but the run is on {recipe.data}; give samples as .npy, .npz or .parquet")
-    with safe_open(folder.model, framework="pt") as file:
-        noted = file.metadata()
+    noted = folder.samples()
     if "grid" not in noted:
         raise InputError(f"{folder.path}: an older version made it, which did not note where volumes lie; train again")
-    (_, *sides), (spacing, affine) = (json.loads(noted[name]) for name in ("sample_shape", "grid"))
+    (_, *sides), (spacing, affine) = noted["sample_shape"], noted["grid"]
     cells = read_cells(table)
     whose = subjects_of(table, cells, subject or study.subject)
     paths = image_paths(table, cells, images or study.images, whose)
     # Voxels of any size are brought to those of the run, which --resample would have to allow.
-    wanted = Wanted(tuple(spacing), tuple(sides), study.scaling, Path(study.mask) if study.mask else None, resample=True)
+    wanted = replace(wanted_of(study), spacing=tuple(spacing), shape=tuple(sides), resample=True)
     x, affines = store(paths, whose.tolist(), wanted, cache or folder.root())
     if not study.resample:
         corners = np.array(list(itertools.product(*((0, side) for side in sides), (1,))))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors import safe_open
 
 from sepclr.benchmark.recipes import WHERE, Recipe, shared
 from sepclr.benchmark.study import study_from
@@ -90,6 +91,17 @@ class RunFolder:
     def write_rows(self, rows: Sequence[Row]) -> None:
         """Write the rows in place of those that were there."""
         write_whole(self.rows, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def samples(self) -> dict[str, Any]:
+        """Read what samples the encoders take, noted beside their weights: ``sample_shape``, of volumes also ``grid``.
+
+        Raises:
+            InputError: training has not finished.
+        """
+        if not self.model.is_file():
+            raise InputError(f"{self.path}: training has not finished (model.safetensors is missing); go on with --resume")
+        with safe_open(self.model, framework="pt") as file:
+            return {name: json.loads(value) for name, value in file.metadata().items()}
 
     def recipe(self) -> Recipe:
         """Read the recipe back.
@@ -181,11 +193,15 @@ def write_whole(path: Path, text: str) -> None:
 
 def environment(command: str | None = None) -> dict[str, Any]:
     """Describe where a run is made: command (the words of this process if not given), versions, commit of the code, machine."""
+    return {"command": command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])} | made_with()
+
+
+def made_with() -> dict[str, Any]:
+    """Say of a line of ``results/`` by what it was made: commit of the code, versions, machine."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "command": command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": commit(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu},

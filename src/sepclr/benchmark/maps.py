@@ -18,17 +18,16 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from sepclr.benchmark.brains import test_rows, volumes
-from sepclr.benchmark.folder import RunFolder, environment, make_folder
+from sepclr.benchmark.folder import RunFolder, made_with, make_folder
 from sepclr.benchmark.recipes import Recipe, shared
 from sepclr.benchmark.results import write_results
-from sepclr.benchmark.runner import load_method
+from sepclr.benchmark.runner import load_method, probed
 from sepclr.benchmark.study import Study
-from sepclr.data import Stored
-from sepclr.data.participants import Participants, as_file_name
+from sepclr.data import Cohort, Stored
+from sepclr.data.participants import as_file_name
 from sepclr.data.volumes import inside_brain, read_volume
-from sepclr.probes import GROUP, Probed, harmonised, is_quantity, known, reader
+from sepclr.probes import GROUP, harmonised, is_quantity, known, reader
 from sepclr.reports.maps_page import MapsPage, write_maps_page
-from sepclr.training import encode
 from sepclr.types import InputError, Method
 
 TOP = 0.05
@@ -80,8 +79,10 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     out = out or folder.path / "maps"
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty; choose another --out")
-    region = None if truth is None else _region(truth, people.images[0])
-    answer = readout(method, salient_codes(method, people, x, ~tested, study), values[~tested])
+    first = _space(people.images[0])
+    region = None if truth is None else _region(truth, people.images[0], first)
+    train = Cohort(x, torch.from_numpy(people.is_target), people.attributes).where(~tested)
+    answer = readout(method, salient_codes(method, train, study), values[~tested])
     healthy = mean_volume(x.where(~tested & ~people.is_target))
     brain = inside_brain(healthy[0].numpy())
     make_folder(out, "choose another --out")
@@ -96,7 +97,6 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
         for way, found in explain(answer(values[row]), volume, healthy[None]).items():
             sums[way] = sums.get(way, 0.0) + found / len(shown)
             _write(part / way / f"{row:04d}_{as_file_name(people.subjects[row])}.nii.gz", found, affines[row], onto)
-    first = _space(people.images[0])
     groups = {way: _write(part / f"{way}.nii.gz", total * brain, affines[0], first) for way, total in sums.items()}
     anatomy = _write(part / "background.nii.gz", healthy[0].numpy(), affines[0], first)
     scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
@@ -106,14 +106,12 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     return out / "maps.html"
 
 
-def salient_codes(method: Method, people: Participants, x: Stored, chosen: NDArray[np.bool_], study: Study) -> Float[np.ndarray, "n d_s"]:
-    """Encode subjects into s, sites evened out as in the study's probes."""
-    codes = encode(method, x.where(chosen)).s.numpy()
-    if study.site is None or study.harmonise == "none":
-        return codes
-    known_of = {name: values[chosen] for name, values in people.attributes.items()}
-    train = Probed({"s": codes}, people.is_target[chosen], known_of, everyone=True)
-    return harmonised(train, train, study.site, study.harmonise)[0].spaces["s"]
+def salient_codes(method: Method, train: Cohort, study: Study) -> Float[np.ndarray, "n d_s"]:
+    """Encode training subjects into s, sites evened out as in the study's probes."""
+    seen = probed(method, train, everyone=True)
+    if study.site is not None and study.harmonise != "none":
+        seen, _ = harmonised(seen, seen, study.site, study.harmonise)
+    return seen.spaces["s"]
 
 
 def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Mapping[str, float]], seconds: float) -> Mapping[str, Any]:
@@ -124,10 +122,8 @@ def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Map
     for score in scores.values():  # the same for both ways
         cells["Dice, voxels at random"] = f"{score['chance']:.2f}"
     cells |= {f"peak, {words[way]}": "inside" if score["peak_inside"] else "outside" for way, score in scores.items()}
-    where = environment()
-    made = {key: where[key] for key in ("commit", "versions", "machine")}
     found = {"recipe": shared(recipe), "seed": recipe.seed, "attribute": attribute, "targets": targets, "top": TOP, "scores": scores}
-    return found | {"cells": cells, "seconds": seconds} | made
+    return found | {"cells": cells, "seconds": seconds} | made_with()
 
 
 def _libraries() -> None:
@@ -218,9 +214,9 @@ def _write(path: Path, found: NDArray[Any], affine: NDArray[Any], onto: tuple[tu
     return image
 
 
-def _region(truth: Path, like: Path) -> NDArray[np.bool_]:
+def _region(truth: Path, like: Path, space: tuple[tuple[int, ...], Float[np.ndarray, "4 4"]]) -> NDArray[np.bool_]:
     voxels, affine = read_volume(truth)
-    shape, images = _space(like)
+    shape, images = space
     if voxels.shape != shape or not np.allclose(affine, images, atol=1e-3):
         raise InputError(f"truth: {truth} does not have shape and affine of {like}; bring it onto the grid of the images")
     region = np.asarray(voxels > 0.5)

@@ -69,7 +69,7 @@ class Job:
         if recipe.data in NEED_ROOT:
             words.append("--root DIR")
         if recipe.study is not None:
-            words += [f"--only_folds {recipe.fold}", *_words(recipe.study, Study("", "", "", (), ()))]
+            words += [f"--only_folds {recipe.fold}", *_words(replace(recipe.study, content=None), Study("", "", "", (), ()))]
         if recipe.method == "sepclr":
             words.append(f"--independence {recipe.independence}")
         usual = _recipe(recipe.data, self.profile, recipe.method, recipe.independence, recipe.seed)
@@ -81,7 +81,7 @@ def _words(given: Any, usual: Any) -> list[str]:
     words = []
     for field in fields(given):
         value = getattr(given, field.name)
-        if field.name != "content" and value != getattr(usual, field.name):
+        if value != getattr(usual, field.name):
             several = isinstance(value, tuple) and isinstance(given, Study)
             text = ",".join(map(str, value)) if several else value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
             words.append(f"--{field.name}" if value is True else f"--{field.name} {shlex.quote(text)}")

@@ -12,7 +12,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -26,7 +25,7 @@ from sepclr.data import Batches, Cohort, Stored
 from sepclr.probes import EncoderState, Probed, harmonised, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
 from sepclr.training import Settings, check, decode, encode, fit, is_first, project, resolve_accelerator
-from sepclr.types import HasDecoder, HasHeads, InputError, Method, Row
+from sepclr.types import HasDecoder, HasHeads, Method, Row
 from sepclr.views import ImageViews, VolumeViews, pixels
 
 SHOWN = 600
@@ -142,10 +141,7 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
         InputError: the folder holds no finished run.
     """
     recipe = folder.recipe()
-    if not folder.model.is_file():
-        raise InputError(f"{folder.path}: training has not finished (model.safetensors is missing); go on with --resume")
-    with safe_open(folder.model, framework="pt") as file:
-        shape = tuple(json.loads(file.metadata()["sample_shape"]))
+    shape = tuple(folder.samples()["sample_shape"])
     method = build(recipe, shape)
     # What encodes a sample by itself must not look at the rest of its batch.
     cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
