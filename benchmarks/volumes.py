@@ -17,6 +17,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -59,7 +60,7 @@ def memory(device: str) -> float:
     return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def study(subjects: int) -> dict[str, float]:
+def study(subjects: int) -> dict[str, Any]:
     """Bring a study onto its grid and train on it for an epoch."""
     with tempfile.TemporaryDirectory() as folder:
         table = write_phantoms(Path(folder) / "study", subjects)
@@ -69,15 +70,15 @@ def study(subjects: int) -> dict[str, float]:
         method, views = prepare(recipe, source)
         fit(method, views, source.train, settings_of(recipe), seed=0)
         stored = sum(path.stat().st_size for path in (Path(folder) / "cache").glob("*.npy"))
-    return {"bytes": memory("cpu"), "stored": stored}
+    return {"bytes": memory("cpu"), "stored": stored, "voxels": list(source.train.x.shape[2:])}
 
 
-def measured(*words: object) -> dict[str, float]:
+def measured(*words: object) -> dict[str, Any]:
     """Run this file for one measurement, in a process of its own."""
     done = subprocess.run([sys.executable, __file__, *map(str, words)], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -115,7 +116,7 @@ def subjects(output: Path) -> None:
         found = measured("--study", number)
         cells: dict[str, object] = {
             "subjects": number,
-            "voxels": "80 x 96 x 80",
+            "voxels": " x ".join(map(str, found["voxels"])),
             "MB of volumes in the file": f"{found['stored'] / 1e6:.0f}",
             "MB of memory at most": f"{found['bytes'] / 1e6:.0f}",
         }
