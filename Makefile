@@ -22,6 +22,7 @@ check: .venv/tested
 bench: .venv/installed  ## speed and memory of losses and steps, truth of the losses; half an hour on an idle machine
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/mutual_information.py
+	$(BIN)/python benchmarks/critic_gradients.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/volumes.py
 

@@ -1,8 +1,9 @@
-"""What each way to independence reads from jointly Gaussian codes whose mutual information is known.
+"""What each independence term reads from jointly Gaussian codes whose mutual information is known.
 
 c and s have four dimensions each, every pair (c_k, s_k) with correlation ρ, so that I(c; s) = −4/2 log(1 − ρ²). Critics are trained on
-codes of the same distribution for a thousand steps and asked about others. k-MI, MMD and HSIC are not in nats or not unbiased: what
-counts is that they grow with ρ.
+codes of the same distribution for a thousand steps and asked about others; their densities are as narrow as they like, which in training
+they are not. k-MI and HSIC are not in nats or not unbiased: what counts is that they grow with ρ. MMD compares groups, and total correlation
+cuts its log-odds off at 0; of the latter the plain mean is shown.
 ``make bench`` writes results/mutual-information.jsonl.
 """
 
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from sepclr.benchmark.folder import made_with
-from sepclr.losses import INDEPENDENCE, HasCriticLoss, independence
+from sepclr.losses import INDEPENDENCE, Independence, TotalCorrelation
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95)
 DIMENSIONS = 4
@@ -33,19 +34,23 @@ def gaussian(n: int, rho: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def estimate(name: str, rho: float, seed: int, *, n: int = 512, steps: int = 1000) -> float:
-    """Estimate once; a way with a critic is scored on codes that the critic has not seen."""
+    """Estimate once; a critic is asked about codes that it has not seen."""
     torch.manual_seed(seed)
-    way = independence(name, DIMENSIONS, DIMENSIONS, "median")
-    if isinstance(way, HasCriticLoss):
-        optimiser = torch.optim.Adam(way.parameters(), 3e-3)
+    term = Independence(name, DIMENSIONS, DIMENSIONS, log_variance_limit=8.0)
+    everyone = torch.ones(n, dtype=torch.bool)
+    if term.critic is not None:
+        optimiser = torch.optim.Adam(term.parameters(), 3e-3)
         many = gaussian(64 * n, rho, seed + 1000)
         for step in range(steps):
             part = slice(step % 64 * n, (step % 64 + 1) * n)
             optimiser.zero_grad()
-            way.critic_loss(many[0][part], many[1][part]).backward()
+            term.critic_loss(many[0][part], many[1][part], everyone).backward()
             optimiser.step()
+    codes = gaussian(n, rho, seed)
     with torch.no_grad():
-        return float(way.loss(*gaussian(n, rho, seed)))
+        if isinstance(term.critic, TotalCorrelation):
+            return float(term.critic.logits(*codes).mean())
+        return float(term.loss(*codes, everyone, ("median", "median")))
 
 
 def shown(value: float | np.floating[Any], digits: int) -> str:
@@ -54,7 +59,7 @@ def shown(value: float | np.floating[Any], digits: int) -> str:
 
 
 def main() -> None:
-    """Estimate with every way and write the rows."""
+    """Estimate with every term and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=Path("results/mutual-information.jsonl"))
@@ -64,10 +69,12 @@ def main() -> None:
     truth = {f"ρ = {rho:g}": shown(-DIMENSIONS / 2 * math.log(1 - rho**2), 2) for rho in CORRELATIONS}
     tables = [{"": "true I(c; s)"} | truth]
     for name in INDEPENDENCE[1:]:
+        if name == "mmd":
+            continue  # compares groups, of which there is one here
         cells = {"": f"`{name}`"}
         for rho in CORRELATIONS:
             found = [estimate(name, rho, seed) for seed in range(options.seeds)]
-            digits = 4 if name in ("mmd", "hsic") else 2
+            digits = 4 if name == "hsic" else 2
             cells[f"ρ = {rho:g}"] = f"{shown(np.mean(found), digits)} ± {shown(np.std(found, ddof=1), digits)}"
         print(cells, flush=True)
         tables.append(cells)

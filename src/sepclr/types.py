@@ -52,7 +52,7 @@ class Method(Protocol):
         """One multiplier per term, under the same names."""
         ...
 
-    def outputs(self, one: Batch, two: Batch) -> Outputs:
+    def outputs(self, one: Batch, two: Batch, /) -> Outputs:
         """Compute what the terms need from two views of the same samples, on this process alone."""
         ...
 
@@ -66,12 +66,27 @@ class Method(Protocol):
 
 
 @runtime_checkable
+class HasFurtherViews(Protocol):
+    """A method that takes more than two views of each sample: ``outputs(one, two, three, …)``."""
+
+    @property
+    def further_views(self) -> int:
+        """Views of a sample beside the first."""
+        ...
+
+
+@runtime_checkable
 class HasCritic(Protocol):
     """A method some of whose parameters are an adversary's; training takes turns between it and the others."""
 
     @property
     def critic_steps(self) -> int:
         """Steps of the critic before each step of the others."""
+        ...
+
+    @property
+    def critic_learning_rate(self) -> float:
+        """Step size of the critic, the same throughout."""
         ...
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:

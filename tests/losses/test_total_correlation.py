@@ -69,9 +69,11 @@ def log_sigmoid(x: float) -> float:
     return -math.log1p(math.exp(-x))
 
 
-def test_loss_is_the_mean_logit_as_a_loop() -> None:
+def test_loss_is_the_mean_logit_cut_off_at_zero_as_a_loop() -> None:
     problem, module = random_problem(), untrained()
-    expected = sum(logit(module, c, s) for c, s in zip(problem.c, problem.s, strict=True)) / 6
+    logits = [logit(module, c, s) for c, s in zip(problem.c, problem.s, strict=True)]
+    expected = sum(max(each, 0) for each in logits) / 6
+    assert min(logits) < 0 < max(logits)
     assert module.loss(problem.c, problem.s).item() == pytest.approx(expected, rel=1e-10)
 
 
@@ -99,7 +101,8 @@ def test_a_critic_that_knows_nothing_finds_no_dependence(problem: Problem) -> No
 def test_a_critic_that_always_says_the_same(said: float) -> None:
     problem = random_problem()
     module = blind(problem, said)
-    assert module.loss(problem.c, problem.s).item() == pytest.approx(said)
+    assert module.loss(problem.c, problem.s).item() == pytest.approx(max(said, 0))
+    assert module.logits(problem.c, problem.s).tolist() == pytest.approx([said] * 6)
     expected = -(log_sigmoid(said) + log_sigmoid(-said)) / 2
     assert module.critic_loss(problem.c, problem.s).item() == pytest.approx(expected)
 
@@ -209,4 +212,10 @@ def test_a_trained_critic_knows_the_true_information(rho: float) -> None:
         optimiser.zero_grad()
         module.critic_loss(*correlated(rho, 512, seed=100 + step)).backward()
         optimiser.step()
-    assert module.loss(*correlated(rho, 4000, seed=1)).item() == pytest.approx(-math.log(1 - rho**2) / 2, abs=0.12)
+    assert module.logits(*correlated(rho, 4000, seed=1)).mean().item() == pytest.approx(-math.log(1 - rho**2) / 2, abs=0.12)
+
+
+def test_the_critic_has_two_hidden_layers_as_wide_as_both_codes() -> None:
+    widths = [layer.out_features for layer in TotalCorrelation(64, 64).critic if isinstance(layer, torch.nn.Linear)]
+    assert widths == [128, 128, 1]
+    assert len(TotalCorrelation(3, 2, hidden=()).critic) == 1

@@ -1,4 +1,4 @@
-"""MMD between two samples four ways: a double loop, closed forms, properties, finite differences."""
+"""MMD between two samples, and between the groups, four ways: a double loop, closed forms, properties, finite differences."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import math
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
-from sepclr.losses import two_sample_mmd
+from sepclr.losses import mmd, two_sample_mmd
+from sepclr.losses.dependence import WIDTHS
+from sepclr.types import InputError
 
 from .problems import (
     DTYPES,
@@ -26,6 +29,7 @@ from .problems import (
     rotation,
     seeds,
     shift,
+    value_and_gradients,
 )
 
 both = pytest.mark.parametrize("with_self", [True, False], ids=["biased", "unbiased"])
@@ -98,3 +102,56 @@ def test_precision() -> None:
 def test_gradients_are_those_of_finite_differences(with_self: bool) -> None:
     problem = random_problem()
     assert_gradients_are_right(lambda a, b: two_sample_mmd(a, b, with_self=with_self), problem.c, problem.c_view[:4])
+
+
+@pytest.mark.parametrize("tau", [0.5, 2.0])
+def test_mmd_of_groups_equals_the_formula_as_a_loop(tau: float) -> None:
+    problem = random_problem(9)
+    groups = problem.c[~problem.is_target], problem.c[problem.is_target]
+    expected = loop(*groups, [tau * width for width in WIDTHS], with_self=True)
+    assert mmd(problem.c, problem.is_target, tau).item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_mmd_of_groups_in_two_places_far_apart_is_two_and_in_one_place_zero() -> None:
+    is_target = torch.arange(10) % 2 == 0
+    places = 1e3 * is_target[:, None].double()
+    assert mmd(places, is_target).item() == pytest.approx(2.0)
+    assert mmd(0 * places, is_target).item() == pytest.approx(0.0, abs=1e-12)
+
+
+@given(problem=problems(reach=10), seed=seeds)
+def test_mmd_of_groups_is_at_least_zero_and_knows_no_order_rotation_or_origin(problem: Problem, seed: int) -> None:
+    value = mmd(problem.c, problem.is_target).item()
+    assert value >= -1e-12
+    order, d = permutation(len(problem.c), seed), problem.c.shape[1]
+    moved = (problem.c @ rotation(d, seed) + shift(d, seed))[order]
+    assert mmd(moved, problem.is_target[order]).item() == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@given(problem=problems(min_samples=2, reach=10), factor=st.floats(0.1, 10))
+def test_by_the_median_heuristic_units_do_not_matter_to_mmd_of_groups(problem: Problem, factor: float) -> None:
+    value = mmd(problem.c, problem.is_target, "median").item()
+    if torch.equal(problem.c, problem.c[:1].expand_as(problem.c)):
+        assert value == pytest.approx(0.0, abs=1e-12)
+    else:
+        assert mmd(factor * problem.c, problem.is_target, "median").item() == pytest.approx(value, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_mmd_of_groups_is_finite_at_the_edges(edge: str, dtype: torch.dtype) -> None:
+    problem = EDGES[edge]
+    assert_finite(lambda c: mmd(c, problem.is_target), problem.c.to(dtype))
+
+
+def test_gradients_of_mmd_of_groups_are_those_of_finite_differences_and_reach_every_sample() -> None:
+    problem = random_problem(7)
+    assert_gradients_are_right(lambda c: mmd(c, problem.is_target), problem.c)
+    _, (gradient,) = value_and_gradients(lambda c: mmd(c, problem.is_target), problem.c)
+    assert gradient.abs().sum(1).min() > 1e-4
+
+
+@pytest.mark.parametrize("tau", [0.0, -1.0, float("nan")])
+def test_a_bandwidth_of_mmd_of_groups_that_cannot_be_used_is_named(tau: float) -> None:
+    with pytest.raises(InputError, match=f"tau: {tau}"):
+        mmd(random_problem().c, random_problem().is_target, tau)

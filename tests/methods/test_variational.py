@@ -71,13 +71,31 @@ def test_the_second_view_does_not_matter(make: Any) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("make", [CVAE, ConVAE])
-def test_total_correlation_is_the_mean_log_odds_over_targets(make: Any) -> None:
-    method = build(make)
+@pytest.mark.parametrize(("make", "over"), [(CVAE, "target"), (ConVAE, "all"), (ConVAE, "target"), (SepVAE, "all"), (SepVAE, "target")])
+def test_total_correlation_is_a_sum_of_log_odds_above_zero_divided_by_the_size_of_the_batch(make: Any, over: str) -> None:
+    method = build(make, **({} if make is CVAE else {"adversary_over": over}))
     out = method.outputs(batch(), batch())
-    pairs = torch.cat([out["c"], out["s"]], 1)[IS_TARGET]
-    expected = sum(method.adversary.critic(pair).item() for pair in pairs) / TARGETS
+    seen = IS_TARGET if over == "target" else torch.ones_like(IS_TARGET)
+    pairs = torch.cat([out["c"], out["s"]], 1)[seen]
+    with torch.no_grad():  # some log-odds above 0 and some below
+        method.adversary.critic[-1].bias -= method.adversary.critic(pairs).mean()
+    logits = [method.adversary.critic(pair).item() for pair in pairs]
+    assert min(logits) < 0 < max(logits)
+    expected = sum(max(each, 0) for each in logits) / N
     assert method.terms(out, IS_TARGET)["independence"].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("make", [ConVAE, SepVAE])
+def test_the_adversary_of_all_samples_sees_the_salient_code_of_background_as_it_is(make: Any) -> None:
+    method = build(make)
+    torch.nn.init.constant_(method.adversary.critic[-1].bias, 5.0)  # no log-odds are cut off
+    out = method.outputs(batch(), batch())
+    gradient = torch.autograd.grad(method.terms(out, IS_TARGET)["independence"], out["s"])[0]
+    assert gradient[~IS_TARGET].any()
+    assert gradient[IS_TARGET].any()
+    sees = method.adversary_sees(out, IS_TARGET)
+    assert torch.equal(sees[0], out["c"])
+    assert torch.equal(sees[1], out["s"])
 
 
 def test_released_cvae_has_a_linear_adversary_that_plays_along() -> None:
@@ -91,33 +109,28 @@ def test_released_cvae_has_a_linear_adversary_that_plays_along() -> None:
     order = torch.randperm(TARGETS)
     c, s = out["c"][IS_TARGET], out["s"][IS_TARGET]
     paired, torn = (method.adversary.critic(torch.cat([c, z], 1))[:, 0].sigmoid() for z in (s, s[order]))
-    expected = (-paired.log() - (1 - torn).log() + (paired / (1 - paired)).log()).mean()
+    expected = (-paired.log() - (1 - torn).log() + (paired / (1 - paired)).log()).sum() / N
     torch.testing.assert_close(value, expected)
     value.backward()
     assert method.adversary.critic[0].weight.grad.any()
 
 
-def test_moment_matching_sums_thirteen_kernels_without_self_pairs() -> None:
+def test_moment_matching_sums_thirteen_kernels_with_self_pairs() -> None:
     method = build(MMcVAE)
     out = method.outputs(batch(), batch())
 
-    def unbiased(a: Tensor, b: Tensor) -> float:
-        def mean(one: Tensor, two: Tensor, same: bool) -> float:
-            values = [
-                sum(math.exp(-gamma * float((x - y).square().sum())) for gamma in GAMMAS)
-                for i, x in enumerate(one)
-                for j, y in enumerate(two)
-                if not same or i != j
-            ]
+    def distance(a: Tensor, b: Tensor) -> float:
+        def mean(one: Tensor, two: Tensor) -> float:
+            values = [sum(math.exp(-gamma * float((x - y).square().sum())) for gamma in GAMMAS) for x in one for y in two]
             return sum(values) / len(values)
 
-        return mean(a, a, True) + mean(b, b, True) - 2 * mean(a, b, False)
+        return mean(a, a) + mean(b, b) - 2 * mean(a, b)
 
     terms = method.terms(out, IS_TARGET)
     background = out["s"][~IS_TARGET].detach()
-    assert terms["information_less"].item() == pytest.approx(unbiased(background, torch.zeros_like(background)))
+    assert terms["information_less"].item() == pytest.approx(distance(background, torch.zeros_like(background)))
     c = out["c"].detach()
-    assert terms["shared"].item() == pytest.approx(unbiased(c[~IS_TARGET], c[IS_TARGET]))
+    assert terms["shared"].item() == pytest.approx(distance(c[~IS_TARGET], c[IS_TARGET]))
 
 
 def test_sepvae_pulls_background_to_zero_and_tells_the_groups_apart() -> None:
@@ -128,8 +141,6 @@ def test_sepvae_pulls_background_to_zero_and_tells_the_groups_apart() -> None:
     logits = method.classifier(out["s"])[:, 0].tolist()
     entropy = sum(math.log1p(math.exp(-z if target else z)) for z, target in zip(logits, IS_TARGET.tolist(), strict=True))
     assert terms["classification"].item() == pytest.approx(entropy / N)
-    pairs = torch.cat([out["c"], out["s"]], 1)[IS_TARGET]
-    assert terms["independence"].item() == pytest.approx(sum(max(method.adversary.critic(pair).item(), 0) for pair in pairs) / TARGETS)
 
 
 def test_released_sepvae_does_not_weigh_its_classifier() -> None:
@@ -160,7 +171,7 @@ def test_a_method_without_decoder_says_which_have_one() -> None:
 def test_background_cannot_choose_its_salient_variance_in_sepvae() -> None:
     method = build(SepVAE)
     out = method.outputs(batch(), batch())
-    assert torch.equal(out["log_variance_s"][~IS_TARGET], torch.full((N - TARGETS, 2), math.log(0.01), dtype=torch.float64))
+    assert torch.equal(out["log_variance_s"][~IS_TARGET], torch.full((N - TARGETS, 2), math.log(0.1), dtype=torch.float64))
     log_variances = method.salient[-1].weight[2:]  # what gives the two log-variances
     only_background = torch.zeros(3, dtype=torch.bool)
     terms = method.terms(method.outputs(*[Batch(batch().x[:3], only_background)] * 2), only_background)
@@ -170,14 +181,20 @@ def test_background_cannot_choose_its_salient_variance_in_sepvae() -> None:
     assert gradient[:2].any()
 
 
-def test_released_moment_matching_is_a_constant_where_the_estimate_is_negative() -> None:
-    same = torch.randn(40, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
-    a, b = same.clone().requires_grad_(), same.flip(0)
-    taus = torch.tensor([0.5], dtype=torch.float64)
-    paper, released = (build(MMcVAE, fidelity=fidelity)._distance(a, b, taus) for fidelity in ("paper", "released"))
-    assert paper < 0
-    assert released == 0
-    assert torch.autograd.grad(paper, a)[0].any()
-    assert not torch.autograd.grad(released, a)[0].any()
-    far = build(MMcVAE, fidelity="released")._distance(a, b + 5, taus)
-    assert far == build(MMcVAE)._distance(a, b + 5, taus) > 0
+def test_constants_are_those_of_the_programs_that_are_followed() -> None:
+    """github.com/neurospin-projects/2023_rlouiset_sepvae (cifar_mnist/, celeba/mm-cvae.py), github.com/suinleelab/MM-cVAE (cVAE)."""
+    sepvae = build(SepVAE).weights
+    assert (sepvae.common, sepvae.salient, sepvae.information_less / 2, sepvae.independence) == (0.5, 0.5, 25.0, 2.0)
+    convae = build(ConVAE).weights
+    assert (convae.common, convae.salient, convae.independence) == (0.5, 0.5, 1.0)
+    mmcvae = build(MMcVAE).weights
+    assert (mmcvae.common, mmcvae.salient, 512 * mmcvae.shared, 512 * mmcvae.information_less) == (0.5, 0.5, 1000.0, 100.0)
+    cvae = build(CVAE, fidelity="released").weights
+    assert (cvae.common, cvae.salient, cvae.independence) == (1.0, 1.0, 1.0)
+
+
+def test_sepvae_has_the_discriminator_and_the_classifier_of_its_program() -> None:
+    method = SepVAE(nn.Identity(), nn.Identity(), nn.Identity(), (64, 64))
+    assert [layer.out_features for layer in method.adversary.critic if isinstance(layer, nn.Linear)] == [128, 128, 1]
+    assert [layer.out_features for layer in method.classifier if isinstance(layer, nn.Linear)] == [64, 1]
+    assert (method.critic_steps, method.critic_learning_rate) == (1, 1e-3)

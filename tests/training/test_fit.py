@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 from dataclasses import replace
@@ -153,6 +154,52 @@ def test_constant_schedule_keeps_the_learning_rate(rows: Cohort, tmp_path: Path)
     state = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["lr_schedulers"] == []
     assert state["optimizer_states"][0]["param_groups"][0]["lr"] == SETTINGS.learning_rate
+
+
+def step_sizes(trained: SepCLR, rows: Cohort, monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[float, tuple[float, float]]]]:
+    """Step size and betas of each step of Adam, of the encoders' and of the critic's."""
+    seen: dict[int, list[tuple[float, tuple[float, float]]]] = {}
+    step = torch.optim.Adam.step
+
+    def noted(self, *arguments, **options):
+        group = self.param_groups[0]
+        seen.setdefault(id(self), []).append((group["lr"], group["betas"]))
+        return step(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noted)
+    fit(trained, RowViews(), rows, replace(SETTINGS, max_epochs=10), seed=0)
+    return sorted(seen.values(), key=len)
+
+
+def test_the_schedule_is_a_linear_warm_up_and_half_a_cosine_and_betas_stay(rows: Cohort, monkeypatch: pytest.MonkeyPatch):
+    """OneCycleLR warms up along a cosine, and moves Adam's first beta between 0.95 and 0.85."""
+    (steps,) = step_sizes(method(), rows, monkeypatch)
+    assert len(steps) == 30
+    assert {betas for _, betas in steps} == {(0.9, 0.999)}
+    sizes = [size for size, _ in steps]
+    assert sizes[:3] == pytest.approx([0.25e-2, 0.5e-2, 0.75e-2])
+    assert sizes[3:] == pytest.approx([1e-2 * (1 + math.cos(math.pi * k / 27)) / 2 for k in range(27)])
+
+
+def test_a_critic_takes_its_own_steps_of_its_own_size_whatever_the_schedule(rows: Cohort, monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(0)
+    networks = nets.encoder("mlp", (6,), 4, width=8), nets.encoder("mlp", (6,), 3, width=8), nets.head(4), nets.head(3)
+    encoders, critic = step_sizes(SepCLR(*networks, (4, 3), independence="vclub-sym"), rows, monkeypatch)
+    assert len(critic) == 5 * len(encoders)
+    assert {size for size, _ in critic} == {1e-4}
+
+
+def test_as_many_views_are_drawn_as_the_method_takes(rows: Cohort):
+    class Counting(RowViews):
+        drawn = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            Counting.drawn += len(x) == SETTINGS.batch_size  # a small one only shows whether bfloat16 can be trusted
+            return super().forward(x)
+
+    networks = nets.encoder("mlp", (6,), 4, width=8), nets.encoder("mlp", (6,), 3, width=8), nets.head(4), nets.head(3)
+    fit(SepCLR(*networks, (4, 3), further_views=3), Counting(), rows, replace(SETTINGS, max_epochs=1), seed=0)
+    assert Counting.drawn == 3 * 4
 
 
 def test_bfloat16_is_used_only_where_the_processor_computes_in_it(monkeypatch: pytest.MonkeyPatch):

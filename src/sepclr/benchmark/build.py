@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -24,9 +24,15 @@ WEIGHTS: Mapping[str, type[Any]] = {
 }
 
 HAVING = {
-    "fidelity": ("cvae", "mm-cvae", "sepvae"),
+    "fidelity": ("cvae", "sepvae"),
+    "form": ("sepclr",),
+    "further_views": ("sepclr",),
+    "adversary_over": ("sepclr", "convae", "sepvae"),
     "critic_steps": ("sepclr", "cvae", "convae", "sepvae"),
+    "critic_learning_rate": ("sepclr", "cvae", "convae", "sepvae"),
+    "critic_log_variance": ("sepclr",),
     "tau": ("sepclr", "simclr", "simclr-target"),
+    "tau_salient": ("sepclr",),
 }
 """Options that only some methods have."""
 
@@ -69,6 +75,8 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
         return nets.head(dim, norm=recipe.norm)
 
     c, s = recipe.common_dim, recipe.salient_dim
+    given = {"critic_steps": recipe.critic_steps, "critic_learning_rate": recipe.critic_learning_rate}
+    critic: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         if recipe.method == "sepclr":
@@ -78,21 +86,27 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
                 head(c),
                 head(s),
                 (c, s),
+                form=recipe.form,
+                further_views=recipe.further_views,
                 independence=recipe.independence,
-                critic_steps=recipe.critic_steps,
+                adversary_over=recipe.adversary_over,
+                critic_log_variance=recipe.critic_log_variance,
                 weights=weights,
-                tau=recipe.tau,
+                tau=(recipe.tau, recipe.tau if recipe.tau_salient is None else recipe.tau_salient),
+                **critic,
             )
         if recipe.method in ("simclr", "simclr-target"):
             group = "all" if recipe.method == "simclr" else "target"
             return methods.SimCLR(network(c), head(c), group=group, weights=weights, tau=recipe.tau)  # type: ignore[arg-type]
         gaussians = network(2 * c), network(2 * s), nets.decoder(sample_shape, c + s)
         if recipe.method == "mm-cvae":
-            return methods.MMcVAE(*gaussians, fidelity=recipe.fidelity, weights=weights)
+            return methods.MMcVAE(*gaussians, weights=weights)
+        if recipe.method == "cvae":
+            return methods.CVAE(*gaussians, (c, s), fidelity=recipe.fidelity, weights=weights, **critic)
+        critic["adversary_over"] = recipe.adversary_over
         if recipe.method == "convae":
-            return methods.ConVAE(*gaussians, (c, s), critic_steps=recipe.critic_steps, weights=weights)
-        faithful = methods.CVAE if recipe.method == "cvae" else methods.SepVAE
-        return faithful(*gaussians, (c, s), fidelity=recipe.fidelity, critic_steps=recipe.critic_steps, weights=weights)
+            return methods.ConVAE(*gaussians, (c, s), weights=weights, **critic)
+        return methods.SepVAE(*gaussians, (c, s), fidelity=recipe.fidelity, weights=weights, **critic)
 
 
 def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
@@ -118,6 +132,7 @@ def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
 def _weights(recipe: Recipe) -> Any:
     """Take the method's published weights but for those that the recipe gives."""
     kind = WEIGHTS[recipe.method]
+    published = methods.default_weights(recipe.independence) if recipe.method == "sepclr" else kind()
     prefix = "weight_"
     given = {
         field.name.removeprefix(prefix): getattr(recipe, field.name)
@@ -130,4 +145,4 @@ def _weights(recipe: Recipe) -> Any:
     for name in given:
         if name not in known:
             raise InputError(f"weight_{name}: method {recipe.method!r} has no such term; it has {', '.join(sorted(known))}")
-    return kind(**given)
+    return replace(published, **given)

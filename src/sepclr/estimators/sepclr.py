@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,8 +33,10 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         crop: side of a view of an image, in pixels; three quarters of the shorter side where None.
         weight_salient: λ_S.
         weight_information_less: β.
-        weight_independence: λ.
-        tau: kernel bandwidth τ.
+        weight_independence: λ; the one published for the independence term if None.
+        tau: kernel bandwidth τ, or ``"median"`` for the median heuristic in each space.
+        form: the terms as ``released``, or as the ``paper`` prints them.
+        further_views: views of a sample beside the first.
         max_epochs: passes over the samples.
         batch_size: samples a step, of both groups together.
         learning_rate: Adam's step size, under a cosine schedule.
@@ -66,8 +68,10 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         crop: int | None = None,
         weight_salient: float = 1000.0,
         weight_information_less: float = 1000.0,
-        weight_independence: float = 10.0,
-        tau: float = 0.5,
+        weight_independence: float | None = None,
+        tau: float | Literal["median"] = 0.5,
+        form: methods.Form = "released",
+        further_views: int = 1,
         max_epochs: int = 100,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
@@ -84,6 +88,8 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.weight_information_less = weight_information_less
         self.weight_independence = weight_independence
         self.tau = tau
+        self.form = form
+        self.further_views = further_views
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -176,10 +182,14 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             nets.head(self.salient_dim),
             (self.common_dim, self.salient_dim),
             independence=self.independence,
+            form=self.form,
+            further_views=self.further_views,
             weights=methods.SepCLRWeights(
                 salient=self.weight_salient,
                 information_less=self.weight_information_less,
-                independence=self.weight_independence,
+                independence=methods.default_weights(self.independence).independence
+                if self.weight_independence is None
+                else self.weight_independence,
             ),
             tau=self.tau,
         )

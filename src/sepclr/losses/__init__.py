@@ -6,10 +6,10 @@ from sepclr.losses.conditional import GaussianConditional, VariationalBound, gau
 from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd, two_sample_mmd
 from sepclr.losses.fused import kernel_entropies
 from sepclr.losses.gaussian import gaussian_kl
-from sepclr.losses.independence import INDEPENDENCE, HasCriticLoss, independence
+from sepclr.losses.independence import INDEPENDENCE, Independence, Over
 from sepclr.losses.information_less import information_less
 from sepclr.losses.joint_entropy import joint_entropy
-from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background
+from sepclr.losses.kernel import Bandwidth, Bandwidths, bandwidths, full_precision, hide_background
 from sepclr.losses.nt_xent import nt_xent
 from sepclr.losses.released import released_total
 from sepclr.losses.total_correlation import TotalCorrelation
@@ -18,8 +18,10 @@ from sepclr.losses.uniformity import salient_uniformity, uniformity
 __all__ = [
     "INDEPENDENCE",
     "Bandwidth",
+    "Bandwidths",
     "GaussianConditional",
-    "HasCriticLoss",
+    "Independence",
+    "Over",
     "TotalCorrelation",
     "VariationalBound",
     "alignment",
@@ -30,7 +32,6 @@ __all__ = [
     "gaussian_log_density",
     "hide_background",
     "hsic",
-    "independence",
     "information_less",
     "joint_entropy",
     "kernel_entropies",

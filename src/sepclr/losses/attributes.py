@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 
-from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, in_blocks, log_kernel, nothing
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, in_blocks, log_kernel, zero_term
 from sepclr.types import Scalar
 
 
@@ -31,7 +31,7 @@ def quantity_alignment(s: Float[Tensor, " n"], attribute: Real[Tensor, " n"], ta
     """
     n = len(s)
     if n < 2:
-        return nothing(s[:, None])
+        return zero_term(s[:, None])
     s = full_precision(s)
     a = attribute.detach().to(s.dtype)
     taus = bandwidths(a[:, None], tau)
@@ -61,7 +61,7 @@ def class_alignment(s: Float[Tensor, " n"], attribute: Shaped[Tensor, " n"]) -> 
     """
     n = len(s)
     if n < 2:
-        return nothing(s[:, None])
+        return zero_term(s[:, None])
     s = full_precision(s)
     _, which, counts = torch.unique(attribute, return_inverse=True, return_counts=True)
     # Σ over ordered pairs of (s_p − s_q)² within a class is 2 · size · Σ (s_p − mean)²: no pairs are needed.

@@ -1,13 +1,13 @@
 """Upper bounds of mutual information from a conditional density q(s|c): vCLUB, vL1Out, vUB.
 
 A Gaussian q, given by mean and log-variance of every sample, is all that the bounds know; with the true conditional they bound I(c; s).
-``VariationalBound`` learns q from the codes.
+``VariationalBound`` learns q from the codes. All three look at the samples that q was fitted to, so that each has a gradient in c and in s.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sepclr.losses.gaussian import bounded, gaussian_kl
-from sepclr.losses.kernel import full_precision, in_blocks, mean_or_zero, nothing, without_self
+from sepclr.losses.gaussian import bounded
+from sepclr.losses.kernel import full_precision, in_blocks, mean_or_zero, without_self, zero_term
 from sepclr.types import InputError, Scalar
 
 Bound = Literal["vclub", "vl1out", "vub"]
@@ -78,7 +78,7 @@ def vl1out(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Fl
     """
     n, d = s.shape
     if n < 2:
-        return nothing(mean, log_variance, s)
+        return zero_term(mean, log_variance, s)
     mean, log_variance, s = full_precision(mean), full_precision(log_variance), full_precision(s)
 
     def block(rows: slice, mean: Tensor, log_variance: Tensor, s: Tensor) -> Tensor:
@@ -89,41 +89,54 @@ def vl1out(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Fl
     return (gaussian_log_density(s, mean, log_variance) - others).mean() + math.log(n - 1)
 
 
-def vub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Scalar:
-    """Variational upper bound: the mean of KL(q(·|c_i) ‖ N(0, I)), summed over dimensions.
+def vub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Float[Tensor, "n d"]) -> Scalar:
+    """Variational upper bound, sampled: 1/N Σ_i [log q(s_i|c_i) − log N(s_i; 0, I)].
+
+    Its expectation under q is KL(q(·|c_i) ‖ N(0, I)). That closed form depends on c alone: SepCLR's term would leave s, and with c and s
+    exchanged c, without a gradient. The sampled form moves both.
 
     Args:
         mean: of q(·|c_i), shape (n, d).
         log_variance: of q(·|c_i), shape (n, d).
+        s: what q is of, shape (n, d).
 
     Returns:
-        The bound in nats, at least 0; 0 over no sample.
+        The bound in nats; 0 over no sample.
 
-    Source: Alemi et al., Deep variational information bottleneck, ICLR 2017 (arXiv 1612.00410).
+    Source: Alemi et al., Deep variational information bottleneck, ICLR 2017 (arXiv 1612.00410), with samples in place of the expectation.
 
     >>> import torch
-    >>> vub(torch.tensor([[1.0, 1.0]]), torch.zeros(1, 2)).item()
+    >>> vub(torch.ones(1, 2), torch.zeros(1, 2), torch.ones(1, 2)).item()
     1.0
     """
-    return mean_or_zero(gaussian_kl(mean, log_variance))
+    prior = gaussian_log_density(s, torch.zeros_like(mean), torch.zeros_like(log_variance))
+    return mean_or_zero(gaussian_log_density(s, mean, log_variance) - prior)
+
+
+BOUNDS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Scalar]] = {"vclub": vclub, "vl1out": vl1out, "vub": vub}
 
 
 class GaussianConditional(nn.Module):
-    """q(·|given): a Gaussian whose mean and log-variance are small MLPs, the latter within ±8.
+    """q(·|given): a Gaussian whose mean and log-variance are small MLPs, the latter behind a tanh as in CLUB's own program.
 
     Args:
         given: length of what is given.
         of: length of what the density is of.
         hidden: units of the hidden layer of each MLP.
+        log_variance_limit: largest size of a log-variance. Where q may be far narrower than the codes are spread, the bounds' gradients
+            are orders of magnitude above those of all other terms.
+
+    Source: Cheng et al., CLUB (arXiv 2006.12013), and github.com/Linear95/CLUB.
     """
 
-    def __init__(self, given: int, of: int, hidden: int = 64) -> None:
+    def __init__(self, given: int, of: int, hidden: int = 64, log_variance_limit: float = 1.0) -> None:
         super().__init__()
+        self.log_variance_limit = log_variance_limit
         self.mean, self.log_variance = (nn.Sequential(nn.Linear(given, hidden), nn.ReLU(), nn.Linear(hidden, of)) for _ in range(2))
 
     def forward(self, given: Float[Tensor, "n d_given"]) -> tuple[Float[Tensor, "n d_of"], Float[Tensor, "n d_of"]]:
         """Compute mean and log-variance, each of shape (n, of)."""
-        return self.mean(given), bounded(self.log_variance(given))
+        return self.mean(given), bounded(self.log_variance(given), self.log_variance_limit)
 
 
 class VariationalBound(nn.Module):
@@ -135,32 +148,41 @@ class VariationalBound(nn.Module):
         common_dim: length of c.
         salient_dim: length of s.
         hidden: units of the hidden layers.
+        log_variance_limit: as of ``GaussianConditional``.
 
     Raises:
-        InputError: unknown bound or direction.
+        InputError: unknown bound or direction, or a limit that is not positive.
     """
 
-    def __init__(self, bound: Bound, direction: Direction, common_dim: int, salient_dim: int, hidden: int = 64) -> None:
+    def __init__(
+        self,
+        bound: Bound,
+        direction: Direction,
+        common_dim: int,
+        salient_dim: int,
+        hidden: int = 64,
+        log_variance_limit: float = 1.0,
+    ) -> None:
         super().__init__()
-        if bound not in ("vclub", "vl1out", "vub"):
+        if bound not in BOUNDS:
             raise InputError(f"bound: {bound!r} is unknown; choose vclub, vl1out or vub")
         if direction not in ("sym", "c2s", "s2c"):
             raise InputError(f"direction: {direction!r} is unknown; choose sym, c2s or s2c")
+        if not log_variance_limit > 0:
+            raise InputError(f"log_variance_limit: {log_variance_limit} is not positive")
         self.bound = bound
         self.densities = nn.ModuleDict()
         if direction in ("sym", "c2s"):
-            self.densities["c2s"] = GaussianConditional(common_dim, salient_dim, hidden)
+            self.densities["c2s"] = GaussianConditional(common_dim, salient_dim, hidden, log_variance_limit)
         if direction in ("sym", "s2c"):
-            self.densities["s2c"] = GaussianConditional(salient_dim, common_dim, hidden)
+            self.densities["s2c"] = GaussianConditional(salient_dim, common_dim, hidden, log_variance_limit)
 
     def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
         """Compute the bound, which the encoders minimise; q gets no gradient from it."""
 
         def bounded(q: nn.Module, given: Tensor, of: Tensor) -> Tensor:
             mean, log_variance = functional_call(q, {name: value.detach() for name, value in q.named_parameters()}, (given,))
-            if self.bound == "vub":
-                return vub(mean, log_variance)
-            return (vclub if self.bound == "vclub" else vl1out)(mean, log_variance, of)
+            return BOUNDS[self.bound](mean, log_variance, of)
 
         return self._averaged(bounded, c, s)
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, log_row_sums, nothing
+from sepclr.losses.kernel import Bandwidth, Bandwidths, bandwidth_pair, bandwidths, full_precision, log_row_sums, zero_term
 from sepclr.types import Scalar
 
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Multiples of τ whose kernels ``mmd`` averages."""
 
-def kernel_mutual_information(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 0.5) -> Scalar:
+
+def kernel_mutual_information(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths = 0.5) -> Scalar:
     """Estimate I(c; s) = −Ĥ(c,s) + Ĥ(c) + Ĥ(s) with Ĥ(z) = −1/N Σ_i log 1/N Σ_j k_τ(z_i, z_j), self pairs in (k-MI).
 
     Args:
         c: common codes, shape (n, d_c).
         s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
-        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one per space.
+        tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; a tensor averages several kernels,
+            ``"median"`` chooses one per space.
 
     Returns:
         The term to minimise, in nats; at most log n, and about 0 for independent codes; 0 where there is no pair.
@@ -32,12 +36,12 @@ def kernel_mutual_information(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s
     """
     n = len(c)
     if n < 2:
-        return nothing(c, s)
+        return zero_term(c, s)
     joint, common, salient = _log_row_sums(c, s, tau)
     return (joint - common - salient).mean() + math.log(n)
 
 
-def hsic(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 0.5) -> Scalar:
+def hsic(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths = 0.5) -> Scalar:
     """Estimate the Hilbert-Schmidt independence criterion 1/N² tr(K_c H K_s H), H = I − 1/N.
 
     It is the squared MMD between the pairs (c_i, s_i) and all pairs (c_i, s_j), with the kernel k_τ(c, c′) k_τ(s, s′).
@@ -45,7 +49,8 @@ def hsic(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 
     Args:
         c: common codes, shape (n, d_c).
         s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
-        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one per space.
+        tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; a tensor averages several kernels,
+            ``"median"`` chooses one per space.
 
     Returns:
         The term to minimise, at least 0, and 0 only for independent codes; 0 where there is no pair.
@@ -59,42 +64,35 @@ def hsic(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 
     """
     n = len(c)
     if n < 2:
-        return nothing(c, s)
+        return zero_term(c, s)
     joint, common, salient = ((rows - math.log(n)).exp() for rows in _log_row_sums(c, s, tau))
     return joint.mean() + common.mean() * salient.mean() - 2 * (common * salient).mean()
 
 
-def mmd(
-    c: Float[Tensor, "n d_c"],
-    s: Float[Tensor, "n d_s"],
-    tau: Bandwidth = 0.5,
-    *,
-    permutation: Int[Tensor, " n"] | None = None,
-) -> Scalar:
-    """Estimate MMD² between (c_i, s_i) and (c_i, s_π(i)) with kernels k_τ on the two codes side by side.
+def mmd(c: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: Bandwidth = 0.5) -> Scalar:
+    """Estimate MMD²(c_X, c_Y) between the common codes of background and of target, with kernels of several widths around τ.
+
+    It is 0 where c does not tell the groups apart, and so does not hold what only targets have.
 
     Args:
-        c: common codes, shape (n, d_c).
-        s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
-        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one.
-        permutation: π, shape (n,); drawn from torch's global generator where not given.
+        c: common codes, shape (n, d).
+        is_target: True for target samples, shape (n,).
+        tau: kernel bandwidth τ, in squared units of the codes, or ``"median"``; kernels of τ times each of ``WIDTHS`` are averaged.
 
     Returns:
-        The term to minimise, at least 0; 0 where there is no pair.
+        The term to minimise, at least 0; 0 where a group is missing.
 
-    Source: Gretton et al., A kernel two-sample test, JMLR 2012, as SepCLR (arXiv 2402.11928) compares k-JEM with it. Self pairs are in.
+    Source: Gretton et al., A kernel two-sample test, JMLR 2012. SepCLR (arXiv 2402.11928) names MMD without a formula; between groups is
+    how its authors' programs for MM-cVAE use it (github.com/neurospin-projects/2023_rlouiset_sepvae), self pairs in. The other reading,
+    joint against product of marginals, is ``hsic``.
 
     >>> import torch
-    >>> c, s = torch.tensor([[0.0], [9.0]]), torch.tensor([[0.0], [9.0]])
-    >>> round(mmd(c, s, permutation=torch.tensor([1, 0])).item(), 4)
-    1.0
+    >>> c = torch.tensor([[0.0], [0.0], [9.0], [9.0]])
+    >>> round(mmd(c, torch.tensor([False, False, True, True])).item(), 4)
+    2.0
     """
-    n = len(c)
-    if n < 2:
-        return nothing(c, s)
-    c, s = full_precision(c), full_precision(s)
-    paired, torn = torch.cat([c, s], 1), torch.cat([c, shuffled(s, permutation)], 1)
-    return two_sample_mmd(paired, torn, bandwidths(paired, tau))
+    widths = torch.tensor(WIDTHS, dtype=torch.float64, device=c.device)
+    return two_sample_mmd(c[~is_target], c[is_target], torch.outer(bandwidths(c, tau), widths).flatten())
 
 
 def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwidth = 0.5, *, with_self: bool = True) -> Scalar:
@@ -117,7 +115,7 @@ def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwi
     1.2642
     """
     if min(len(a), len(b)) < (1 if with_self else 2):
-        return nothing(a, b)
+        return zero_term(a, b)
     a, b = full_precision(a), full_precision(b)
     taus = [bandwidths(torch.cat([a, b]), tau)]
 
@@ -133,6 +131,6 @@ def shuffled(s: Float[Tensor, "n d"], permutation: Int[Tensor, " n"] | None = No
     return s[(torch.randperm(len(s)) if permutation is None else permutation).to(s.device)]
 
 
-def _log_row_sums(c: Tensor, s: Tensor, tau: Bandwidth) -> tuple[Tensor, Tensor, Tensor]:
-    taus = bandwidths(c, tau), bandwidths(s, tau)
+def _log_row_sums(c: Tensor, s: Tensor, tau: Bandwidths) -> tuple[Tensor, Tensor, Tensor]:
+    taus = bandwidth_pair(c, s, tau)
     return log_row_sums([c, s], taus), log_row_sums([c], taus[:1]), log_row_sums([s], taus[1:])

@@ -22,13 +22,13 @@ from torch import Tensor
 
 from sepclr.losses import tiles
 from sepclr.losses.joint_entropy import joint_entropy
-from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background
+from sepclr.losses.kernel import Bandwidth, Bandwidths, bandwidth_pair, full_precision, hide_background
 from sepclr.losses.uniformity import uniformity
 from sepclr.types import Scalar
 
 
 def kernel_entropies(
-    c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 0.5, *, is_target: Bool[Tensor, " n"] | None = None
+    c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths = 0.5, *, is_target: Bool[Tensor, " n"] | None = None
 ) -> dict[str, Scalar]:
     """Estimate −H(c), −H(s) and −H(c, s) together, in the released form.
 
@@ -40,7 +40,7 @@ def kernel_entropies(
     Args:
         c: common codes, shape (n, d_c).
         s: salient codes, shape (n, d_s).
-        tau: kernel bandwidth τ, in squared units of the codes, or ``"median"``.
+        tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; ``"median"`` chooses one per space.
         is_target: True for target samples, shape (n,); the other rows of s are taken as 0, which saves time. All targets if not given.
 
     Returns:
@@ -58,13 +58,13 @@ def kernel_entropies(
     {'common_uniformity': -1.0, 'salient_uniformity': -1.0, 'joint_entropy': -0.5662}
     """
     membership = torch.ones(len(c), dtype=torch.bool, device=c.device) if is_target is None else is_target
-    taus = [tau, tau]
-    # A plain number costs nothing to resolve, and the operation hides background by itself.
-    if len(c) < 2 or not (isinstance(tau, float | int) and tau > 0):
+    taus: tuple[Bandwidth, Bandwidth] = tau if isinstance(tau, tuple) else (tau, tau)
+    # Plain numbers cost nothing to resolve, and the operation hides background by itself.
+    if len(c) < 2 or not all(isinstance(each, float | int) and each > 0 for each in taus):
         s = hide_background(s, membership)
-        taus = [bandwidths(z, tau) for z in (c, s)]
+        taus = bandwidth_pair(c, s, tau)
     if len(c) < 2 or any(isinstance(several, Tensor) and len(several) > 1 for several in taus):
-        values = uniformity(c, tau), uniformity(s, tau), joint_entropy(c, s, tau)
+        values = uniformity(c, taus[0]), uniformity(s, taus[1]), joint_entropy(c, s, taus)
     else:
         values = _forward(full_precision(c), full_precision(s), membership, float(taus[0]), float(taus[1]))[0].unbind()
     return dict(zip(("common_uniformity", "salient_uniformity", "joint_entropy"), values, strict=True))

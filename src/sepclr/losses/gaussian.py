@@ -9,11 +9,12 @@ from torch import Tensor
 from sepclr.losses.kernel import full_precision
 
 LARGEST_LOG_VARIANCE = 8.0
+"""Bound of an encoder's log-variances. The authors' programs have none, and one large output then overflows their exponential."""
 
 
-def bounded(log_variance: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-    """Keep what a network gives as a log-variance within ±8, smoothly; shape (n, d)."""
-    return LARGEST_LOG_VARIANCE * torch.tanh(log_variance / LARGEST_LOG_VARIANCE)
+def bounded(log_variance: Float[Tensor, "n d"], limit: float = LARGEST_LOG_VARIANCE) -> Float[Tensor, "n d"]:
+    """Keep a network's log-variances, shape (n, d), within ±limit, smoothly."""
+    return limit * torch.tanh(log_variance / limit)
 
 
 def gaussian_kl(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:

@@ -1,79 +1,99 @@
-"""The ways to make I(c; s) small, by the names that the paper's tables use."""
+"""The terms that make I(c; s) small, by the names that the paper's tables use."""
 
 from __future__ import annotations
 
-from typing import Protocol, cast, runtime_checkable
+from typing import Literal, cast
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sepclr.losses.conditional import Bound, Direction, VariationalBound
 from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd
 from sepclr.losses.joint_entropy import joint_entropy
-from sepclr.losses.kernel import Bandwidth, nothing
+from sepclr.losses.kernel import Bandwidth, hide_background, zero_term
 from sepclr.losses.total_correlation import TotalCorrelation
 from sepclr.types import InputError, Scalar
 
 DIRECTED = tuple(f"{bound}-{direction}" for bound in ("vclub", "vl1out", "vub") for direction in ("sym", "c2s", "s2c"))
-STATELESS = {"k-jem": joint_entropy, "k-mi": kernel_mutual_information, "mmd": mmd, "hsic": hsic}
 INDEPENDENCE = ("none", "k-jem", "k-mi", *DIRECTED, "tc", "mmd", "hsic")
-"""Names of all ways, as ``independence`` takes them."""
+"""Names of all terms, as ``independence`` takes them."""
+
+Over = Literal["all", "target"]
+"""Samples that the critic of a total correlation looks at."""
 
 
-@runtime_checkable
-class HasCriticLoss(Protocol):
-    """A way with a critic."""
+class Independence(nn.Module):
+    """A term that keeps c and s apart, on the samples that it is defined for.
 
-    def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
-        """Compute what the critic minimises, without gradient for the codes."""
-        ...
-
-
-class Stateless(nn.Module):
-    """A way without a critic: one of the functions ``joint_entropy``, ``kernel_mutual_information``, ``mmd``, ``hsic``, or nothing.
-
-    Args:
-        name: ``none``, ``k-jem``, ``k-mi``, ``mmd`` or ``hsic``.
-        tau: kernel bandwidth τ.
-    """
-
-    def __init__(self, name: str, tau: Bandwidth = 0.5) -> None:
-        super().__init__()
-        self.name, self.tau = name, tau
-
-    def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
-        """Compute the term, which the encoders minimise."""
-        return nothing(c, s) if self.name == "none" else STATELESS[self.name](c, s, self.tau)
-
-
-Independence = Stateless | VariationalBound | TotalCorrelation
-
-
-def independence(name: str, common_dim: int, salient_dim: int, tau: Bandwidth = 0.5) -> Independence:
-    """Make a way to keep c and s apart.
+    - ``none``: 0.
+    - ``k-jem``: −Ĥ(c,s̃); ``k-mi``: −Ĥ(c,s̃) + Ĥ(c) + Ĥ(s̃). s̃ is s with background rows set to 0.
+    - ``hsic``: of c and s̃, with the median width of each space.
+    - ``mmd``: MMD² between the common codes of background and of target, several widths around τ. It moves c alone.
+    - ``vclub-*``, ``vl1out-*``, ``vub-*``: bounds with a learnt q(s|c) (``c2s``), q(c|s) (``s2c``) or both (``sym``), on targets: rows of
+      s̃ that are exactly 0 would collapse q.
+    - ``tc``: mean relu(log D/(1 − D)) with a critic D that tells (c_i, s_i) from (c_i, s_π(i)).
 
     Args:
-        name: one of ``INDEPENDENCE``: ``none`` 0; ``k-jem`` −Ĥ(c,s); ``k-mi`` −Ĥ(c,s) + Ĥ(c) + Ĥ(s); ``vclub-*``, ``vl1out-*``,
-            ``vub-*`` upper bounds with a learnt q(s|c) (``c2s``), q(c|s) (``s2c``) or both (``sym``); ``tc`` the mean logit of a
-            density-ratio critic; ``mmd`` MMD² between pairs and shuffled pairs; ``hsic``.
+        name: one of ``INDEPENDENCE``.
         common_dim: length of c.
         salient_dim: length of s.
-        tau: kernel bandwidth τ of the kernel ways.
+        over: samples that ``tc`` looks at: ``all`` with s not set to 0, as the SepVAE authors' programs do, so that D also sees that c
+            holds the group, or ``target``.
+        log_variance_limit: largest size of a log-variance of q.
 
-    Returns:
-        A module with ``loss(c, s)``, what the encoders minimise, and ``critic_loss(c, s)`` where it has a critic. Background rows of s
-        are to be 0 (``hide_background``).
+    Attributes:
+        critic: the module that learns in turns with the encoders; None where the term has none.
 
     Raises:
         InputError: unknown name.
 
     Source: SepCLR (arXiv 2402.11928), Table 1 and its appendix; ``hsic`` is ours.
     """
-    if name in ("none", *STATELESS):
-        return Stateless(name, tau)
-    if name == "tc":
-        return TotalCorrelation(common_dim, salient_dim)
-    if name in DIRECTED:
-        bound, _, direction = name.partition("-")
-        return VariationalBound(cast(Bound, bound), cast(Direction, direction), common_dim, salient_dim)
-    raise InputError(f"independence: {name!r} is unknown; choose one of {', '.join(INDEPENDENCE)}")
+
+    def __init__(self, name: str, common_dim: int, salient_dim: int, *, over: Over = "all", log_variance_limit: float = 1.0) -> None:
+        super().__init__()
+        if name not in INDEPENDENCE:
+            raise InputError(f"independence: {name!r} is unknown; choose one of {', '.join(INDEPENDENCE)}")
+        self.name, self.over = name, over
+        self.critic: VariationalBound | TotalCorrelation | None = None
+        if name == "tc":
+            self.critic = TotalCorrelation(common_dim, salient_dim)
+        elif name in DIRECTED:
+            bound, _, direction = name.partition("-")
+            self.critic = VariationalBound(
+                cast(Bound, bound), cast(Direction, direction), common_dim, salient_dim, log_variance_limit=log_variance_limit
+            )
+
+    def loss(
+        self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"], tau: tuple[Bandwidth, Bandwidth]
+    ) -> Scalar:
+        """Compute the term, which the encoders minimise.
+
+        Args:
+            c: common codes, shape (n, d_c).
+            s: salient codes of all samples, background's not set to 0, shape (n, d_s).
+            is_target: True for target samples, shape (n,).
+            tau: kernel bandwidths of c and of s.
+        """
+        if self.critic is not None:
+            return self.critic.loss(*self._seen(c, s, is_target))
+        if self.name == "none":
+            return zero_term(c, s)
+        if self.name == "mmd":
+            return mmd(c, is_target, tau[0])
+        kernel_term = {"k-jem": joint_entropy, "k-mi": kernel_mutual_information, "hsic": hsic}[self.name]
+        return kernel_term(c, hide_background(s, is_target), "median" if self.name == "hsic" else tau)
+
+    def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Scalar:
+        """Compute what the critic minimises, without gradient for the codes.
+
+        Raises:
+            InputError: a term without a critic.
+        """
+        if self.critic is None:
+            raise InputError(f"independence: {self.name!r} has no critic")
+        return self.critic.critic_loss(*self._seen(c, s, is_target))
+
+    def _seen(self, c: Tensor, s: Tensor, is_target: Tensor) -> tuple[Tensor, Tensor]:
+        """Pick the samples that the critic looks at."""
+        return (c, s) if self.name == "tc" and self.over == "all" else (c[is_target], s[is_target])

@@ -7,17 +7,18 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
-from sepclr.losses.kernel import Bandwidth, bandwidths, log_row_sums, nothing
+from sepclr.losses.kernel import Bandwidths, bandwidth_pair, log_row_sums, zero_term
 from sepclr.types import Scalar
 
 
-def joint_entropy(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidth = 0.5, *, with_self: bool = True) -> Scalar:
+def joint_entropy(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths = 0.5, *, with_self: bool = True) -> Scalar:
     """Estimate −H(c, s) = 1/N Σ_i log 1/N Σ_j k_τ(c_i, c_j) k_τ(s_i, s_j).
 
     Args:
         c: common codes, shape (n, d_c).
         s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
-        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one per space.
+        tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; a tensor averages several kernels,
+            ``"median"`` chooses one per space.
         with_self: keep the pairs i = j, as released: the value is then at least −log n, and its gradient vanishes once all codes
             are far apart. Without them it is unbounded.
 
@@ -33,6 +34,6 @@ def joint_entropy(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Ban
     """
     n = len(c)
     if n < 2:
-        return nothing(c, s)
-    rows = log_row_sums([c, s], [bandwidths(c, tau), bandwidths(s, tau)], with_self=with_self)
+        return zero_term(c, s)
+    rows = log_row_sums([c, s], bandwidth_pair(c, s, tau), with_self=with_self)
     return rows.mean() - math.log(n if with_self else n - 1)

@@ -17,6 +17,9 @@ from sepclr.types import InputError, Scalar
 Bandwidth = float | Float[Tensor, "..."] | Literal["median"]
 """Kernel bandwidth τ: a number; a tensor of K of them, whose kernels are averaged; or ``"median"``, by the median heuristic."""
 
+Bandwidths = Bandwidth | tuple[Bandwidth, Bandwidth]
+"""Bandwidth of two spaces: one for both (``"median"`` then chooses one per space), or one for c and one for s."""
+
 PAIRS = 2**22
 """Pairs of samples that are held at once; the rows of larger problems are taken block by block, and computed again for the gradient."""
 
@@ -53,6 +56,18 @@ def bandwidths(z: Float[Tensor, "n d"], tau: Bandwidth) -> Float[Tensor, " k"]:
     if not tau > 0:
         raise InputError(f"tau: {tau} is not positive")
     return torch.tensor([tau], dtype=torch.float64, device=z.device)
+
+
+def bandwidth_pair(
+    c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths
+) -> tuple[Float[Tensor, " k_c"], Float[Tensor, " k_s"]]:
+    """Resolve the bandwidths of c and of s, without gradient.
+
+    Raises:
+        InputError: as ``bandwidths``.
+    """
+    tau_c, tau_s = tau if isinstance(tau, tuple) else (tau, tau)
+    return bandwidths(c, tau_c), bandwidths(s, tau_s)
 
 
 def log_kernel(squared_distances: Float[Tensor, "*shape"], taus: Float[Tensor, " k"]) -> Float[Tensor, "*shape"]:
@@ -129,8 +144,8 @@ def mean_or_zero(x: Float[Tensor, " n"]) -> Scalar:
     return x.sum() / max(len(x), 1)
 
 
-def nothing(*codes: Float[Tensor, "_ _"]) -> Scalar:
-    """Give the value 0, with a gradient of 0, of a term that has no pair of samples to look at."""
+def zero_term(*codes: Float[Tensor, "_ _"]) -> Scalar:
+    """Return 0, with a gradient of 0: the value of a term without a pair of samples."""
     return cast(Tensor, sum(full_precision(z[:0]).sum() for z in codes))
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sepclr.losses.kernel import Bandwidth, bandwidths, log_kernel_matched, log_row_sums, nothing
+from sepclr.losses.kernel import Bandwidth, bandwidths, log_kernel_matched, log_row_sums, zero_term
 from sepclr.types import Scalar
 
 
@@ -31,7 +31,7 @@ def nt_xent(one: Float[Tensor, "n d"], two: Float[Tensor, "n d"], tau: Bandwidth
     0.036
     """
     if not len(one):
-        return nothing(one, two)
+        return zero_term(one, two)
     views = torch.cat([one, two])
     taus = bandwidths(views, tau)
     return log_row_sums([views], [taus], with_self=False).mean() - log_kernel_matched(one, two, taus).mean()

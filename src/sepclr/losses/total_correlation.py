@@ -22,20 +22,23 @@ class TotalCorrelation(nn.Module):
     Args:
         common_dim: length of c.
         salient_dim: length of s.
-        hidden: units of each of D's hidden layers; none makes D linear, and then it sees the codes' means only.
+        hidden: units of each of D's hidden layers; two as wide as c and s together where None, as in the SepVAE authors' programs.
+            None at all, (), makes D linear, and then it sees the codes' means only.
 
-    Source: Kim & Mnih, Disentangling by factorising, ICML 2018 (arXiv 1802.05983).
+    Source: Kim & Mnih, Disentangling by factorising, ICML 2018 (arXiv 1802.05983); Louiset et al., SepVAE (arXiv 2307.06206) and
+    github.com/neurospin-projects/2023_rlouiset_sepvae, which cut the log of the ratio off at 0.
     """
 
-    def __init__(self, common_dim: int, salient_dim: int, hidden: Sequence[int] = (64, 64)) -> None:
+    def __init__(self, common_dim: int, salient_dim: int, hidden: Sequence[int] | None = None) -> None:
         super().__init__()
-        sizes = [common_dim + salient_dim, *hidden]
+        wide = common_dim + salient_dim
+        sizes = [wide, *((wide, wide) if hidden is None else hidden)]
         layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.ReLU())]
         self.critic = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
 
     def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
-        """Compute the mean logit of D(c_i, s_i), which the encoders minimise; D gets no gradient from it."""
-        return mean_or_zero(self.logits(c, s))
+        """Compute the mean of relu(log D/(1 − D)) over the pairs (c_i, s_i), which the encoders minimise; D gets no gradient from it."""
+        return mean_or_zero(self.logits(c, s).relu())
 
     def logits(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Float[Tensor, " n"]:
         """Compute log D/(1 − D) of every pair; D gets no gradient from it."""
@@ -52,7 +55,7 @@ class TotalCorrelation(nn.Module):
         return (mean_or_zero(softplus(-paired)) + mean_or_zero(softplus(torn))) / 2
 
     def together(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
-        """Compute twice ``critic_loss`` plus ``loss`` with gradients for encoders and D alike, as cVAE's release minimises them."""
+        """Compute twice ``critic_loss`` plus the mean logit, with gradients for encoders and D alike, as cVAE's release minimises them."""
         parameters: dict[str, Tensor] = dict(self.critic.named_parameters())
         paired, torn = self._logits(parameters, c, s), self._logits(parameters, c, shuffled(s))
         return mean_or_zero(softplus(-paired)) + mean_or_zero(softplus(torn)) + mean_or_zero(paired)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background, log_kernel, log_row_sums, nothing
+from sepclr.losses.kernel import Bandwidth, bandwidths, full_precision, hide_background, log_kernel, log_row_sums, zero_term
 from sepclr.types import Scalar
 
 Form = Literal["paper", "released"]
@@ -34,7 +34,7 @@ def uniformity(z: Float[Tensor, "n d"], tau: Bandwidth = 0.5, *, with_self: bool
     """
     n = len(z)
     if n < 2:
-        return nothing(z)
+        return zero_term(z)
     rows = log_row_sums([z], [bandwidths(z, tau)], with_self=with_self)
     return torch.logsumexp(rows, 0) - math.log(n * (n if with_self else n - 1))
 
@@ -62,7 +62,7 @@ def salient_uniformity(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], t
     targets = full_precision(s[is_target])
     n = len(targets)
     if n == 0:
-        return nothing(targets)
+        return zero_term(targets)
     taus = bandwidths(targets, tau)
     away_from_zero = log_kernel(targets.square().sum(1), taus / 2)
     apart = log_row_sums([targets], [taus]) - math.log(n)

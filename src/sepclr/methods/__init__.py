@@ -3,7 +3,7 @@
 from sepclr.methods.convae import ConVAE, ConVAEWeights
 from sepclr.methods.cvae import CVAE, CVAEWeights
 from sepclr.methods.mmcvae import MMcVAE, MMcVAEWeights
-from sepclr.methods.sepclr import SepCLR, SepCLRWeights
+from sepclr.methods.sepclr import Form, SepCLR, SepCLRWeights, default_weights
 from sepclr.methods.sepvae import SepVAE, SepVAEWeights
 from sepclr.methods.simclr import SimCLR, SimCLRWeights
 from sepclr.methods.variational import ContrastiveVAE
@@ -14,6 +14,7 @@ __all__ = [
     "ConVAE",
     "ConVAEWeights",
     "ContrastiveVAE",
+    "Form",
     "MMcVAE",
     "MMcVAEWeights",
     "SepCLR",
@@ -22,4 +23,5 @@ __all__ = [
     "SepVAEWeights",
     "SimCLR",
     "SimCLRWeights",
+    "default_weights",
 ]

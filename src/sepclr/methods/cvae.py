@@ -1,13 +1,15 @@
 """cVAE (Abid & Zou: Contrastive variational autoencoder enhances salient features, 2019, arXiv 1902.04601).
 
     min  Σ ‖x − d([c, s])‖² + β_c KL(q(c|x) ‖ N(0, I)) over both groups, with s = 0 for background,
-       + β_s KL(q(s|y) ‖ N(0, I)) + γ TC(c, s) over targets
+       + β_s KL(q(s|y) ‖ N(0, I)) + γ log D(c, s)/(1 − D(c, s)) over targets
 
-TC is the mean log-odds of a discriminator that tells (c_i, s_i) from (c_i, s_π(i)).
+D tells (c_i, s_i) from (c_i, s_π(i)) among targets. ``fidelity="paper"`` gives D two hidden layers and turns of its own, and cuts the
+log-odds off at 0, as SepVAE and ConVAE do.
 
-The release differs from that in two ways, both to be had by ``fidelity="released"``: its discriminator is a single linear unit, which
-cannot see dependence beyond the means, and one optimiser minimises the discriminator's loss and the log-odds together over all
-parameters, so that neither side plays against the other.
+``fidelity="released"`` is the authors' program (github.com/abidlabs/contrastive_vae; again in github.com/suinleelab/MM-cVAE, whose
+sums over the batch are followed here): D is a single linear unit, which cannot see dependence beyond the means, and one optimiser minimises
+D's loss and the log-odds together over all parameters, so that neither side plays against the other. Their pairs are broken by exchanging
+the halves of a batch; ours by a random permutation.
 """
 
 from __future__ import annotations
@@ -24,18 +26,18 @@ from sepclr.types import Outputs, Scalar
 
 @dataclass(frozen=True)
 class CVAEWeights:
-    """One multiplier per term.
+    """One multiplier per term, each 1 in the release.
 
     Attributes:
-        reconstruction: of the squared error, 1.
-        common: β_c, as for digits on CIFAR-10 in SepCLR (arXiv 2402.11928).
-        salient: β_s, from the same source.
-        independence: γ, 1 in the release.
+        reconstruction: of the squared error.
+        common: β_c.
+        salient: β_s.
+        independence: γ.
     """
 
     reconstruction: float = 1.0
-    common: float = 0.5
-    salient: float = 0.5
+    common: float = 1.0
+    salient: float = 1.0
     independence: float = 1.0
 
 
@@ -48,11 +50,12 @@ class CVAE(ContrastiveVAE):
         decoder: from (n, d_c + d_s) to samples (n, ...).
         dims: lengths (d_c, d_s).
         fidelity: ``paper`` or ``released``.
-        critic_steps: steps of the adversary before each step of the others.
+        critic_steps: steps of D before each step of the others.
+        critic_learning_rate: step size of D.
         weights: one multiplier per term.
 
     Raises:
-        InputError: unknown fidelity, or no step of the adversary.
+        InputError: unknown fidelity, no step of D, or a step size that is not positive.
     """
 
     def __init__(
@@ -64,17 +67,29 @@ class CVAE(ContrastiveVAE):
         *,
         fidelity: Fidelity = "paper",
         critic_steps: int = 1,
+        critic_learning_rate: float = 1e-3,
         weights: CVAEWeights | None = None,
     ) -> None:
-        hidden = () if fidelity == "released" else (64, 64)
-        super().__init__(common, salient, decoder, TotalCorrelation(*dims, hidden), critic_steps, fidelity)
+        super().__init__(
+            common,
+            salient,
+            decoder,
+            TotalCorrelation(*dims, () if fidelity == "released" else None),
+            adversary_over="target",
+            critic_steps=critic_steps,
+            critic_learning_rate=critic_learning_rate,
+            fidelity=fidelity,
+        )
         self.weights = weights or CVAEWeights()
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``reconstruction``, ``common``, ``salient`` and ``independence``."""
+        if self.fidelity == "paper":
+            return evidence(out, is_target) | {"independence": self.total_correlation(out, is_target)}
         assert self.adversary is not None
-        dependence = self.adversary.together if self.fidelity == "released" else self.adversary.loss
-        return evidence(out, is_target) | {"independence": dependence(out["c"][is_target], out["s"][is_target])}
+        c, s = self.adversary_sees(out, is_target)
+        together = self.adversary.together(c, s) * len(c) / max(len(is_target), 1)
+        return evidence(out, is_target) | {"independence": together}
 
     def critic_parameters(self) -> list[nn.Parameter]:
         """List the adversary's parameters; none as released, where it has no turn of its own."""

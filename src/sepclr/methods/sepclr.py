@@ -2,37 +2,51 @@
 
     max  λ_C (I(x;c) + I(y;c)) + λ_S I(y;s)    subject to    D_KL(s_x ‖ δ(s′)) = 0    and    I(c;s) = 0
 
-x is background, y target, c the common and s the salient code, s′ = 0. What is minimised, with two views and the heads' outputs:
+x is background, y target, c the common and s the salient code, s′ = 0. What is minimised, on the projections of 1 + K views of a sample:
 
-    λ_C [A(c) + 2U(c)]  +  λ_S [A(s_y) + 2U(s̃)]  +  β 1/N_X Σ ‖s_x‖²/2τ  +  λ independence(c, s̃)
-      common                 salient                  information_less         independence
+    λ_C [A(c) + wU(c)]  +  λ_S [A(s_y) + wU(s̃)]  +  β 1/N_X Σ ‖s_x‖²/2τ  +  λ independence(c, s̃)
+      common                salient                 information_less        independence
 
-A is alignment, U uniformity, s̃ is s with background rows set to 0, c is normalised to the unit sphere. Independence is −Ĥ(c, s̃) for
-``k-jem``, 0 for ``none``, and one of the other ways that the paper compares it with (``sepclr.losses.independence``).
+A is alignment of the first view with the K others, U uniformity, a mean over views, s̃ is s with background rows set to 0; c is normalised
+to the unit sphere. ``form="released"`` is what the authors' program minimises: w = 2, U without self pairs, and U(s̃) over all rows.
+``form="paper"`` is what the paper prints: w = 1, U(c) with self pairs (eq. 3), and the s′-uniformity of eq. 7 over targets. Independence is
+−Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, and one of the other terms that the paper compares it with (``sepclr.losses.Independence``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from sepclr import losses
 from sepclr.losses import (
     Bandwidth,
-    HasCriticLoss,
+    Independence,
+    Over,
+    TotalCorrelation,
     alignment,
     bandwidths,
     full_precision,
     hide_background,
     information_less,
     kernel_entropies,
+    salient_uniformity,
+    uniformity,
 )
+from sepclr.methods.adversary import check_critic
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
+
+Form = Literal["released", "paper"]
+View = tuple[Tensor, Tensor]
+"""Projections c and s of one view of all samples."""
+
+INDEPENDENCE_WEIGHTS: Mapping[str, float] = {"mmd": 100.0, "hsic": 1000.0}
+"""λ where it is not the released 10: these terms are small, and were chosen in trials of ours."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,7 @@ class SepCLRWeights:
         common: λ_C.
         salient: λ_S.
         information_less: β.
-        independence: λ.
+        independence: λ; of ``mmd`` and ``hsic`` it is 100 and 1,000 where nothing is given (``default_weights``).
     """
 
     common: float = 1.0
@@ -55,22 +69,33 @@ class SepCLRWeights:
     independence: float = 10.0
 
 
+def default_weights(independence: str) -> SepCLRWeights:
+    """Return the weights for an independence term."""
+    return SepCLRWeights(independence=INDEPENDENCE_WEIGHTS.get(independence, SepCLRWeights.independence))
+
+
 class SepCLR(nn.Module):
-    """Two encoders, two heads, four terms.
+    """Two encoders, two projection heads, four terms.
 
     Args:
         common: f_θC, from samples (n, ...) to codes (n, d_c).
         salient: f_θS, from samples (n, ...) to codes (n, d_s).
-        common_head: from (n, d_c) to what the losses see, normalised here.
-        salient_head: from (n, d_s) to what the losses see.
-        dims: lengths (d_c, d_s) of what the heads give.
+        common_head: from (n, d_c) to the projection, normalised here.
+        salient_head: from (n, d_s) to the projection.
+        dims: lengths (d_c, d_s) of the projections.
+        form: ``released`` or ``paper``.
+        further_views: K, views of a sample beside the first.
         independence: one of ``sepclr.losses.INDEPENDENCE``.
-        critic_steps: steps of the critic, where independence has one, before each step of the encoders.
-        weights: one multiplier per term.
-        tau: kernel bandwidth τ.
+        adversary_over: samples that the critic of ``tc`` looks at, ``all`` or ``target``.
+        critic_steps: steps of the critic, where independence has one, before each step of the encoders. If None, 5 for a conditional
+            density and 1 for the discriminator of ``tc``, as the SepVAE authors train theirs.
+        critic_learning_rate: the critic's step size. If None, 1e-4 for a conditional density and 1e-3 for a discriminator.
+        critic_log_variance: largest size of a log-variance of a conditional density.
+        weights: one multiplier per term; ``default_weights`` where not given.
+        tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` chooses one per space and step, that of s by targets.
 
     Raises:
-        InputError: unknown independence, no step of the critic, or a bandwidth that is not positive.
+        InputError: unknown form or independence, no view, no step of the critic, or a bandwidth, step size or limit that is not positive.
     """
 
     def __init__(
@@ -81,21 +106,33 @@ class SepCLR(nn.Module):
         salient_head: nn.Module,
         dims: tuple[int, int],
         *,
+        form: Form = "released",
+        further_views: int = 1,
         independence: str = "k-jem",
-        critic_steps: int = 1,
+        adversary_over: Over = "all",
+        critic_steps: int | None = None,
+        critic_learning_rate: float | None = None,
+        critic_log_variance: float = 1.0,
         weights: SepCLRWeights | None = None,
-        tau: Bandwidth = 0.5,
+        tau: Bandwidth | tuple[Bandwidth, Bandwidth] = 0.5,
     ) -> None:
         super().__init__()
-        bandwidths(torch.zeros(1, 1), tau)  # complains
-        if critic_steps < 1:
-            raise InputError(f"critic_steps: {critic_steps} is not at least 1")
+        if form not in get_args(Form):
+            raise InputError(f"form: {form!r} is unknown; choose {' or '.join(get_args(Form))}")
+        if further_views < 1:
+            raise InputError(f"further_views: {further_views} is not at least 1")
+        self.tau = tau if isinstance(tau, tuple) else (tau, tau)
+        for each in self.tau:
+            bandwidths(torch.zeros(1, 1), each)  # raises InputError
         self.common, self.salient = common, salient
         self.common_head, self.salient_head = common_head, salient_head
-        self.independence, self.critic_steps = independence, critic_steps
-        self.dependence = losses.independence(independence, *dims, tau)
-        self.weights = weights or SepCLRWeights()
-        self.tau = tau
+        self.form, self.further_views = form, further_views
+        self.independence = Independence(independence, *dims, over=adversary_over, log_variance_limit=critic_log_variance)
+        discriminates = isinstance(self.independence.critic, TotalCorrelation)
+        self.critic_steps = (1 if discriminates else 5) if critic_steps is None else critic_steps
+        self.critic_learning_rate = (1e-3 if discriminates else 1e-4) if critic_learning_rate is None else critic_learning_rate
+        check_critic(self.critic_steps, self.critic_learning_rate)
+        self.weights = weights or default_weights(independence)
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute c, shape (n, d_c), and s, shape (n, d_s): the encoders' outputs, before the heads."""
@@ -105,43 +142,66 @@ class SepCLR(nn.Module):
         """Map codes to what the losses see: c on the unit sphere, s raw."""
         return Codes(normalize(full_precision(self.common_head(codes.c))), full_precision(self.salient_head(codes.s)))
 
-    def outputs(self, one: Batch, two: Batch) -> Outputs:
-        """Compute the heads of both views, c1 and c2 of shape (n, d_c), s1 and s2 of shape (n, d_s)."""
-        # One pass over both views: twice the samples for batch normalisation, half the calls.
-        c, s = self.project(self.encode(torch.cat([one.x, two.x])))
-        c1, c2 = c.chunk(2)
-        s1, s2 = s.chunk(2)
-        return {"c1": c1, "c2": c2, "s1": s1, "s2": s2}
+    def outputs(self, *views: Batch) -> Outputs:
+        """Compute the projections of each view, c1, c2, … of shape (n, d_c) and s1, s2, … of shape (n, d_s)."""
+        # One pass over all views: more samples for batch normalisation, fewer calls.
+        c, s = self.project(self.encode(torch.cat([view.x for view in views])))
+        parts = zip(c.chunk(len(views)), s.chunk(len(views)), strict=True)
+        return {f"{space}{number}": z for number, view in enumerate(parts, 1) for space, z in zip("cs", view, strict=True)}
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``common``, ``salient``, ``information_less`` and ``independence``."""
-        c1, c2, s1, s2 = out["c1"], out["c2"], out["s1"], out["s2"]
-        tau = self.tau
-        # Where s is 0 in both views there is nothing to align. Picking out the targets would make a GPU wait for their number.
-        shown1, shown2 = hide_background(s1, is_target), hide_background(s2, is_target)
-        n, targets = len(is_target), is_target.sum().clamp(min=1)
-        tau_of_targets = bandwidths(s1[is_target], tau) if isinstance(tau, str) else tau
-        one, two = (kernel_entropies(c, s, tau, is_target=is_target) for c, s in ((c1, s1), (c2, s2)))
+        views = [(out[f"c{number}"], out[f"s{number}"]) for number in range(1, 2 + self.further_views)]
+        tau_c, tau_s = self._bandwidths(views, is_target)
+        common, salient, joint = (
+            torch.stack(each).mean() for each in zip(*(self._entropies(c, s, is_target, (tau_c, tau_s)) for c, s in views), strict=True)
+        )
         return {
-            "common": alignment(c1, c2, tau) + one["common_uniformity"] + two["common_uniformity"],
-            "salient": alignment(shown1, shown2, tau_of_targets) * n / targets + one["salient_uniformity"] + two["salient_uniformity"],
-            "information_less": (information_less(s1, is_target, tau) + information_less(s2, is_target, tau)) / 2,
-            "independence": (one["joint_entropy"] + two["joint_entropy"]) / 2
-            if self.independence == "k-jem"  # already there
-            else self._mean_of_views(self.dependence.loss, out, is_target),
+            "common": alignment(views[0][0], torch.stack([c for c, _ in views[1:]]), tau_c) + common,
+            "salient": _alignment_of_targets([s for _, s in views], is_target, tau_s) + salient,
+            "information_less": _mean(lambda _, s: information_less(s, is_target, tau_s), views),
+            "independence": joint
+            if self.independence.name == "k-jem"  # already there
+            else _mean(lambda c, s: self.independence.loss(c, s, is_target, (tau_c, tau_s)), views),
         }
+
+    def _bandwidths(self, views: Sequence[View], is_target: Tensor) -> tuple[Bandwidth, Bandwidth]:
+        """Resolve ``"median"`` once for all terms of a step, so that one objective has one width per space."""
+        tau_c, tau_s = self.tau
+        if isinstance(tau_c, str):
+            tau_c = bandwidths(torch.cat([c for c, _ in views]), tau_c)
+        if isinstance(tau_s, str):
+            tau_s = bandwidths(torch.cat([s[is_target] for _, s in views]), tau_s)
+        return tau_c, tau_s
+
+    def _entropies(self, c: Tensor, s: Tensor, is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]) -> tuple[Scalar, Scalar, Scalar]:
+        """Compute wU(c), wU(s̃) and k-JEM of one view."""
+        found = kernel_entropies(c, s, tau, is_target=is_target)
+        if self.form == "released":
+            return 2 * found["common_uniformity"], 2 * found["salient_uniformity"], found["joint_entropy"]
+        return uniformity(c, tau[0], with_self=True), salient_uniformity(s, is_target, tau[1], form="paper"), found["joint_entropy"]
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:
         """List the parameters of independence's critic; none where it has no critic."""
-        return list(self.dependence.parameters())
+        return list(self.independence.parameters())
 
     def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
-        """Compute what independence's critic minimises."""
-        if not isinstance(self.dependence, HasCriticLoss):
-            raise InputError(f"independence: {self.independence!r} has no critic")
-        return self._mean_of_views(self.dependence.critic_loss, out, is_target)
+        """Compute what independence's critic minimises.
 
-    @staticmethod
-    def _mean_of_views(term: Callable[[Tensor, Tensor], Scalar], out: Outputs, is_target: Tensor) -> Scalar:
-        views = [term(out[c], hide_background(out[s], is_target)) for c, s in (("c1", "s1"), ("c2", "s2"))]
-        return torch.stack(views).mean()
+        Raises:
+            InputError: independence without a critic.
+        """
+        views = [(out[f"c{number}"], out[f"s{number}"]) for number in range(1, 2 + self.further_views)]
+        return _mean(lambda c, s: self.independence.critic_loss(c, s, is_target), views)
+
+
+def _mean(term: Callable[[Tensor, Tensor], Scalar], views: Sequence[View]) -> Scalar:
+    """Average a term over views."""
+    return torch.stack([term(c, s) for c, s in views]).mean()
+
+
+def _alignment_of_targets(s: Sequence[Tensor], is_target: Tensor, tau: Bandwidth) -> Scalar:
+    """Align the salient codes of targets."""
+    # Where s is 0 in all views alignment is 0. Picking out the targets would make a GPU wait for their number.
+    first, *others = (hide_background(view, is_target) for view in s)
+    return alignment(first, torch.stack(others), tau) * len(is_target) / is_target.sum().clamp(min=1)

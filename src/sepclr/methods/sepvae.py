@@ -1,11 +1,12 @@
 """SepVAE (Louiset, Duchesnay, Grigis, Dufumier, Gori: to separate pathological from healthy patterns, 2023, arXiv 2307.06206).
 
     min  Σ ‖x − d([c, s])‖² + β_c KL(q(c|x) ‖ N(0, I)) over both groups, with s = 0 for background,
-       + β_s KL(q(s|y) ‖ N(0, I)) over targets + α/2 ‖μ_s(x)‖² over background, whose s has the fixed variance 1/α
-       + κ mean relu(log D(c, s)/(1 − D(c, s))) over targets + γ cross-entropy of telling the groups apart from s
+       + β_s KL(q(s|y) ‖ N(0, I)) over targets + β_s α/2 ‖μ_s(x)‖² over background, whose s has the fixed variance 0.1
+       + κ Σ relu(log D(c, s)/(1 − D(c, s))) over both groups + γ cross-entropy of telling the groups apart from s
 
-D tells (c_i, s_i) from (c_i, s_π(i)), with an optimiser of its own. The release weighs the classifier by 10⁻¹⁰, so that it does nothing:
-``fidelity="released"``.
+D tells (c_i, s_i) from (c_i, s_π(i)), has two hidden layers as wide as c and s together, and an optimiser of its own. The classifier has
+one hidden layer as wide as s. Constants are those of github.com/neurospin-projects/2023_rlouiset_sepvae, cifar_mnist/sep_vae.py, but for γ:
+the release weighs the classifier by 10⁻¹⁰, so that it does nothing (``fidelity="released"``); here it is 1, as the paper means it.
 """
 
 from __future__ import annotations
@@ -18,16 +19,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sepclr.losses import TotalCorrelation, full_precision
-from sepclr.losses.kernel import mean_or_zero
+from sepclr.losses import Over, TotalCorrelation, full_precision
 from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
 from sepclr.types import Batch, Outputs, Scalar
 
 RELEASED_CLASSIFICATION = 1e-10
 """Weight of the classifier in the release."""
 
-BACKGROUND_VARIANCE = 0.01
-"""Of q(s|x) of background: 1/α."""
+BACKGROUND_VARIANCE = 0.1
+"""Variance of q(s|x) of background; the release calls it sigma_q and takes its logarithm as a log-variance."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class SepVAEWeights:
 
     Attributes:
         reconstruction: of the squared error, 1.
-        common: β_c, as for digits on CIFAR-10 in SepCLR (arXiv 2402.11928).
-        salient: β_s, from the same source.
-        information_less: α = 1/0.01, from the same source.
-        independence: κ, from the same source.
+        common: β_c, 0.5.
+        salient: β_s, 0.5.
+        information_less: β_s α = 0.5 · 100; half of it multiplies the squared norm.
+        independence: κ, 2.
         classification: γ; ours, for the released one does nothing.
     """
 
     reconstruction: float = 1.0
     common: float = 0.5
     salient: float = 0.5
-    information_less: float = 100.0
+    information_less: float = 50.0
     independence: float = 2.0
     classification: float = 1.0
 
@@ -60,11 +60,13 @@ class SepVAE(ContrastiveVAE):
         decoder: from (n, d_c + d_s) to samples (n, ...).
         dims: lengths (d_c, d_s).
         fidelity: ``paper`` or ``released``, which decides the classifier's weight where no weights are given.
-        critic_steps: steps of the adversary before each step of the others.
+        adversary_over: samples that D looks at, ``all`` or ``target``.
+        critic_steps: steps of D before each step of the others.
+        critic_learning_rate: step size of D.
         weights: one multiplier per term.
 
     Raises:
-        InputError: unknown fidelity, or no step of the adversary.
+        InputError: unknown fidelity, no step of D, or a step size that is not positive.
     """
 
     def __init__(
@@ -75,11 +77,22 @@ class SepVAE(ContrastiveVAE):
         dims: tuple[int, int],
         *,
         fidelity: Fidelity = "paper",
+        adversary_over: Over = "all",
         critic_steps: int = 1,
+        critic_learning_rate: float = 1e-3,
         weights: SepVAEWeights | None = None,
     ) -> None:
-        super().__init__(common, salient, decoder, TotalCorrelation(*dims), critic_steps, fidelity)
-        self.classifier = nn.Linear(dims[1], 1)
+        super().__init__(
+            common,
+            salient,
+            decoder,
+            TotalCorrelation(*dims),
+            adversary_over=adversary_over,
+            critic_steps=critic_steps,
+            critic_learning_rate=critic_learning_rate,
+            fidelity=fidelity,
+        )
+        self.classifier = nn.Sequential(nn.Linear(dims[1], dims[1]), nn.ReLU(), nn.Linear(dims[1], 1))
         self.weights = weights or SepVAEWeights(classification=RELEASED_CLASSIFICATION if fidelity == "released" else 1.0)
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
@@ -93,10 +106,9 @@ class SepVAE(ContrastiveVAE):
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the terms ``reconstruction``, ``common``, ``salient``, ``information_less``, ``independence``, ``classification``."""
-        assert self.adversary is not None
         n = max(len(is_target), 1)
         return evidence(out, is_target) | {
             "information_less": out["mean_s"][~is_target].square().sum() / (2 * n),
-            "independence": mean_or_zero(self.adversary.logits(out["c"][is_target], out["s"][is_target]).relu()),
+            "independence": self.total_correlation(out, is_target),
             "classification": binary_cross_entropy_with_logits(out["logit"], is_target.to(out["logit"].dtype), reduction="sum") / n,
         }

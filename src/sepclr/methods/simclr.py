@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from sepclr.losses import bandwidths, full_precision, nt_xent
+from sepclr.losses import Bandwidth, bandwidths, full_precision, nt_xent
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
 
@@ -52,7 +52,7 @@ class SimCLR(nn.Module):
         *,
         group: Literal["all", "target"] = "all",
         weights: SimCLRWeights | None = None,
-        tau: float = 0.5,
+        tau: Bandwidth = 0.5,
     ) -> None:
         super().__init__()
         if group not in ("all", "target"):

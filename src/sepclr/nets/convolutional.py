@@ -18,8 +18,9 @@ LAST = 256
 def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module:
     """Make the encoder: convolutions 4-wide of stride 2 with ``width``, …, ``width``, 256 channels, a layer of 256 units, ``dim`` outputs.
 
-    There are four convolutions for 32 × 32 pixels, as released for the baselines (MM-cVAE, arXiv 2202.10560), fewer where a side can be
-    halved less often.
+    Of 32 × 32 pixels there are four convolutions, the last without padding, so that a single pixel is left: the networks of SepVAE and
+    ConVAE for digits on CIFAR-10 (github.com/neurospin-projects/2023_rlouiset_sepvae, cifar_mnist/cnn_model.py). There are fewer where a
+    side can be halved less often, and the last one is padded where 2 pixels are left. Weights are drawn as ``he_init`` says, not by torch.
 
     Args:
         sample_shape: (channels, *space) of one sample, sides even.
@@ -35,9 +36,11 @@ def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.M
     from monai.networks.layers.factories import Conv
 
     halvings = _halvings(sample_shape)
-    stages = _stages(Conv[Conv.CONV, len(sample_shape) - 1], [sample_shape[0], *[width] * (halvings - 1), LAST])
-    flat = LAST * math.prod(side // 2**halvings for side in sample_shape[1:])
-    return _awake(nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, LAST), nn.ReLU(), nn.Linear(LAST, dim)))
+    padding, innermost = _innermost(sample_shape, halvings)
+    channels = [sample_shape[0], *[width] * (halvings - 1), LAST]
+    stages = _stages(Conv[Conv.CONV, len(sample_shape) - 1], channels, [*[1] * (halvings - 1), padding])
+    flat = LAST * math.prod(innermost)
+    return he_init(nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, LAST), nn.ReLU(), nn.Linear(LAST, dim)))
 
 
 def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module:
@@ -60,18 +63,27 @@ def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module
     from monai.networks.layers.factories import Conv
 
     halvings = _halvings(sample_shape)
-    start = [side // 2**halvings for side in sample_shape[1:]]
-    stages = _stages(Conv[Conv.CONVTRANS, len(sample_shape) - 1], [LAST, *[width] * (halvings - 1), sample_shape[0]])
+    padding, start = _innermost(sample_shape, halvings)
+    channels = [LAST, *[width] * (halvings - 1), sample_shape[0]]
+    stages = _stages(Conv[Conv.CONVTRANS, len(sample_shape) - 1], channels, [padding, *[1] * (halvings - 1)])
     unflattened = [nn.Linear(dim, LAST), nn.ReLU(), nn.Linear(LAST, LAST * math.prod(start)), nn.ReLU(), nn.Unflatten(1, (LAST, *start))]
-    return _awake(nn.Sequential(*unflattened, *stages[:-1], nn.Sigmoid()))
+    return he_init(nn.Sequential(*unflattened, *stages[:-1], nn.Sigmoid()))
 
 
-def _stages(convolution: type[nn.Module], channels: Sequence[int]) -> list[nn.Module]:
+def _stages(convolution: type[nn.Module], channels: Sequence[int], paddings: Sequence[int]) -> list[nn.Module]:
     """Make convolutions 4-wide of stride 2 from each number of channels to the next, a ReLU behind each."""
-    return [layer for a, b in pairwise(channels) for layer in (convolution(a, b, 4, stride=2, padding=1), nn.ReLU())]
+    sizes = zip(pairwise(channels), paddings, strict=True)
+    return [layer for (a, b), padding in sizes for layer in (convolution(a, b, 4, stride=2, padding=padding), nn.ReLU())]
 
 
-def _awake(network: nn.Sequential) -> nn.Sequential:
+def _innermost(sample_shape: Sequence[int], halvings: int) -> tuple[int, list[int]]:
+    """Choose the padding of the innermost convolution, none where its kernel fits in, and tell the sides that it leaves."""
+    before = [side // 2 ** (halvings - 1) for side in sample_shape[1:]]
+    padding = 0 if min(before) >= 4 else 1
+    return padding, [side // 2 - 1 + padding for side in before]
+
+
+def he_init(network: nn.Sequential) -> nn.Sequential:
     """Draw the weights before each ReLU so that signals keep their size (He et al. 2015, arXiv 1502.01852).
 
     With torch's own, smaller ones, a decoder's pixels depend on its biases alone at first; on dark images these fall until the sigmoid

@@ -35,7 +35,7 @@ class Settings:
         max_epochs: passes over the training samples.
         batch_size: samples a step, of both groups together and over all processes.
         learning_rate: Adam's step size.
-        schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
+        schedule: ``constant``, or ``cosine``: a linear warm-up over the first tenth of the steps, then half a cosine to 0.
         precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it (and rightly), else float32.
         accelerator: ``cpu``, ``cuda``, or ``auto``, which picks up a GPU by itself.
         devices: Lightning's flag, processes on this machine.

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from sepclr.data import Batches, Cohort
 from sepclr.training.gather import gathered
-from sepclr.types import Batch, HasCritic, Method, Outputs
+from sepclr.types import Batch, HasCritic, HasFurtherViews, Method, Outputs
 
 
 class Training(LightningModule):
@@ -27,7 +27,8 @@ class Training(LightningModule):
         cohort: the training samples; they move to the device once, or, where they lie in a file, batch by batch.
         batch_size: samples a step, over all processes.
         learning_rate: Adam's step size.
-        schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
+        schedule: ``constant``, or ``cosine``: a linear warm-up over the first tenth of the steps, then half a cosine to 0. A critic's
+            step size is constant.
         seed: of batches and views; each epoch starts from its own, so that a resumed run equals one that was never cut.
         workers: processes that read samples from their file.
     """
@@ -95,8 +96,9 @@ class Training(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> None:
         """Step the critic, if any, then the rest on the sum of weights × terms, all on the batch of all processes."""
-        one, two = (Batch(by_layout(self.views(batch.x), self.layout), batch.is_target) for _ in range(2))
-        out = {name: gathered(value) for name, value in self.method.outputs(one, two).items()}
+        number = 1 + (self.method.further_views if isinstance(self.method, HasFurtherViews) else 1)
+        views = [Batch(by_layout(self.views(batch.x), self.layout), batch.is_target) for _ in range(number)]
+        out = {name: gathered(value) for name, value in self.method.outputs(*views).items()}
         is_target = gathered(batch.is_target)
         # What a loss draws at random is the same on every process, and leaves the views' randomness alone.
         drawn_on = [batch.x.device] if batch.x.is_cuda else []
@@ -134,12 +136,20 @@ class Training(LightningModule):
         """Set up Adam and its schedule, once for the method and once for its critic."""
         adversary = {id(parameter) for parameter in self.critic}
         others = [parameter for parameter in cast(nn.Module, self.method).parameters() if id(parameter) not in adversary]
-        optimisers = [torch.optim.Adam(group, lr=self.learning_rate) for group in (others, self.critic) if group]
+        optimisers = [torch.optim.Adam(others, lr=self.learning_rate)]
+        if self.critic:
+            optimisers.append(torch.optim.Adam(self.critic, lr=cast(HasCritic, self.method).critic_learning_rate))
         if self.schedule == "constant":
             return optimisers
-        steps = max(int(self.trainer.estimated_stepping_batches), 2)
-        cosine = torch.optim.lr_scheduler.OneCycleLR
-        return optimisers, [cosine(optimiser, self.learning_rate, total_steps=steps, pct_start=0.1) for optimiser in optimisers]
+        return optimisers, [warm_up_and_cosine(optimisers[0], int(self.trainer.estimated_stepping_batches))]
+
+
+def warm_up_and_cosine(optimiser: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.SequentialLR:
+    """Schedule a step size: linearly up to the optimiser's over the first tenth of the steps, then half a cosine down to 0."""
+    rising = max(steps // 10, 1)
+    warm_up = torch.optim.lr_scheduler.LinearLR(optimiser, 1 / (rising + 1), total_iters=rising)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps - rising, 1))
+    return torch.optim.lr_scheduler.SequentialLR(optimiser, [warm_up, cosine], [rising])
 
 
 def _listed(several: Any) -> list[Any]:
