@@ -2,8 +2,8 @@
 
 c and s have four dimensions each, every pair (c_k, s_k) with correlation ρ, so that I(c; s) = −4/2 log(1 − ρ²). Critics are trained on
 codes of the same distribution for a thousand steps and asked about others; their densities are as narrow as they like, which in training
-they are not. k-MI and HSIC are not in nats or not unbiased: what counts is that they grow with ρ. MMD compares groups, and total correlation
-cuts its log-odds off at 0; of the latter the plain mean is shown.
+they are not. k-MI and HSIC are not in nats or not unbiased: what counts is that they grow with ρ. MMD compares groups and is left out; of
+total correlation, which cuts its log-odds off at 0, the plain mean is shown.
 ``make bench`` writes results/mutual-information.jsonl.
 """
 
