@@ -32,7 +32,7 @@ class Settings:
     """How a method is optimised.
 
     Attributes:
-        max_epochs: passes over the training samples.
+        max_epochs: epochs; each passes once over the larger group and repeats the smaller.
         batch_size: samples a step, of both groups together and over all processes.
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine`` with a linear warm-up over the first tenth of the steps.
