@@ -259,7 +259,7 @@ def test_new_images_are_encoded_on_the_grid_of_the_run(run: Path, table: Path, s
     images = [people.images[1], people.images[0], coarse]
     new = write_cells(tmp_path / "new.tsv", {"participant_id": ["b", "a", "c"], "file": [str(image) for image in images]})
     for name in ("codes.npz", "codes.tsv", "codes.parquet"):
-        assert main(["encode", str(run), "--input", str(new), "--images", "file", "--output", str(tmp_path / name)]) == 0
+        assert main(["encode", str(run), "--input", str(new), "--images", "file", "--out", str(tmp_path / name)]) == 0
     with np.load(tmp_path / "codes.npz") as codes:
         assert codes["subject"].tolist() == ["b", "a", "c"]
         for space in ("c", "s"):
@@ -275,7 +275,7 @@ def test_new_images_are_encoded_on_the_grid_of_the_run(run: Path, table: Path, s
 def test_images_that_cannot_be_encoded_are_named(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     new = write_cells(tmp_path / "new.tsv", {"participant_id": ["a"], "image": ["gone.nii"]})
     np.save(tmp_path / "x.npy", np.zeros((2, 1, 16, 16, 16)))
-    command = ["encode", str(run), "--output", str(tmp_path / "codes.npz")]
+    command = ["encode", str(run), "--out", str(tmp_path / "codes.npz")]
     assert main([*command, "--input", str(new)]) == 2
     assert main([*command, "--input", str(new), "--images", "file"]) == 2
     assert main([*command, "--input", str(tmp_path / "x.npy"), "--images", "file"]) == 2
@@ -290,7 +290,7 @@ def test_images_that_lie_elsewhere_are_not_encoded(run: Path, table: Path, tmp_p
     image = nibabel.load(table.parent / read_cells(table)["image"][0])
     nibabel.save(nibabel.Nifti1Image(image.get_fdata()[:, :, 30:], image.affine), tmp_path / "cut.nii")  # without its bottom
     new = write_cells(tmp_path / "new.tsv", {"participant_id": ["a"], "image": ["cut.nii"]})
-    assert main(["encode", str(run), "--input", str(new), "--output", str(tmp_path / "codes.npz")]) == 2
+    assert main(["encode", str(run), "--input", str(new), "--out", str(tmp_path / "codes.npz")]) == 2
     assert "1 images lie elsewhere in space than those of the run: a (" in capsys.readouterr().err
 
 

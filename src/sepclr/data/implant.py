@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sepclr.data.participants import as_file_name, image_paths, read_cells, subjects_of, write_cells
 from sepclr.data.volumes import inside_brain, look_into, problems, read_volume
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 Kind = Literal["atrophy", "lesion"]
 

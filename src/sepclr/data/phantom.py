@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from sepclr.data.implant import implant_table
 from sepclr.data.participants import write_cells
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 SHAPE = (40, 48, 40)
 SPACING = 4.0

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from sepclr.data.participants import listed
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 SUFFIXES = (".nii", ".nii.gz", ".npy")
 DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, AttributeError, zlib.error)

@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
+from sepclr.ranges import check_at_least, check_positive
 from sepclr.training.encode import encode
 from sepclr.training.gather import part, processes
 from sepclr.training.module import Training, layout
@@ -59,13 +60,9 @@ class Settings:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "batch_size", "nodes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
-        if self.workers < 0:
-            raise InputError(f"workers: {self.workers} is not at least 0")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate: {self.learning_rate} is not positive")
+        check_at_least(1, max_epochs=self.max_epochs, batch_size=self.batch_size, nodes=self.nodes)
+        check_at_least(0, workers=self.workers)
+        check_positive(learning_rate=self.learning_rate)
         if self.schedule not in ("constant", "cosine"):
             raise InputError(f"schedule: {self.schedule!r} is unknown; choose constant or cosine")
 
