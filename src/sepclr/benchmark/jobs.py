@@ -198,7 +198,7 @@ def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
         else:
             # A run that started processes of its own would start this command again in each of them.
             recipe = replace(job.recipe, devices="1")
-            whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=False, command=job.command)
+            whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=job.name, command=job.command)
         _append(whole, job, places)
         _error(places, job).unlink(missing_ok=True)
 

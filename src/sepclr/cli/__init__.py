@@ -150,7 +150,8 @@ def _benchmark(data: DataName, options: Namespace, study: Study | None = None, f
         print_status(jobs, places)
         return
     check_jobs(jobs, places, download=download)
-    failed = run_jobs(jobs, places, workers=options.jobs, backend=options.backend, scheduler=options.scheduler)
+    how = {"workers": options.jobs, "backend": options.backend, "scheduler": options.scheduler}
+    failed = run_jobs(jobs, places, **how, say=lambda text: print(f"{datetime.now():%H:%M:%S} {text}", flush=True))
     show_table(jobs, places)
     if failed:
         raise InputError(f"{len(failed)} runs failed; rerun the command to resume\n" + "\n".join(failed))

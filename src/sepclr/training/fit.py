@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from sepclr.ranges import check_at_least, check_positive
 from sepclr.training.encode import encode
 from sepclr.training.gather import part, processes
 from sepclr.training.module import Training, layout
-from sepclr.training.records import AtomicCheckpoints, JsonLines
+from sepclr.training.records import AtomicCheckpoints, EpochLines, JsonLines
 from sepclr.types import InputError, Method
 
 Schedule = Literal["constant", "cosine"]
@@ -75,7 +76,7 @@ def fit(
     *,
     seed: int,
     folder: Path | None = None,
-    progress: bool = False,
+    progress: bool | str = False,
 ) -> None:
     """Train a method in place.
 
@@ -89,7 +90,8 @@ def fit(
         seed: of batches and views; torch's global generator is left as it was.
         folder: where ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt`` go; nothing is written without it. Where a
             checkpoint lies there, training goes on from it.
-        progress: show a bar with the terms of the loss.
+        progress: show a bar with the terms of the loss on a terminal, print a line per epoch elsewhere; a string is printed before each
+            line, and there is no bar.
 
     Raises:
         InputError: a cohort or a batch size that cannot give batches of both groups.
@@ -109,7 +111,9 @@ def fit(
         seed=seed,
         workers=settings.workers,
     )
-    callbacks: list[Callback] = [_TermsBar(leave=False)] if progress else []
+    bar = progress is True and sys.stdout.isatty()
+    lines = [EpochLines("" if progress is True else progress)] if progress and not bar else []
+    callbacks: list[Callback] = [_TermsBar(leave=False)] if bar else [*lines]
     loggers: list[Logger] = []
     checkpoint = None
     if folder is not None:
@@ -131,7 +135,7 @@ def fit(
             logger=loggers,
             plugins=[AtomicCheckpoints()],
             enable_checkpointing=folder is not None,
-            enable_progress_bar=progress,
+            enable_progress_bar=bar,
             log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
             use_distributed_sampler=False,  # Batches deals out the samples of each process
             reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches

@@ -17,6 +17,9 @@ from sepclr.data import Batches, Cohort
 from sepclr.training.gather import gathered
 from sepclr.types import Batch, HasCritic, Method, Outputs
 
+VIEWS, LOSS = 1, 2
+"""What is drawn at random by torch: each has seeds of its own, so that a view and a loss never draw the same numbers."""
+
 
 class Training(LightningModule):
     """What Lightning drives.
@@ -82,8 +85,7 @@ class Training(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed the views of this epoch, differently on every process."""
-        epoch_seed = np.random.SeedSequence([self.seed, self.current_epoch, self.trainer.global_rank]).generate_state(1)[0]
-        torch.manual_seed(int(epoch_seed))
+        torch.manual_seed(_seed(VIEWS, self.seed, self.current_epoch, self.trainer.global_rank))
         self.epoch_began = perf_counter()
 
     def on_train_epoch_end(self) -> None:
@@ -101,7 +103,7 @@ class Training(LightningModule):
         # What a loss draws at random is the same on every process, and leaves the views' randomness alone.
         drawn_on = [batch.x.device] if batch.x.is_cuda else []
         with torch.random.fork_rng(devices=drawn_on), torch.autocast(batch.x.device.type, enabled=False):
-            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.current_epoch, index]).generate_state(1)[0]))
+            torch.manual_seed(_seed(LOSS, self.seed, self.current_epoch, index))
             logged = self._critic_turns(out, is_target)
             terms = self.method.terms(out, is_target)
         weights = asdict(cast(Any, self.method.weights))
@@ -140,6 +142,11 @@ class Training(LightningModule):
         steps = max(int(self.trainer.estimated_stepping_batches), 2)
         cosine = torch.optim.lr_scheduler.OneCycleLR
         return optimisers, [cosine(optimiser, self.learning_rate, total_steps=steps, pct_start=0.1) for optimiser in optimisers]
+
+
+def _seed(drawn: int, *counts: int) -> int:
+    """Derive a seed of views or of a loss from the run's seed and further counts."""
+    return int(np.random.SeedSequence(counts, spawn_key=(drawn,)).generate_state(1)[0])
 
 
 def _listed(several: Any) -> list[Any]:
