@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import fields
@@ -101,4 +102,90 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_left(
     assert message.startswith("sepclr: error: ")
     assert message.count("\n") == 1
     assert says in message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+STUDY = ("--images", "image", "--group", "dx", "--background", "control", "--target", "patient")
+DECIDED_BY_WORDS = [
+    ("fit marked-digits --tau -1", "tau: -1.0 is not positive"),
+    ("fit marked-digits --max_epochs 0", "max_epochs: 0 is not at least 1"),
+    ("fit marked-digits --learning_rate 0", "learning_rate: 0.0 is not positive"),
+    ("fit marked-digits --batch_size 0", "batch_size: 0 is not at least 1"),
+    ("fit marked-digits --seed -1", "seed: -1 is not at least 0"),
+    ("fit marked-digits --critic_steps 0", "critic_steps: 0 is not at least 1"),
+    ("fit marked-digits --crop_scale 2", "crop_scale"),
+    ("fit marked-digits --flip 2", "flip: 2.0 is not a probability"),
+    ("fit marked-digits --blur 1", "blur: views of images have no such option"),
+    ("fit marked-digits --workers 2", "workers: 2"),
+    ("fit marked-digits --views none", "views: 'sepclr' learns from what two random views share"),
+    ("fit marked-digits --method sepvae --tau 1", "tau: method 'sepvae' has no such option"),
+    ("fit marked-digits --method cvae --weight_shared 1", "weight_shared: method 'cvae' has no such term"),
+    ("fit marked-digits --method cvae --independence k-mi", "independence: 'k-mi' is SepCLR's"),
+    ("fit marked-digits --out full", "full: not empty"),
+    ("fit marked-digits --out full --resume", "full: not a run"),
+    ("fit marked-digits --out file/run", "file/run: cannot be written"),
+    ("fit digits-on-cifar --root nowhere", "root: no folder nowhere"),
+    ("fit mri --table nowhere.tsv", "nowhere.tsv: no such table"),
+    ("fit mri --table nowhere.tsv --tau -1", "tau: -1.0"),
+    ("fit mri --table nowhere.tsv --rotation -1", "rotation: -1.0"),
+    ("fit mri --table nowhere.tsv --jitter_probability 0.1", "jitter_probability: views of volumes have no such option"),
+    ("demo --tau -1", "tau: -1.0 is not positive"),
+    ("demo --method cvae", "method: the demo shows sepclr"),
+    ("demo --devices 2", "devices: 2"),
+    ("demo --out full", "full/k-jem: not empty"),
+    ("demo --out nowhere --resume", "nowhere/k-jem: not a run"),
+    ("benchmark digits-on-cifar", "give --root DIR"),
+    ("benchmark digits-on-cifar --root nowhere", "nowhere; give the one that holds cifar-10-batches-py"),
+    ("benchmark marked-digits --jobs 0", "jobs: 0 is not at least 1"),
+    ("benchmark marked-digits --backend dask", "give --scheduler"),
+    ("benchmark marked-digits --devices 2", "a row takes one device"),
+    ("benchmark marked-digits --seeds 1,1", "seeds: 1, 1"),
+    ("benchmark marked-digits --profile paper", "profile: marked-digits has no recipe"),
+    ("benchmark marked-digits --methods sepvae --tau 1", "tau: method 'sepvae' has no such option"),
+    ("benchmark marked-digits --runs file/runs", "file/runs: cannot be written"),
+    ("benchmark mri --table nowhere.tsv", "nowhere.tsv: no such table"),
+    ("check nowhere.tsv", "nowhere.tsv: no such table"),
+    ("check table.tsv", "group: table.tsv has no column 'dx'"),
+    ("maps nowhere", "nowhere: not a run"),
+    ("implant nowhere.tsv --images image --out new", "nowhere.tsv: no such table"),
+    ("implant table.tsv --images scan --out full", "full: not empty"),
+    ("implant table.tsv --images scan --out new --share 1", "share, strength: 1.0"),
+    ("phantom full", "full: not empty"),
+    ("phantom new --subjects 2", "subjects, sites: 2"),
+    ("encode nowhere --input x.npy", "nowhere: not a run"),
+    ("encode nowhere --input x.npy --out codes.csv", "codes.csv: unknown kind of file"),
+    ("evaluate nowhere", "nowhere: not a run"),
+]
+
+
+def test_what_the_words_of_a_command_decide_is_answered_before_torch_is_imported(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "table.tsv").write_text("participant_id\tscan\n1\tfile\n")
+    (tmp_path / "full" / "k-jem").mkdir(parents=True)
+    (tmp_path / "full" / "k-jem" / "mine").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    program = """
+import contextlib, io, json, sys
+from sepclr.cli import main
+for words in json.load(sys.stdin):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        code = main(words)
+    print(json.dumps([code, said.getvalue(), "torch" in sys.modules]))
+"""
+    commands = [words.split() + [*STUDY] * (" mri " in words or words.startswith("check ")) for words, _ in DECIDED_BY_WORDS]
+    answers = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(commands),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for (words, says), answer in zip(DECIDED_BY_WORDS, answers, strict=True):
+        code, message, heavy = json.loads(answer)
+        assert code == 2, words
+        assert message.startswith("sepclr: error: "), words
+        assert message.count("\n") == 1, words
+        assert says in message, words
+        assert not heavy, f"{words} imported torch"
     assert sorted(tmp_path.rglob("*")) == before

@@ -50,7 +50,7 @@ def test_the_page_opens_without_a_word_and_fits(out: Path, browser: Any, width: 
 def test_new_samples_are_encoded_and_the_run_is_evaluated_again(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     np.save(tmp_path / "x.npy", np.zeros((5, 1, 32, 32), np.uint8))
     codes = tmp_path / "codes.npz"
-    assert main(["encode", str(out / "k-jem"), "--input", str(tmp_path / "x.npy"), "--output", str(codes)]) == 0
+    assert main(["encode", str(out / "k-jem"), "--input", str(tmp_path / "x.npy"), "--out", str(codes)]) == 0
     with np.load(codes) as written:
         assert (written["c"].shape, written["s"].shape) == ((5, 32), (5, 16))
     assert "5 samples" in capsys.readouterr().out

@@ -20,7 +20,16 @@ def test_a_test_that_the_page_names_is_there(path: str):
 
 
 def test_every_public_loss_is_on_the_page_or_belongs_to_one_that_is():
-    helpers = {"Bandwidth", "Bandwidths", "Over", "INDEPENDENCE", "GaussianConditional", "bandwidths", "full_precision", "gaussian_log_density"}
+    helpers = {
+        "Bandwidth",
+        "Bandwidths",
+        "GaussianConditional",
+        "INDEPENDENCE",
+        "Over",
+        "bandwidths",
+        "full_precision",
+        "gaussian_log_density",
+    }
     assert set(sepclr.losses.__all__) - helpers <= set(re.findall(r"`(\w+)", LOSSES))
 
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sepclr.data import Cohort
+    from sepclr.errors import InputError
     from sepclr.estimators import ContrastivePCA, GeneralisedContrastivePCA, ProbabilisticContrastivePCA, SepCLR
-    from sepclr.types import Batch, Codes, InputError, Method
+    from sepclr.types import Batch, Codes, Method
 
 __all__ = [
     "Batch",
@@ -27,7 +28,7 @@ _HOMES = {
     "Cohort": "data",
     "Batch": "types",
     "Codes": "types",
-    "InputError": "types",
+    "InputError": "errors",
     "Method": "types",
 }
 

@@ -1,4 +1,4 @@
-"""Every value that crosses a folder: batches, codes, the seam of a method, rows, and the error that a user reads."""
+"""Every value that crosses a folder: batches, codes, the seam of a method, and rows."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict, runtime_check
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
+from sepclr.errors import InputError as InputError  # also a public name here
+
 Scalar = Float[Tensor, ""]
 Outputs = Mapping[str, Tensor]
 """Per-sample tensors of a method, each of shape (n, ...): what is gathered over processes before the terms are computed."""
-
-
-class InputError(ValueError):
-    """Something that the user gave cannot be used; one line that names the thing and the remedy. The command line exits with 2."""
 
 
 class Batch(NamedTuple):

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 
 from sepclr.benchmark.brains import cohorts, columns_of, known_by_content, test_rows, volumes
 from sepclr.benchmark.folder import RunFolder
-from sepclr.benchmark.maps import agreement, explain, mean_volume, readout, salient_codes
+from sepclr.benchmark.maps import agreement, explain, in_space, make_maps, mean_volume, readout, salient_codes
 from sepclr.benchmark.plan import TABLE_3, Job, plan
 from sepclr.benchmark.recipes import shared
 from sepclr.benchmark.runner import load_method
@@ -25,6 +26,7 @@ from sepclr.cli import main
 from sepclr.data import Cohort, Stored
 from sepclr.data.participants import read_cells, write_cells
 from sepclr.data.phantom import write_phantoms
+from sepclr.data.volumes import inside_brain
 from sepclr.training import encode
 from sepclr.types import InputError
 
@@ -259,7 +261,7 @@ def test_new_images_are_encoded_on_the_grid_of_the_run(run: Path, table: Path, s
     images = [people.images[1], people.images[0], coarse]
     new = write_cells(tmp_path / "new.tsv", {"participant_id": ["b", "a", "c"], "file": [str(image) for image in images]})
     for name in ("codes.npz", "codes.tsv", "codes.parquet"):
-        assert main(["encode", str(run), "--input", str(new), "--images", "file", "--output", str(tmp_path / name)]) == 0
+        assert main(["encode", str(run), "--input", str(new), "--images", "file", "--out", str(tmp_path / name)]) == 0
     with np.load(tmp_path / "codes.npz") as codes:
         assert codes["subject"].tolist() == ["b", "a", "c"]
         for space in ("c", "s"):
@@ -275,7 +277,7 @@ def test_new_images_are_encoded_on_the_grid_of_the_run(run: Path, table: Path, s
 def test_images_that_cannot_be_encoded_are_named(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     new = write_cells(tmp_path / "new.tsv", {"participant_id": ["a"], "image": ["gone.nii"]})
     np.save(tmp_path / "x.npy", np.zeros((2, 1, 16, 16, 16)))
-    command = ["encode", str(run), "--output", str(tmp_path / "codes.npz")]
+    command = ["encode", str(run), "--out", str(tmp_path / "codes.npz")]
     assert main([*command, "--input", str(new)]) == 2
     assert main([*command, "--input", str(new), "--images", "file"]) == 2
     assert main([*command, "--input", str(tmp_path / "x.npy"), "--images", "file"]) == 2
@@ -290,7 +292,7 @@ def test_images_that_lie_elsewhere_are_not_encoded(run: Path, table: Path, tmp_p
     image = nibabel.load(table.parent / read_cells(table)["image"][0])
     nibabel.save(nibabel.Nifti1Image(image.get_fdata()[:, :, 30:], image.affine), tmp_path / "cut.nii")  # without its bottom
     new = write_cells(tmp_path / "new.tsv", {"participant_id": ["a"], "image": ["cut.nii"]})
-    assert main(["encode", str(run), "--input", str(new), "--output", str(tmp_path / "codes.npz")]) == 2
+    assert main(["encode", str(run), "--input", str(new), "--out", str(tmp_path / "codes.npz")]) == 2
     assert "1 images lie elsewhere in space than those of the run: a (" in capsys.readouterr().err
 
 
@@ -360,6 +362,35 @@ def test_maps_of_a_known_function_are_where_it_looks():
     np.testing.assert_allclose(found["integrated-gradients"], weight, atol=1e-5)
     assert found["occlusion"][3, 4, 9] == found["occlusion"].max() > 0
     assert found["occlusion"][10, 10, 2] == 0
+
+
+def test_maps_of_subjects_in_different_spaces_are_added_in_that_of_the_first():
+    # The same place in millimetres, in a volume that begins two voxels (6 mm) further along the first axis.
+    first = np.diag([3.0, 3.0, 3.0, 1.0])
+    moved = first.copy()
+    moved[0, 3] = 6.0
+    one, other = (np.zeros((12, 12, 12), np.float32) for _ in range(2))
+    one[6, 5, 4] = other[4, 5, 4] = 1.0
+    total = in_space(one, first, first) + in_space(other, moved, first)
+    assert total[6, 5, 4] == pytest.approx(2)
+    assert total.sum() == pytest.approx(2)
+
+
+def test_the_map_of_a_group_is_the_mean_of_its_subjects_maps_where_their_spaces_differ(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def elsewhere(*given: Any) -> Any:
+        people, x, affines = volumes(*given)
+        affines = affines.copy()
+        affines[1::2, 0, 3] += 2 * affines[0, 0, 0]  # every other subject lies two voxels further to the right
+        return people, x, affines
+
+    monkeypatch.setattr("sepclr.benchmark.maps.volumes", elsewhere)
+    out = make_maps(run, out=tmp_path / "maps").parent
+    subjects = np.mean([nibabel.load(path).get_fdata() for path in (out / "occlusion").glob("*.nii.gz")], axis=0)
+    group = nibabel.load(out / "occlusion.nii.gz").get_fdata()
+    inside = inside_brain(nibabel.load(out / "background.nii.gz").get_fdata()) & (group != 0)
+    assert np.corrcoef(group[inside], subjects[inside])[0, 1] > 0.95
 
 
 def test_agreement_counts_the_strongest_voxels_of_the_brain():

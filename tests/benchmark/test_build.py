@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +12,7 @@ import torch
 
 from sepclr.benchmark import runner
 from sepclr.benchmark.build import WEIGHTS, build
+from sepclr.benchmark.preflight import METHOD_WEIGHTS
 from sepclr.benchmark.recipes import CPU, DEMO, EPOCHS, PAPER, VARIATIONAL, MethodName, Recipe, adapted
 from sepclr.types import InputError
 
@@ -74,6 +75,12 @@ def test_options_that_a_method_does_not_have_are_named(method: MethodName, chang
     with pytest.raises(InputError) as error:
         build(replace(adapted(DEMO, method), **change), (1, 32, 32))
     assert str(error.value).startswith(named)
+
+
+def test_the_weights_that_methods_are_checked_for_are_those_that_they_have():
+    assert {method: {field.name for field in fields(kind)} for method, kind in WEIGHTS.items()} == {
+        method: set(names) for method, names in METHOD_WEIGHTS.items()
+    }
 
 
 def test_views_of_the_size_of_the_image_are_whole():

@@ -104,7 +104,7 @@ def test_what_makes_no_table_is_named(given: dict[str, Any], named: str):
 def test_defaults_of_recipes_stand_for_ever():
     """Keys leave out fields at their default: another default would pass old rows off as new ones. New fields may be added."""
     standing = {
-        "method": "sepclr", "fidelity": "paper", "seed": 0, "independence": "k-jem", "critic_steps": None, "encoder": "resnet18", "width": 64,
+        "method": "sepclr", "fidelity": "paper", "seed": 0, "independence": "k-jem", "encoder": "resnet18", "width": 64,
         "stem_stride": 1, "norm": "batch", "common_dim": 32, "salient_dim": 32, "tau": 0.5, "views": "random", "crop": 24,
         "crop_scale": 0.2, "crop_ratio": 4 / 3, "flip": 0.5, "jitter": (0.4, 0.4, 0.4, 0.1), "jitter_probability": 0.8,
         "jitter_whole_batch": False, "grey": 0.2, "max_epochs": 250, "batch_size": 512, "learning_rate": 3e-4, "schedule": "constant",

@@ -22,9 +22,9 @@ def cohort(background: int, target: int) -> Cohort:
     seed=st.integers(0, 5),
     world_size=st.integers(1, 2),
 )
-def test_every_batch_of_every_process_holds_both_groups_and_no_sample_comes_twice(background, target, batch_size, seed, world_size):
+def test_every_batch_of_every_process_holds_both_groups_and_no_sample_twice(background, target, batch_size, seed, world_size):
     samples = cohort(background, target)
-    seen = []
+    steps = []
     for rank in range(world_size):
         batches = Batches(samples, batch_size, seed=seed, epoch=0, rank=rank, world_size=world_size)
         drawn = list(batches)
@@ -34,8 +34,38 @@ def test_every_batch_of_every_process_holds_both_groups_and_no_sample_comes_twic
             assert (batch.is_target == (batch.x[:, 0] >= background)).all()
             assert len(batch.x) == len(drawn[0].x)
             assert len(batch.x) * world_size <= batch_size
-        seen += [value for batch in drawn for value in batch.x[:, 0].tolist()]
-    assert len(seen) == len(set(seen))
+        steps.append([batch.x[:, 0].long() for batch in drawn])
+    whole = [torch.cat(parts) for parts in zip(*steps, strict=True)]
+    for step in whole:
+        assert len(step) == len(step.unique())
+    # Within a group every sample is seen as often as the others, or once more; in one group at most once, all but a part of it.
+    seen = torch.bincount(torch.cat(whole), minlength=background + target)
+    groups = [seen[:background], seen[background:]]
+    assert all(group.max() - group.min() <= 1 for group in groups)
+    sizes = [int((whole[0] < background).sum()), int((whole[0] >= background).sum())]
+    assert any(group.max() == 1 and (group == 0).sum() < size for group, size in zip(groups, sizes, strict=True))
+    assert all((group == 0).sum() < size for group, size in zip(groups, sizes, strict=True))
+
+
+def test_an_epoch_sees_the_larger_group_once_and_repeats_the_smaller():
+    samples = cohort(10_000, 4)
+    batches = Batches(samples, 128, seed=0, epoch=0)
+    drawn = [batch.x[:, 0].long() for batch in batches]
+    seen = torch.bincount(torch.cat(drawn), minlength=10_004)
+    assert len(batches) == len(drawn) == 79  # of 126 background samples and 2 targets
+    assert seen[:10_000].max() == 1
+    assert seen[:10_000].sum() == 79 * 126
+    assert sorted(seen[10_000:].tolist()) == [39, 39, 40, 40]
+    pairs = {tuple(sorted(step[step >= 10_000].tolist())) for step in drawn}
+    assert len(pairs) == 6, "targets are paired anew each time all have been seen"
+
+
+def test_equal_groups_that_fill_their_batches_are_drawn_as_they_always_were():
+    samples, draw = cohort(40, 40), np.random.default_rng([3, 5])
+    orders = [draw.permutation(40), draw.permutation(40) + 40]
+    expected = [np.concatenate([order[start : start + 10] for order in orders]) for start in range(0, 40, 10)]
+    drawn = [batch.x[:, 0].numpy() for batch in Batches(samples, 20, seed=3, epoch=5)]
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def test_a_batch_has_the_proportion_of_the_cohort():

@@ -110,13 +110,32 @@ def test_the_same_seed_gives_the_same_study(study: Path, tmp_path: Path):
 def test_all_images_of_a_subject_get_the_same(tmp_path: Path):
     folder = tmp_path / "in"
     folder.mkdir()
-    for name in ("a1", "a2", "b1", "b2"):
+    for name in ("a1", "a2", "b1", "b2", "c1", "d1"):
         nibabel.save(nibabel.Nifti1Image(BRAIN, AFFINE), folder / f"{name}.nii")
-    (folder / "t.csv").write_text("who,scan\na,a1\na,a2\nb,b1\nb,b2\n")
+    (folder / "t.csv").write_text("who,scan\na,a1\na,a2\nb,b1\nb,b2\nc,c1\nd,d1\n")
     table = rows(implant_table(folder / "t.csv", "{scan}.nii", tmp_path / "out", subject="who"))
-    assert [row["group"] for row in table[:2]] != [row["group"] for row in table[2:]]
-    assert table[0]["severity"] == table[1]["severity"]
-    assert table[2]["severity"] == table[3]["severity"]
+    assert sorted(row["group"] for row in table[1:6:2] + table[4:5]) == ["control", "control", "patient", "patient"]
+    for key in ("group", "subtype", "severity"):
+        assert table[0][key] == table[1][key]
+        assert table[2][key] == table[3][key]
+
+
+@pytest.mark.parametrize(("share", "patients", "controls"), [(0.05, 0, 8), (0.15, 1, 7), (0.8, 6, 2), (0.95, 8, 0)])
+def test_a_share_that_leaves_a_group_too_few_subjects_is_refused_before_anything_is_written(
+    tmp_path: Path, share: float, patients: int, controls: int
+):
+    for name in range(8):
+        nibabel.save(nibabel.Nifti1Image(BRAIN, AFFINE), tmp_path / f"{name}.nii")
+    (tmp_path / "t.csv").write_text("scan\n" + "".join(f"{name}.nii\n" for name in range(8)))
+    out = tmp_path / "out"
+    if min(patients, controls) >= 2:
+        groups = [row["group"] for row in rows(implant_table(tmp_path / "t.csv", "scan", out, share=share))]
+        assert (groups.count("patient"), groups.count("control")) == (patients, controls)
+        return
+    makes = f"share: {share} of 8 subjects makes {patients} patients and {controls} controls; each group needs at least 2: "
+    with pytest.raises(InputError, match=makes + "choose a share from 0.250 to 0.750"):
+        implant_table(tmp_path / "t.csv", "scan", out, share=share)
+    assert not out.exists()
 
 
 def test_what_cannot_be_used_is_named(study: Path, tmp_path: Path):

@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from sepclr.data.volumes import SLICE_SIDE, look, look_into, problems, read_volume
+from sepclr.data.volumes import SLICE_SIDE, Volume, look, look_into, problems, read_volume
 from sepclr.types import InputError
 
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
@@ -66,7 +66,7 @@ BAD += [
     (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 70, struct.pack("<h", 9999)), "cannot be read"),  # datatype
     (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 40, struct.pack("<h", 99)), "cannot be read"),  # dimensions
     (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 42, struct.pack("<h", -4)), "cannot be read|no voxel"),
-    (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 296, bytes(16)), "its affine maps no voxels"),
+    (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 296, bytes(16)), "does not map voxels to millimetres"),
     (lambda folder: (folder / "a.npy", np.save(folder / "a.npy", np.zeros((0, 5, 6))))[0], "no voxel in 0 x 5 x 6"),
     (lambda folder: (np.savez(folder / "a.npz", a=voxels(3, 3, 3)), (folder / "a.npz").rename(folder / "a.npy"))[1], "cannot be read"),
 ]
@@ -122,3 +122,17 @@ def test_other_shapes_and_affines_are_problems_that_name_whose_they_are(tmp_path
     assert all("--resample" in line for line in found)
     assert problems(look_into(paths), list("ABCDE"), resample=True) == []
     assert problems(look_into(paths[:2]), ["A", "B"]) == []
+
+
+def test_affines_are_compared_with_a_tolerance_and_with_the_most_frequent_one():
+    def volume(offset: float) -> Volume:
+        affine = AFFINE.copy()
+        affine[0, 3] = offset
+        return Volume(Path("a.nii"), "", (4, 5, 6), affine)
+
+    # 1e-8 apart, on both sides of where three decimals are rounded.
+    pair = [volume(0.0005 - 5e-9), volume(0.0005 + 5e-9)]
+    assert problems(pair, ["A", "B"]) == []
+    found = problems([*pair, volume(9.0), volume(9.0), *pair], list("ABCDEF"))
+    assert len(found) == 1
+    assert "2 of 6 have another affine than the others': C, D; " in found[0]

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from sepclr.methods import SepCLR
 from sepclr.training import Settings, encode, fit, project
 from sepclr.training.fit import resolve_precision
 from sepclr.training.module import by_layout, layout
-from sepclr.types import InputError
+from sepclr.types import InputError, Outputs
 from sepclr.views import ImageViews, RowViews, pixels
 
 SETTINGS = Settings(max_epochs=4, batch_size=20, learning_rate=1e-2)
@@ -133,6 +135,51 @@ def test_images_of_whole_numbers_are_trained_on(images: Cohort):
     fit(trained, ImageViews(3, crop=8), images, replace(SETTINGS, max_epochs=1, batch_size=8), seed=0)
     assert not torch.equal(before, weights(trained))
     assert torch.isfinite(weights(trained)).all()
+
+
+def test_without_a_terminal_progress_is_a_line_per_epoch(rows: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    settings = replace(SETTINGS, schedule="constant")
+    fit(method(), RowViews(), rows, settings, seed=0, folder=tmp_path, progress=True)
+    began, *epochs = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d training from epoch 1 of 4", began)
+    assert len(epochs) == 4
+    for number, (line, epoch) in enumerate(zip(epochs, history(tmp_path), strict=True), 1):
+        found = re.fullmatch(rf"\d\d:\d\d:\d\d epoch {number} of 4, loss (\S+), \d+\.\d s, \d+ s left", line)
+        assert found
+        assert float(found[1]) == pytest.approx(epoch["loss"], rel=1e-3)
+    fit(method(), RowViews(), rows, replace(settings, max_epochs=5), seed=0, folder=tmp_path, progress="k-jem-0")
+    began, epoch = capsys.readouterr().out.splitlines()
+    assert began.endswith(" k-jem-0: training from epoch 5 of 5")
+    assert " k-jem-0: epoch 5 of 5, loss " in epoch
+    assert epoch.endswith(" 0 s left")
+    fit(method(), RowViews(), rows, SETTINGS, seed=0)
+    assert capsys.readouterr().out == ""
+
+
+class Drawing(SepCLR):
+    """Notes with which seeds views are drawn and losses are computed."""
+
+    seeds: ClassVar[dict[str, list[int]]] = {"views": [], "loss": []}
+
+    def terms(self, out: Outputs, is_target: torch.Tensor) -> dict[str, torch.Tensor]:
+        self.seeds["loss"].append(torch.initial_seed())
+        return super().terms(out, is_target)
+
+
+def test_no_loss_draws_with_the_seed_of_a_view(rows: Cohort):
+    class Views(RowViews):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            Drawing.seeds["views"].append(torch.initial_seed())
+            return super().forward(x)
+
+    trained = method()
+    trained.__class__ = Drawing
+    for seed in range(3):
+        fit(trained, Views(), rows, SETTINGS, seed=seed)
+    views, loss = (set(Drawing.seeds[drawn]) for drawn in ("views", "loss"))
+    assert len(views) >= 3 * 4  # one an epoch
+    assert len(loss) == len(Drawing.seeds["loss"])  # one a step
+    assert not views & loss
 
 
 def test_one_group_is_refused_before_anything_is_written(rows: Cohort, tmp_path: Path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from sepclr import methods, nets
+from sepclr.benchmark.preflight import check_recipe, weights_of
 from sepclr.benchmark.recipes import VARIATIONAL, Recipe
 from sepclr.methods.sepvae import RELEASED_CLASSIFICATION
 from sepclr.types import InputError, Method
@@ -22,22 +23,6 @@ WEIGHTS: Mapping[str, type[Any]] = {
     "simclr": methods.SimCLRWeights,
     "simclr-target": methods.SimCLRWeights,
 }
-
-HAVING = {
-    "fidelity": ("cvae", "sepvae"),
-    "form": ("sepclr",),
-    "further_views": ("sepclr",),
-    "adversary_over": ("sepclr", "convae", "sepvae"),
-    "critic_steps": ("sepclr", "cvae", "convae", "sepvae"),
-    "critic_learning_rate": ("sepclr", "cvae", "convae", "sepvae"),
-    "critic_log_variance": ("sepclr",),
-    "tau": ("sepclr", "simclr", "simclr-target"),
-    "tau_salient": ("sepclr",),
-}
-"""Options that only some methods have."""
-
-OF_IMAGES = ("crop", "crop_scale", "crop_ratio", "jitter", "jitter_probability", "jitter_whole_batch", "grey")
-OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout")
 
 
 def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
@@ -53,11 +38,8 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     Raises:
         InputError: options that the method does not have.
     """
-    if recipe.method != "sepclr" and recipe.independence != "none":
-        raise InputError(f"independence: {recipe.independence!r} is SepCLR's; method {recipe.method!r} takes none")
-    if recipe.method not in VARIATIONAL and recipe.views == "none":
-        raise InputError(f"views: {recipe.method!r} learns from what two random views share; give random")
-    _check(recipe, sample_shape)
+    check_recipe(recipe)
+    _check_views(recipe, sample_shape)
     weights = _weights(recipe)
 
     def network(dim: int) -> torch.nn.Module:
@@ -109,21 +91,9 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
         return methods.SepVAE(*gaussians, (c, s), fidelity=recipe.fidelity, weights=weights, **critic)
 
 
-def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
-    """Refuse what would be ignored, or fail once training has begun."""
-    for option, having in HAVING.items():
-        if recipe.method not in having and getattr(recipe, option) != getattr(Recipe, option):
-            raise InputError(f"{option}: method {recipe.method!r} has no such option; {', '.join(having)} have it")
-    for option in ("common_dim", "salient_dim", "width", "stem_stride"):
-        if getattr(recipe, option) < 1:
-            raise InputError(f"{option}: {getattr(recipe, option)} is not at least 1")
-    volumes = len(sample_shape) == 4
-    for option in OF_IMAGES if volumes else OF_VOLUMES:
-        if getattr(recipe, option) != getattr(Recipe, option):
-            raise InputError(f"{option}: views of {'volumes' if volumes else 'images'} have no such option")
-    if recipe.workers and not volumes:
-        raise InputError(f"workers: {recipe.workers}, but these samples are in memory; leave it at 0")
-    whole = volumes or recipe.views == "none" or all(side == recipe.crop for side in sample_shape[1:])
+def _check_views(recipe: Recipe, sample_shape: Sequence[int]) -> None:
+    """Refuse views that are smaller than what the networks take."""
+    whole = len(sample_shape) == 4 or recipe.views == "none" or all(side == recipe.crop for side in sample_shape[1:])
     if not whole and (recipe.encoder == "conv" or recipe.method in VARIATIONAL):
         asks = f"encoder: {recipe.encoder!r}" if recipe.encoder == "conv" else f"method: {recipe.method!r}"
         raise InputError(f"{asks} takes whole images; give --views none, or a crop of their size")
@@ -131,18 +101,8 @@ def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
 
 def _weights(recipe: Recipe) -> Any:
     """Take the method's published weights but for those that the recipe gives."""
-    kind = WEIGHTS[recipe.method]
-    published = methods.default_weights(recipe.independence) if recipe.method == "sepclr" else kind()
-    prefix = "weight_"
-    given = {
-        field.name.removeprefix(prefix): getattr(recipe, field.name)
-        for field in fields(Recipe)
-        if field.name.startswith(prefix) and getattr(recipe, field.name) is not None
-    }
+    given = weights_of(recipe)
     if recipe.method == "sepvae" and recipe.fidelity == "released":
         given.setdefault("classification", RELEASED_CLASSIFICATION)
-    known = {field.name for field in fields(kind)}
-    for name in given:
-        if name not in known:
-            raise InputError(f"weight_{name}: method {recipe.method!r} has no such term; it has {', '.join(sorted(known))}")
+    published = methods.default_weights(recipe.independence) if recipe.method == "sepclr" else WEIGHTS[recipe.method]()
     return replace(published, **given)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sepclr.benchmark.folder import write_whole
+from sepclr.benchmark.preflight import check_demo
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.runner import print_rows, run, write_report
-from sepclr.types import InputError
 
 
 def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = True) -> Path:
@@ -30,10 +30,7 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
     Raises:
         InputError: a folder that holds something or cannot be written, or options that cannot be used.
     """
-    if recipe.method != "sepclr":
-        raise InputError(f"method: the demo shows sepclr; for {recipe.method!r} use sepclr fit marked-digits --method {recipe.method}")
-    if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
-        raise InputError(f"devices: {recipe.devices} on {recipe.nodes} node(s); the demo's two runs are small and take one device")
+    check_demo(recipe, out, resume=resume)
     finished: list[Finished] = []
     for independence in dict.fromkeys([recipe.independence, "none"]):
         folder = out / independence

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from sepclr.benchmark.brains import wanted_of
 from sepclr.benchmark.folder import RunFolder
+from sepclr.benchmark.preflight import check_codes
 from sepclr.benchmark.runner import load_method
 from sepclr.data import Stored
 from sepclr.data.participants import image_paths, listed, read_cells, subjects_of, write_cells
 from sepclr.data.stored import store
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
-
-SUFFIXES = (".npz", ".parquet", ".tsv")
 
 TABLES = (".tsv", ".csv")
 
@@ -49,10 +48,7 @@ def encode_file(
     Raises:
         InputError: a folder that is no finished run, samples that cannot be read or do not fit, an output that cannot be written.
     """
-    if output.suffix not in SUFFIXES:
-        raise InputError(f"{output}: unknown kind of file; name the output .npz, .parquet or .tsv")
-    if not output.parent.is_dir():
-        raise InputError(f"{output.parent}: no such folder; make it or choose another --output")
+    check_codes(run, source, output)
     folder = RunFolder(run)
     method, shape = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
@@ -86,7 +82,7 @@ def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> Non
             pyarrow.parquet.write_table(pyarrow.table(columns), part)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --output") from None
+        raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
     part.replace(output)
 
 

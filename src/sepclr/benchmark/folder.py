@@ -19,7 +19,7 @@ from safetensors import safe_open
 
 from sepclr.benchmark.recipes import WHERE, Recipe, shared
 from sepclr.benchmark.study import study_from
-from sepclr.types import InputError, Row
+from sepclr.errors import InputError
 
 PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-learn", "numpy")
 
@@ -88,7 +88,7 @@ class RunFolder:
         """Add up the time of training, over all sessions."""
         return float(sum(epoch["seconds"] for epoch in self.history()))
 
-    def write_rows(self, rows: Sequence[Row]) -> None:
+    def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the rows in place of those that were there."""
         write_whole(self.rows, "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -100,7 +100,7 @@ class RunFolder:
         """
         if not self.model.is_file():
             raise InputError(f"{self.path}: training has not finished (model.safetensors is missing); go on with --resume")
-        with safe_open(self.model, framework="pt") as file:
+        with safe_open(self.model, framework="np") as file:
             return {name: json.loads(value) for name, value in file.metadata().items()}
 
     def recipe(self) -> Recipe:
@@ -141,10 +141,9 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
         InputError: a folder that holds something, cannot be written, or was made with another recipe; nothing is changed then.
     """
     folder = RunFolder(path)
+    check_out(path, resume=resume)
     if resume:
         _same_recipe(folder, recipe)
-    elif path.is_dir() and any(path.iterdir()):
-        raise InputError(f"{path}: not empty; choose another --out, or add --resume to go on with the run in it")
     make_folder(path, "choose another --out")
     try:
         write_whole(folder.config, yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False))
@@ -152,6 +151,31 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from None
     return folder
+
+
+def check_out(path: Path, *, resume: bool = False) -> None:
+    """Check that a run can be written into a folder, without making it.
+
+    Raises:
+        InputError: a folder that is not empty or cannot be made, or no run to resume in it.
+    """
+    if resume:
+        RunFolder(path).recipe()
+    elif path.is_dir() and any(path.iterdir()):
+        raise InputError(f"{path}: not empty; choose another --out, or add --resume to resume the run in it")
+    else:
+        check_place(path, "choose another --out")
+
+
+def check_place(path: Path, remedy: str) -> None:
+    """Check that a folder can be made, without making it.
+
+    Raises:
+        InputError: it cannot; ``remedy`` says what to do.
+    """
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(f"{path}: cannot be written ({there} is {'read-only' if there.is_dir() else 'not a folder'}); {remedy}")
 
 
 def make_folder(path: Path, remedy: str) -> None:

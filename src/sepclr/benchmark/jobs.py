@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 from sepclr.benchmark import sources
 from sepclr.benchmark.folder import RunFolder, make_folder, write_whole
 from sepclr.benchmark.plan import Job
+from sepclr.benchmark.preflight import check_row
 from sepclr.benchmark.recipes import Backend
 from sepclr.benchmark.results import Finished, result
 from sepclr.benchmark.runner import prepare, read_finished, run, settings_of
@@ -78,9 +79,7 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
     done(places.results)
     recipes = dict.fromkeys(replace(job.recipe, seed=0) for job in jobs)
     for recipe in recipes:
-        if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
-            given = f"devices: {recipe.devices} on {recipe.nodes} node(s)"
-            raise InputError(f"{given}; a row takes one device; give --jobs, or workers, for several rows at a time")
+        check_row(recipe)
         settings_of(recipe)
     loaded: dict[tuple[object, int], Source] = {}
     for recipe in recipes:
@@ -199,7 +198,7 @@ def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
         else:
             # A run that started processes of its own would start this command again in each of them.
             recipe = replace(job.recipe, devices="1")
-            whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=False, command=job.command)
+            whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=job.name, command=job.command)
         _append(whole, job, places)
         _error(places, job).unlink(missing_ok=True)
 

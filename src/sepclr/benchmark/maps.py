@@ -84,7 +84,10 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     train = Cohort(x, torch.from_numpy(people.is_target), people.attributes).where(~tested)
     answer = readout(method, salient_codes(method, train, study), values[~tested])
     healthy = mean_volume(x.where(~tested & ~people.is_target))
-    brain = inside_brain(healthy[0].numpy())
+    background = np.flatnonzero(~tested & ~people.is_target)
+    here = np.zeros(x.shape[2:])
+    for row in background.tolist():
+        here += in_space(x[row : row + 1][0, 0].float().numpy(), affines[row], affines[0]) / len(background)
     make_folder(out, "choose another --out")
     part = out.with_name(out.name + ".part")  # what was cut stays there until the next try
     shutil.rmtree(part, ignore_errors=True)
@@ -95,10 +98,10 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
         volume = x[torch.tensor([row])].float()
         onto = _space(people.images[row])
         for way, found in explain(answer(values[row]), volume, healthy[None]).items():
-            sums[way] = sums.get(way, 0.0) + found / len(shown)
+            sums[way] = sums.get(way, 0.0) + in_space(found, affines[row], affines[0]) / len(shown)
             _write(part / way / f"{row:04d}_{as_file_name(people.subjects[row])}.nii.gz", found, affines[row], onto)
-    groups = {way: _write(part / f"{way}.nii.gz", total * brain, affines[0], first) for way, total in sums.items()}
-    anatomy = _write(part / "background.nii.gz", healthy[0].numpy(), affines[0], first)
+    groups = {way: _write(part / f"{way}.nii.gz", total * inside_brain(here), affines[0], first) for way, total in sums.items()}
+    anatomy = _write(part / "background.nii.gz", here, affines[0], first)
     scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
     write_results(part / "results.jsonl", [_line(recipe, attribute, len(shown), scores, perf_counter() - began)])
     write_maps_page(part / "maps.html", MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
@@ -179,6 +182,22 @@ def mean_volume(x: Stored) -> Float[Tensor, "channels x y z"]:
     return total / len(x)
 
 
+def in_space(found: Float[np.ndarray, "x y z"], affine: Float[np.ndarray, "4 4"], first: Float[np.ndarray, "4 4"]) -> NDArray[Any]:
+    """Bring a map from the space of its own volume into that of the first, so that voxels of several subjects can be added.
+
+    Args:
+        found: the map.
+        affine: from its voxels to millimetres.
+        first: from voxels to millimetres of the first volume, which has the same shape.
+
+    Returns:
+        The map on the voxels of the first volume, 0 where its own volume ends.
+    """
+    if np.allclose(affine, first, atol=1e-3):
+        return found
+    return np.asarray(resample_from_to(nibabel.Nifti1Image(found, affine), (found.shape, first), order=1).dataobj)
+
+
 def explain(
     answer: Callable[[Tensor], Tensor], volume: Float[Tensor, "1 channels x y z"], healthy: Float[Tensor, "1 channels x y z"]
 ) -> Mapping[str, Float[np.ndarray, "x y z"]]:
@@ -249,4 +268,4 @@ def agreement(image: Any, anatomy: Any, region: NDArray[np.bool_]) -> Mapping[st
     return {"dice": float(dice), "peak_inside": float(region.flat[strength.argmax()]), "chance": float(chance)}
 
 
-__all__ = ["agreement", "explain", "make_maps", "mean_volume", "readout", "salient_codes"]
+__all__ = ["agreement", "explain", "in_space", "make_maps", "mean_volume", "readout", "salient_codes"]

@@ -24,7 +24,7 @@ from sepclr.benchmark.recipes import (
     shared,
 )
 from sepclr.benchmark.study import Study
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr")
 """Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928) and SimCLR, which separates nothing."""

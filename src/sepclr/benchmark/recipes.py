@@ -89,7 +89,7 @@ class Recipe:
         gamma: a volume's values v become v^γ, γ between 1/(1 + gamma) and 1 + gamma.
         noise: largest standard deviation of noise on a volume.
         cutout: probability that a box of a third of a volume's sides is blanked.
-        max_epochs: passes over the training samples.
+        max_epochs: epochs; each passes once over the larger group and repeats the smaller.
         batch_size: samples a step, of both groups together.
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine`` with a linear warm-up.

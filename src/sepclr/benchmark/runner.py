@@ -42,7 +42,7 @@ def run(
     root: Path | None = None,
     download: bool = False,
     resume: bool = False,
-    progress: bool = True,
+    progress: bool | str = True,
     command: str | None = None,
 ) -> Finished:
     """Train and evaluate a recipe into a folder; of several processes only the first comes back.
@@ -53,7 +53,7 @@ def run(
         root: folder of the data, for data sets that need one.
         download: fetch missing data into ``root``.
         resume: go on with the run in ``out``.
-        progress: show a bar with the terms of the loss.
+        progress: show a bar with the terms of the loss, or, without a terminal, a line per epoch; a string labels these lines.
         command: what makes the same run again; the words of this process if not given.
 
     Returns:
@@ -66,7 +66,7 @@ def run(
     source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
     folder = open_folder(out, recipe, resume=resume, root=root, command=command) if is_first() else RunFolder(out)
-    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
+    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
     if not is_first():
         sys.exit()  # the first process evaluates and writes; the others have done their part
     save_file(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from sepclr.benchmark.brains import cohorts
+from sepclr.benchmark.preflight import check_root
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.study import Harmonise
 from sepclr.data import Cohort, digits_on_cifar, marked_digits
@@ -80,6 +82,7 @@ def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) ->
         InputError: unknown name, no folder, or files that are missing or damaged.
     """
     name = recipe.data
+    check_root(recipe, root, download=download)
     if name == "marked-digits":
         digits = marked_digits.load()
         return Source(
@@ -91,9 +94,7 @@ def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) ->
             class_names={"mark": marked_digits.MARKS},
         )
     if name == "digits-on-cifar":
-        if root is None:
-            raise InputError("root: digits-on-cifar needs the folder of CIFAR-10 and MNIST; give --root DIR, with --download to fetch them")
-        photographs = digits_on_cifar.load(root, download=download)
+        photographs = digits_on_cifar.load(cast(Path, root), download=download)
         return Source(
             *ABOUT[name],
             train=photographs.train,

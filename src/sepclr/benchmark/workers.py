@@ -7,10 +7,8 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from joblib import cpu_count, parallel_config
-
 from sepclr.benchmark.recipes import Backend
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 ANSWERS = 20
 """Seconds that a scheduler, and its first worker, have to answer."""
@@ -39,6 +37,8 @@ def at_work(workers: int, backend: Backend, scheduler: str | None) -> Iterator[t
     Raises:
         InputError: as ``check_workers``, or a scheduler that does not answer or has no worker.
     """
+    from joblib import cpu_count, parallel_config
+
     check_workers(workers, backend, scheduler)
     if backend == "loky":
         with parallel_config("loky", n_jobs=workers, inner_max_num_threads=max(1, cpu_count() // workers)):

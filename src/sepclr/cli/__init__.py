@@ -12,8 +12,11 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from sepclr.benchmark.recipes import DEMO, PROFILES, DataName, Profile, adapted, changed
+from sepclr.benchmark import preflight
+from sepclr.benchmark.plan import plan
+from sepclr.benchmark.recipes import DEMO, PROFILES, DataName, Profile, Recipe, adapted, changed
 from sepclr.benchmark.study import Study, study_from
+from sepclr.benchmark.workers import check_workers
 from sepclr.cli.options import (
     Parser,
     add_study,
@@ -27,6 +30,7 @@ from sepclr.cli.options import (
     recipe_parser,
     several,
 )
+from sepclr.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,8 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name in ("fit", "benchmark"):
         data = options.data
         name, options = f"{name} {data}", options[data]
-    from sepclr.types import InputError
-
     try:
         commands[name](options)
     except InputError as error:
@@ -56,115 +58,124 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demo(options: Namespace) -> None:
-    """Train on marked digits with k-JEM and without: some three minutes on two cores; write a report of what is pulled apart."""
+    """Train on marked digits with k-JEM and without: some three minutes on two cores; write a report of how well they separate."""
+    recipe, out = changed(DEMO, vars(options)), _out(options, "demo")
+    preflight.check_demo(recipe, out, resume=options.resume)
     from sepclr.benchmark.demo import demo as run
 
-    print(f"report: {run(changed(DEMO, vars(options)), _out(options, 'demo'), resume=options.resume)}")
+    print(f"report: {run(recipe, out, resume=options.resume)}")
 
 
 def fit_digits_on_cifar(options: Namespace) -> None:
     """Train on digits over CIFAR-10 photographs, in the layouts of their publishers."""
-    from sepclr.benchmark.runner import run
-
     recipe = changed(adapted(PROFILES["digits-on-cifar", options.profile], options.method or "sepclr"), vars(options))
     name = f"digits-on-cifar-{options.profile}-{recipe.label}-{recipe.seed}"
-    _show(run(recipe, _out(options, name), root=Path(options.root), download=options.download, resume=options.resume))
+    _fit(recipe, _out(options, name), resume=options.resume, root=Path(options.root), download=options.download)
 
 
 def fit_marked_digits(options: Namespace) -> None:
     """Train on marked digits, the data of the demo, which ship with scikit-learn."""
-    from sepclr.benchmark.runner import run
-
     recipe = changed(adapted(DEMO, options.method or "sepclr"), vars(options))
-    _show(run(recipe, _out(options, f"marked-digits-{recipe.label}-{recipe.seed}"), resume=options.resume))
+    _fit(recipe, _out(options, f"marked-digits-{recipe.label}-{recipe.seed}"), resume=options.resume)
 
 
 def fit_mri(options: Namespace) -> None:
-    """Train on volumes of the brain: a table says whose they are, who is target, and what is known of the subjects."""
+    """Train on brain volumes, with groups and attributes of the subjects from a table."""
+    recipe = changed(adapted(PROFILES["mri", options.profile], options.method or "sepclr"), vars(options))
+    out = _out(options, f"mri-{options.profile}-{recipe.label}-{recipe.seed}-fold{recipe.fold}")
+    preflight.check_run(recipe, out, resume=options.resume)
+    _fit(replace(recipe, study=_study(options)), out, resume=options.resume, root=_cache(options))
+
+
+def _fit(recipe: Recipe, out: Path, **how: Any) -> None:
+    preflight.check_run(recipe, out, **how)
     from sepclr.benchmark.runner import run
 
-    recipe = changed(adapted(PROFILES["mri", options.profile], options.method or "sepclr"), vars(options))
-    recipe = replace(recipe, study=_study(options))
-    out = _out(options, f"mri-{options.profile}-{recipe.label}-{recipe.seed}-fold{recipe.fold}")
-    _show(run(recipe, out, root=_cache(options), resume=options.resume))
+    _show(run(recipe, out, **how))
 
 
 def benchmark_mri(options: Namespace) -> None:
-    """Table 3 of the paper on volumes of your own: its methods, every fold of the subjects."""
+    """Run Table 3 of the paper on your own volumes: its methods, all cross-validation folds."""
     study = _study(options)
     _benchmark("mri", options, study, options.only_folds or range(1 if study.split else study.folds))
 
 
 def benchmark_digits_on_cifar(options: Namespace) -> None:
-    """Table 1 of the paper: all methods and all ways to independence on digits over CIFAR-10 photographs."""
+    """Run Table 1 of the paper: all methods and independence terms on digits over CIFAR-10 photographs."""
     _benchmark("digits-on-cifar", options)
 
 
 def benchmark_marked_digits(options: Namespace) -> None:
-    """The same methods on marked digits, which ship with scikit-learn."""
+    """Run the same methods on marked digits, which ship with scikit-learn."""
     _benchmark("marked-digits", options)
 
 
 def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
+    places = Path(options.run), Path(options.input), Path(options.out)
+    preflight.check_codes(*places)
     from sepclr.benchmark.files import encode_file
 
     of_table = {"images": options.images, "subject": options.subject, "cache": _cache(options)}
-    codes = encode_file(Path(options.run), Path(options.input), Path(options.output), **of_table)
-    print(f"{options.output}: {len(codes.c)} samples, c of {codes.c.shape[1]} and s of {codes.s.shape[1]} numbers each")
+    codes = encode_file(*places, **of_table)
+    print(f"{options.out}: {len(codes.c)} samples, c of {codes.c.shape[1]} and s of {codes.s.shape[1]} numbers each")
 
 
 def evaluate(options: Namespace) -> None:
     """Probe a finished run again, print its rows and store them with the report."""
+    preflight.check_finished(Path(options.run))
     from sepclr.benchmark.runner import evaluate_again
 
     _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
 
 
 def _benchmark(data: DataName, options: Namespace, study: Study | None = None, folds: Sequence[int] = (0,)) -> None:
-    from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
-    from sepclr.benchmark.plan import plan
-    from sepclr.benchmark.table import print_status, show_table
-    from sepclr.benchmark.workers import check_workers
-    from sepclr.types import InputError
-
     given = {name: value for name, value in vars(options).items() if name != "independence"}
     rows = {"methods": options.methods, "independence": options.independence, "seeds": options.seeds}
     jobs = plan(data, options.profile, **rows, folds=folds, study=study, options=given)
     name = f"{data}-{options.profile}"
-    places = Places(
-        Path(options.runs or f"runs/benchmark-{name}").absolute(),
-        Path(options.results or f"results/{name}.jsonl").absolute(),
-        _cache(options) if study else Path(options.root).absolute() if options.root else None,
-    )
+    runs = Path(options.runs or f"runs/benchmark-{name}").absolute()
+    results = Path(options.results or f"results/{name}.jsonl").absolute()
+    root = _cache(options) if study else Path(options.root).absolute() if options.root else None
+    download = "download" in options and options.download
+    if not options.status:
+        check_workers(options.jobs, options.backend, options.scheduler)
+        preflight.check_rows([job.recipe for job in jobs], root, download=download)
+        preflight.check_table_places(runs, results)
+    from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
+    from sepclr.benchmark.table import print_status, show_table
+
+    places = Places(runs, results, root)
     if options.status:
         print_status(jobs, places)
         return
-    check_workers(options.jobs, options.backend, options.scheduler)
-    check_jobs(jobs, places, download="download" in options and options.download)
-    failed = run_jobs(jobs, places, workers=options.jobs, backend=options.backend, scheduler=options.scheduler)
+    check_jobs(jobs, places, download=download)
+    how = {"workers": options.jobs, "backend": options.backend, "scheduler": options.scheduler}
+    failed = run_jobs(jobs, places, **how, say=lambda text: print(f"{datetime.now():%H:%M:%S} {text}", flush=True))
     show_table(jobs, places)
     if failed:
-        raise InputError(f"{len(failed)} runs failed; the same command goes on with them\n" + "\n".join(failed))
+        raise InputError(f"{len(failed)} runs failed; rerun the command to resume\n" + "\n".join(failed))
 
 
 def check(options: Namespace) -> None:
-    """See whether a table of subjects and their volumes can be used, and write a page that shows what is in it."""
-    from sepclr.benchmark.check import check_table
-    from sepclr.data.participants import Columns, kinds
-    from sepclr.types import InputError
+    """Check a table of subjects and their volumes, and write a page of what is in it."""
+    from sepclr.data.participants import Columns, kinds, read_participants
 
     attributes = kinds(options.attributes, options.numeric, options.categorical)
     columns = Columns(options.images, options.group, options.background, options.target, attributes, options.subject, options.split)
     out = Path(options.out or "check.html")
+    read_participants(Path(options.table), columns)  # raises InputError before torch is imported
+    from sepclr.benchmark.check import check_table
+
     found = check_table(Path(options.table), columns, out, resample=options.resample)
     print(f"page: {out}")
     if found:
-        raise InputError(f"{options.table}: {len(found)} problems with its images; they are listed above and on the page")
+        raise InputError(f"{options.table}: {len(found)} problems with its images, listed above and on the page")
 
 
 def maps(options: Namespace) -> None:
-    """Show where in the brain the salient code of a run on mri is read from, as NIfTI files and a page."""
+    """Map where in the brain the salient code of an mri run comes from, as NIfTI files and a page."""
+    preflight.check_finished(Path(options.run))
     from sepclr.benchmark.maps import make_maps
 
     truth, out = (Path(given) if given else None for given in (options.truth, options.out))
@@ -172,7 +183,7 @@ def maps(options: Namespace) -> None:
 
 
 def implant(options: Namespace) -> None:
-    """Make targets with a known pattern out of some of a table's subjects, to see whether a method finds it."""
+    """Implant a known pattern into the volumes of some of a table's subjects, to test whether a method finds it."""
     from sepclr.data.implant import implant_table
 
     given = {name: getattr(options, name) for name in ("subject", "share", "strength", "seed")}
@@ -180,19 +191,20 @@ def implant(options: Namespace) -> None:
 
 
 def phantom(options: Namespace) -> None:
-    """Write a study of small synthetic brains, half of them with a known pattern, to try things out on."""
+    """Write a study of small synthetic brains, half of them with a known pattern."""
     from sepclr.data.phantom import write_phantoms
 
     print(f"table: {write_phantoms(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
 
 
 def _study(options: Namespace) -> Study:
-    """Collect what the options say of a study; its paths are made absolute, for runs may be made elsewhere."""
-    from sepclr.benchmark.brains import known_by_content
-
+    """Collect the options of a study; its paths become absolute, because workers may run in other folders."""
     values = dict(vars(options))
     for name in ("table", "mask"):
         values[name] = str(Path(values[name]).absolute()) if values[name] else None
+    preflight.check_table_exists(Path(values["table"]))
+    from sepclr.benchmark.brains import known_by_content
+
     return known_by_content(study_from(values))
 
 
@@ -231,13 +243,13 @@ def _fit_commands(commands: Any) -> None:
 
 def _benchmark_commands(commands: Any) -> None:
     """Add ``benchmark`` with a command for each data set."""
-    benchmark = Parser(description="Run the rows of a table, each once; what is there is kept, what was cut goes on.")
+    benchmark = Parser(description="Run the rows of a table; skip finished runs, resume interrupted ones.")
     commands.add_subcommand("benchmark", benchmark, help=benchmark.description)
     data = benchmark.add_subcommands(dest="data")
     data.add_subcommand("digits-on-cifar", benchmark_parser(benchmark_digits_on_cifar.__doc__), help=benchmark_digits_on_cifar.__doc__)
     data.add_subcommand("marked-digits", benchmark_parser(benchmark_marked_digits.__doc__), help=benchmark_marked_digits.__doc__)
     mri = benchmark_parser(benchmark_mri.__doc__, mri=True)
-    mri.add_argument("--only_folds", type=several(None), default=[], help="some of the folds, with commas, from 0 (default: all)")
+    mri.add_argument("--only_folds", type=several(None), default=[], help="comma-separated cross-validation folds, from 0 (default: all)")
     add_study(mri)
     data.add_subcommand("mri", mri, help=benchmark_mri.__doc__)
 

@@ -112,7 +112,7 @@ def encode_parser(about: str | None) -> ArgumentParser:
         required=True,
         help=".npy, .npz (array x), .parquet (a column per value); of mri also a table of images",
     )
-    parser.add_argument("--output", type=str, default="codes.npz", help="codes: .npz (arrays c and s), .parquet or .tsv")
+    parser.add_argument("--out", type=str, default="codes.npz", help="codes: .npz (arrays c and s), .parquet or .tsv")
     parser.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
     parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: as at training)")
     parser.add_argument("--cache", type=str, default=None, help="folder of volumes on their grid (default: that of the run)")

@@ -19,12 +19,16 @@ from numpy.typing import NDArray
 
 from sepclr.data.participants import as_file_name, image_paths, read_cells, subjects_of, write_cells
 from sepclr.data.volumes import inside_brain, look_into, problems, read_volume
-from sepclr.types import InputError
+from sepclr.errors import InputError
+from sepclr.ranges import check_at_least
 
 Kind = Literal["atrophy", "lesion"]
 
 MILDEST = 0.2
 """Smallest severity of a target; the largest is 1."""
+
+SMALLEST = 2
+"""Subjects that each group needs."""
 
 WANDER = 3.0
 """Standard deviation of how far a subject's pattern lies from its usual place along each axis, in millimetres."""
@@ -108,6 +112,18 @@ def implant(voxels: NDArray[Any], where: Float[np.ndarray, "x y z"], severity: f
     return (np.rint(changed) if np.issubdtype(voxels.dtype, np.integer) else changed).astype(voxels.dtype)
 
 
+def _check_groups(share: float, subjects: int) -> None:
+    patients = round(share * subjects)
+    if min(patients, subjects - patients) >= SMALLEST:
+        return
+    lowest = SMALLEST / subjects
+    remedy = "add subjects" if 2 * lowest > 1 else f"choose a share from {lowest:.3f} to {1 - lowest:.3f}"
+    raise InputError(
+        f"share: {share} of {subjects} subjects makes {patients} patients and {subjects - patients} controls; "
+        f"each group needs at least {SMALLEST}: {remedy}"
+    )
+
+
 def implant_table(
     table: Path,
     images: str,
@@ -128,24 +144,27 @@ def implant_table(
             ``subtype``, ``severity`` and ``image`` beside those that were there, and ``region.nii.gz``, 1 where patterns lie.
         subject: the column that says whose image it is; ``participant_id`` where there is one.
         patterns: a subtype each; a patient gets one of them.
-        share: of subjects that become patients.
+        share: share of subjects that become patients; leaves at least 2 in each group.
         strength: of the effect at severity 1.
-        seed: of who gets what.
+        seed: random seed for assigning patterns.
 
     Returns:
         The new table.
 
     Raises:
-        InputError: a table or images that cannot be used, columns that are there already, or a folder that is not empty.
+        InputError: a table or images that cannot be used, columns that are there already, too few subjects in a group, or a folder
+            that is not empty; nothing is written then.
     """
     if not 0 < share < 1 or not 0 < strength <= 1:
         raise InputError(f"share, strength: {share} and {strength} are not between 0 and 1")
+    check_at_least(0, seed=seed)
     cells = read_cells(table)
     if there := {"group", "subtype", "severity", "image"} & set(cells):
         raise InputError(f"{table}: has columns {', '.join(sorted(there))} already, which the new table will have; rename them")
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty; choose another --out")
     who = subjects_of(table, cells, subject)
+    _check_groups(share, len(np.unique(who)))
     paths = image_paths(table, cells, images, who)
     if found := problems(look_into(paths), who.tolist()):
         raise InputError("\n".join(found))

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 Kind = Literal["numeric", "categorical"]
 

@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter
 
 from sepclr.data.implant import implant_table
 from sepclr.data.participants import write_cells
-from sepclr.types import InputError
+from sepclr.errors import InputError
+from sepclr.ranges import check_at_least
 
 SHAPE = (40, 48, 40)
 SPACING = 4.0
@@ -62,9 +63,9 @@ def write_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: int =
 
     Args:
         out: new folder; gets what ``implant_table`` writes.
-        subjects: how many.
-        sites: scanners.
-        seed: of everybody.
+        subjects: number of subjects, at least 8.
+        sites: number of scanners.
+        seed: random seed.
 
     Returns:
         The table, with ``age``, ``sex``, ``site``, ``group``, ``subtype`` and ``severity``.
@@ -76,6 +77,7 @@ def write_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: int =
         raise InputError(f"subjects, sites: {subjects} and {sites}; give at least 8 subjects and 1 site")
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty; choose another folder")
+    check_at_least(0, seed=seed)
     draw = np.random.default_rng(seed)
     ages, sexes = draw.uniform(20, 80, subjects), draw.choice(["F", "M"], subjects)
     scanners = draw.integers(sites, size=subjects)

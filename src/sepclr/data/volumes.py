@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from sepclr.data.participants import listed
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 SUFFIXES = (".nii", ".nii.gz", ".npy")
 DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, AttributeError, zlib.error)
@@ -75,7 +75,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
     if not voxels.size:
         raise InputError(f"{path}: no voxel in {' x '.join(map(str, shape))}")
     if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
-        raise InputError(f"{path}: its affine maps no voxels to millimetres; mend the header")
+        raise InputError(f"{path}: its affine does not map voxels to millimetres; fix the header")
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     if voxels.ndim != 3:
@@ -86,7 +86,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
 
 
 def inside_brain(voxels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell brain from what is dark around it: voxels above a tenth of the 99th percentile, in the shape of the volume."""
+    """Mask the brain: voxels above a tenth of the 99th percentile, in the shape of the volume."""
     return np.asarray(voxels > 0.1 * np.percentile(voxels, 99))
 
 
@@ -129,15 +129,19 @@ def problems(volumes: Sequence[Volume], subjects: Sequence[str], *, resample: bo
     if resample:
         return found
     whole = [(subject, volume) for subject, volume in zip(subjects, volumes, strict=True) if volume.affine is not None]
-    for what, values in (
-        ("shape", [volume.shape for _, volume in whole]),
-        # A thousandth of a millimetre is how exactly programs agree.
-        ("affine", [tuple(np.round(volume.affine, 3).flatten() + 0.0) for _, volume in whole if volume.affine is not None]),
+    if not whole:
+        return found
+    shapes = [volume.shape for _, volume in whole]
+    usual = Counter(shapes).most_common(1)[0][0]
+    affines = np.array([volume.affine for _, volume in whole])
+    # A thousandth of a millimetre is how exactly programs agree. The usual affine is the one that most others agree with.
+    agreeing = max((np.isclose(affines, affine, atol=1e-3).all((1, 2)) for affine in affines), key=np.count_nonzero)
+    for what, differing, shown in (
+        ("shape", [shape != usual for shape in shapes], f" {' x '.join(map(str, usual))}"),
+        ("affine", ~agreeing, ""),
     ):
-        if len(set(values)) > 1:
-            usual = Counter(values).most_common(1)[0][0]
-            others = [subject for (subject, _), value in zip(whole, values, strict=True) if value != usual]
-            shown = f" {' x '.join(map(str, usual))}" if what == "shape" else ""
+        if any(differing):
+            others = [subject for (subject, _), differs in zip(whole, differing, strict=True) if differs]
             found.append(
                 f"images: {len(others)} of {len(whole)} have another {what} than the others'{shown}: {listed(others)}; "
                 "bring them onto one grid, or add --resample to let them differ"

@@ -17,6 +17,7 @@ from torch.func import functional_call
 
 from sepclr.losses.gaussian import bounded
 from sepclr.losses.kernel import full_precision, in_blocks, mean_or_zero, without_self, zero_term
+from sepclr.ranges import check_positive
 from sepclr.types import InputError, Scalar
 
 Bound = Literal["vclub", "vl1out", "vub"]
@@ -168,8 +169,7 @@ class VariationalBound(nn.Module):
             raise InputError(f"bound: {bound!r} is unknown; choose vclub, vl1out or vub")
         if direction not in ("sym", "c2s", "s2c"):
             raise InputError(f"direction: {direction!r} is unknown; choose sym, c2s or s2c")
-        if not log_variance_limit > 0:
-            raise InputError(f"log_variance_limit: {log_variance_limit} is not positive")
+        check_positive(log_variance_limit=log_variance_limit)
         self.bound = bound
         self.densities = nn.ModuleDict()
         if direction in ("sym", "c2s"):

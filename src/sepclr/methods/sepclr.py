@@ -38,7 +38,7 @@ from sepclr.losses import (
     salient_uniformity,
     uniformity,
 )
-from sepclr.methods.adversary import check_critic
+from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
 Form = Literal["released", "paper"]
@@ -119,8 +119,7 @@ class SepCLR(nn.Module):
         super().__init__()
         if form not in get_args(Form):
             raise InputError(f"form: {form!r} is unknown; choose {' or '.join(get_args(Form))}")
-        if further_views < 1:
-            raise InputError(f"further_views: {further_views} is not at least 1")
+        check_at_least(1, further_views=further_views)
         self.tau = tau if isinstance(tau, tuple) else (tau, tau)
         for each in self.tau:
             bandwidths(torch.zeros(1, 1), each)  # raises InputError
@@ -131,7 +130,8 @@ class SepCLR(nn.Module):
         discriminates = isinstance(self.independence.critic, TotalCorrelation)
         self.critic_steps = (1 if discriminates else 5) if critic_steps is None else critic_steps
         self.critic_learning_rate = (1e-3 if discriminates else 1e-4) if critic_learning_rate is None else critic_learning_rate
-        check_critic(self.critic_steps, self.critic_learning_rate)
+        check_at_least(1, critic_steps=self.critic_steps)
+        check_positive(critic_learning_rate=self.critic_learning_rate)
         self.weights = weights or default_weights(independence)
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:

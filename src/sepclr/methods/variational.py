@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from sepclr.losses import Over, TotalCorrelation, full_precision, gaussian_kl, hide_background
 from sepclr.losses.gaussian import bounded
-from sepclr.methods.adversary import check_critic
+from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 from sepclr.views import pixels
 
@@ -62,7 +62,8 @@ class ContrastiveVAE(nn.Module):
         super().__init__()
         if fidelity not in ("paper", "released"):
             raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
-        check_critic(critic_steps, critic_learning_rate)
+        check_at_least(1, critic_steps=critic_steps)
+        check_positive(critic_learning_rate=critic_learning_rate)
         self.common, self.salient, self.decoder = common, salient, decoder
         self.adversary, self.adversary_over, self.fidelity = adversary, adversary_over, fidelity
         self.critic_steps, self.critic_learning_rate = critic_steps, critic_learning_rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,11 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
+from sepclr.ranges import check_at_least, check_positive
 from sepclr.training.encode import encode
 from sepclr.training.gather import part, processes
 from sepclr.training.module import Training, layout
-from sepclr.training.records import AtomicCheckpoints, JsonLines
+from sepclr.training.records import AtomicCheckpoints, EpochLines, JsonLines
 from sepclr.types import InputError, Method
 
 Schedule = Literal["constant", "cosine"]
@@ -32,7 +34,7 @@ class Settings:
     """How a method is optimised.
 
     Attributes:
-        max_epochs: passes over the training samples.
+        max_epochs: epochs; each passes once over the larger group and repeats the smaller.
         batch_size: samples a step, of both groups together and over all processes.
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine``: a linear warm-up over the first tenth of the steps, then half a cosine to 0.
@@ -59,13 +61,9 @@ class Settings:
     workers: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("max_epochs", "batch_size", "nodes"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
-        if self.workers < 0:
-            raise InputError(f"workers: {self.workers} is not at least 0")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate: {self.learning_rate} is not positive")
+        check_at_least(1, max_epochs=self.max_epochs, batch_size=self.batch_size, nodes=self.nodes)
+        check_at_least(0, workers=self.workers)
+        check_positive(learning_rate=self.learning_rate)
         if self.schedule not in ("constant", "cosine"):
             raise InputError(f"schedule: {self.schedule!r} is unknown; choose constant or cosine")
 
@@ -78,7 +76,7 @@ def fit(
     *,
     seed: int,
     folder: Path | None = None,
-    progress: bool = False,
+    progress: bool | str = False,
 ) -> None:
     """Train a method in place.
 
@@ -92,7 +90,8 @@ def fit(
         seed: of batches and views; torch's global generator is left as it was.
         folder: where ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt`` go; nothing is written without it. Where a
             checkpoint lies there, training goes on from it.
-        progress: show a bar with the terms of the loss.
+        progress: show a bar with the terms of the loss on a terminal, print a line per epoch elsewhere; a string is printed before each
+            line, and there is no bar.
 
     Raises:
         InputError: a cohort or a batch size that cannot give batches of both groups.
@@ -112,7 +111,9 @@ def fit(
         seed=seed,
         workers=settings.workers,
     )
-    callbacks: list[Callback] = [_TermsBar(leave=False)] if progress else []
+    bar = progress is True and sys.stdout.isatty()
+    lines = [EpochLines("" if progress is True else progress)] if progress and not bar else []
+    callbacks: list[Callback] = [_TermsBar(leave=False)] if bar else [*lines]
     loggers: list[Logger] = []
     checkpoint = None
     if folder is not None:
@@ -134,7 +135,7 @@ def fit(
             logger=loggers,
             plugins=[AtomicCheckpoints()],
             enable_checkpointing=folder is not None,
-            enable_progress_bar=progress,
+            enable_progress_bar=bar,
             log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
             use_distributed_sampler=False,  # Batches deals out the samples of each process
             reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches

@@ -17,6 +17,9 @@ from sepclr.data import Batches, Cohort
 from sepclr.training.gather import gathered
 from sepclr.types import Batch, HasCritic, HasFurtherViews, Method, Outputs
 
+VIEWS, LOSS = 1, 2
+"""What is drawn at random by torch: each has seeds of its own, so that a view and a loss never draw the same numbers."""
+
 
 class Training(LightningModule):
     """What Lightning drives.
@@ -83,8 +86,7 @@ class Training(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed the views of this epoch, differently on every process."""
-        epoch_seed = np.random.SeedSequence([self.seed, self.current_epoch, self.trainer.global_rank]).generate_state(1)[0]
-        torch.manual_seed(int(epoch_seed))
+        torch.manual_seed(_seed(VIEWS, self.seed, self.current_epoch, self.trainer.global_rank))
         self.epoch_began = perf_counter()
 
     def on_train_epoch_end(self) -> None:
@@ -103,7 +105,7 @@ class Training(LightningModule):
         # What a loss draws at random is the same on every process, and leaves the views' randomness alone.
         drawn_on = [batch.x.device] if batch.x.is_cuda else []
         with torch.random.fork_rng(devices=drawn_on), torch.autocast(batch.x.device.type, enabled=False):
-            torch.manual_seed(int(np.random.SeedSequence([self.seed, self.current_epoch, index]).generate_state(1)[0]))
+            torch.manual_seed(_seed(LOSS, self.seed, self.current_epoch, index))
             logged = self._critic_turns(out, is_target)
             terms = self.method.terms(out, is_target)
         weights = asdict(cast(Any, self.method.weights))
@@ -150,6 +152,11 @@ def warm_up_and_cosine(optimiser: torch.optim.Optimizer, steps: int) -> torch.op
     warm_up = torch.optim.lr_scheduler.LinearLR(optimiser, 1 / (rising + 1), total_iters=rising)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps - rising, 1))
     return torch.optim.lr_scheduler.SequentialLR(optimiser, [warm_up, cosine], [rising])
+
+
+def _seed(drawn: int, *counts: int) -> int:
+    """Derive a seed of views or of a loss from the run's seed and further counts."""
+    return int(np.random.SeedSequence(counts, spawn_key=(drawn,)).generate_state(1)[0])
 
 
 def _listed(several: Any) -> list[Any]:

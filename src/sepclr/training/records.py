@@ -1,14 +1,17 @@
-"""What training leaves behind: a line of metrics per epoch, and checkpoints that a kill cannot spoil."""
+"""What training leaves behind: metrics and a line of progress per epoch, and checkpoints that a kill cannot spoil."""
 
 from __future__ import annotations
 
 import json
 import os
 from argparse import Namespace
+from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -42,6 +45,40 @@ class JsonLines(Logger):
         """Append one line."""
         with self.path.open("a") as file:
             file.write(json.dumps({"epoch": int(metrics["epoch"]), "step": step} | metrics) + "\n")
+
+
+class EpochLines(Callback):
+    """Print a line per epoch, for logs: epoch k of n, loss, seconds, and the time left.
+
+    Args:
+        label: what each line begins with, such as the name of a run.
+    """
+
+    def __init__(self, label: str = "") -> None:
+        self.label = f"{label}: " if label else ""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print with which epoch training begins."""
+        self.last, self.seconds = perf_counter(), list[float]()
+        self._print(f"training from epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the line of an epoch."""
+        now = perf_counter()
+        self.seconds.append(now - self.last)
+        self.last = now
+        epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
+        left = sum(self.seconds) / len(self.seconds) * (epochs - epoch)
+        loss = float(trainer.callback_metrics["loss"])
+        self._print(f"epoch {epoch} of {epochs}, loss {loss:.4g}, {self.seconds[-1]:.1f} s, {_duration(left)} left")
+
+    def _print(self, text: str) -> None:
+        print(f"{datetime.now():%H:%M:%S} {self.label}{text}", flush=True)
+
+
+def _duration(seconds: float) -> str:
+    """Write a duration in a fitting unit."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from sepclr.types import InputError
+from sepclr.ranges import check_image_views
 
 
 def pixels(x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
@@ -53,17 +51,7 @@ class ImageViews(nn.Module):
         super().__init__()
         import kornia.augmentation as kornia
 
-        if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
-            raise InputError(f"crop_scale: {tuple(crop_scale)} is not 0 < smallest <= largest <= 1")
-        for name, value in (("flip", flip), ("jitter_probability", jitter_probability), ("grey", grey)):
-            if not 0 <= value <= 1:
-                raise InputError(f"{name}: {value} is not a probability between 0 and 1")
-        if not 1 <= crop_ratio < math.inf:
-            raise InputError(f"crop_ratio: {crop_ratio} is not a ratio of at least 1")
-        if crop < 1:
-            raise InputError(f"crop: {crop} is not a number of pixels of at least 1")
-        if not all(0 <= strength < math.inf for strength in jitter) or jitter[3] > 0.5:
-            raise InputError(f"jitter: {tuple(jitter)} are not strengths of at least 0, the last (hue) at most 0.5")
+        check_image_views(crop, crop_scale, crop_ratio, flip, jitter, jitter_probability, grey)
         colourful = channels == 3
         brightness, contrast, saturation, hue = jitter if colourful else (*jitter[:2], 0.0, 0.0)
         colour = kornia.ColorJitter(brightness, contrast, saturation, hue, p=jitter_probability)

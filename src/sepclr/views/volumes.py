@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from sepclr.types import InputError
+from sepclr.ranges import check_volume_views
 from sepclr.views.images import pixels
 
 CUTOUT = 1 / 3
@@ -44,12 +44,7 @@ class VolumeViews(nn.Module):
         cutout: float = 0.0,
     ) -> None:
         super().__init__()
-        for name, value in (("flip", flip), ("cutout", cutout)):
-            if not 0 <= value <= 1:
-                raise InputError(f"{name}: {value} is not a probability between 0 and 1")
-        for name, value in (("shift", shift), ("rotation", rotation), ("blur", blur), ("gamma", gamma), ("noise", noise)):
-            if not 0 <= value < math.inf:
-                raise InputError(f"{name}: {value} is not a strength of at least 0")
+        check_volume_views(flip, shift, rotation, blur, gamma, noise, cutout)
         self.flip, self.shift, self.rotation = flip, shift, rotation
         self.blur, self.gamma, self.noise, self.cutout = blur, gamma, noise, cutout
 

@@ -1,0 +1,200 @@
+"""Checks of what the words of a command decide. Nothing heavy is imported here, so that an error is answered before torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sepclr.benchmark.folder import RunFolder, check_out, check_place
+from sepclr.benchmark.recipes import NEED_ROOT, VARIATIONAL, Recipe
+from sepclr.errors import InputError
+from sepclr.ranges import check_at_least, check_image_views, check_positive, check_volume_views
+
+METHOD_OPTIONS = {
+    "fidelity": ("cvae", "sepvae"),
+    "form": ("sepclr",),
+    "further_views": ("sepclr",),
+    "adversary_over": ("sepclr", "convae", "sepvae"),
+    "critic_steps": ("sepclr", "cvae", "convae", "sepvae"),
+    "critic_learning_rate": ("sepclr", "cvae", "convae", "sepvae"),
+    "critic_log_variance": ("sepclr",),
+    "tau": ("sepclr", "simclr", "simclr-target"),
+    "tau_salient": ("sepclr",),
+}
+"""Options that only some methods have."""
+
+METHOD_WEIGHTS = {
+    "sepclr": ("common", "salient", "information_less", "independence"),
+    "cvae": ("reconstruction", "common", "salient", "independence"),
+    "convae": ("reconstruction", "common", "salient", "independence"),
+    "mm-cvae": ("reconstruction", "common", "salient", "information_less", "shared"),
+    "sepvae": ("reconstruction", "common", "salient", "information_less", "independence", "classification"),
+    "simclr": ("common",),
+    "simclr-target": ("common",),
+}
+"""Terms that each method has a weight for."""
+
+OF_IMAGES = ("crop", "crop_scale", "crop_ratio", "jitter", "jitter_probability", "jitter_whole_batch", "grey")
+OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout")
+
+CODES = (".npz", ".parquet", ".tsv")
+"""Kinds of file that codes are written to."""
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check all of a recipe that can be checked without its data.
+
+    Raises:
+        InputError: a value outside its range, or an option that the method or the data set does not have.
+    """
+    method = recipe.method
+    if method != "sepclr" and recipe.independence != "none":
+        raise InputError(f"independence: {recipe.independence!r} is SepCLR's; method {method!r} takes none")
+    if method not in VARIATIONAL and recipe.views == "none":
+        raise InputError(f"views: {method!r} learns from what two random views share; give random")
+    for option, having in METHOD_OPTIONS.items():
+        if method not in having and getattr(recipe, option) != getattr(Recipe, option):
+            raise InputError(f"{option}: method {method!r} has no such option; {', '.join(having)} have it")
+    for name in weights_of(recipe):
+        if name not in METHOD_WEIGHTS[method]:
+            raise InputError(f"weight_{name}: method {method!r} has no such term; it has {', '.join(sorted(METHOD_WEIGHTS[method]))}")
+    check_at_least(0, seed=recipe.seed, fold=recipe.fold, workers=recipe.workers)
+    sizes = ("common_dim", "salient_dim", "width", "stem_stride", "further_views", "critic_steps", "max_epochs", "batch_size", "nodes")
+    for option, value in ((name, getattr(recipe, name)) for name in sizes):
+        if value is not None:
+            check_at_least(1, **{option: value})
+    for option in ("tau", "tau_salient", "critic_learning_rate", "critic_log_variance", "learning_rate"):
+        if isinstance(value := getattr(recipe, option), float | int):
+            check_positive(**{option: value})
+    _check_views(recipe)
+
+
+def weights_of(recipe: Recipe) -> dict[str, float]:
+    """List the weights that a recipe gives, by term."""
+    prefix = "weight_"
+    return {name.removeprefix(prefix): value for name, value in vars(recipe).items() if name.startswith(prefix) and value is not None}
+
+
+def _check_views(recipe: Recipe) -> None:
+    volumes = recipe.data == "mri"
+    for option in OF_IMAGES if volumes else OF_VOLUMES:
+        if getattr(recipe, option) != getattr(Recipe, option):
+            raise InputError(f"{option}: views of {'volumes' if volumes else 'images'} have no such option")
+    if recipe.workers and not volumes:
+        raise InputError(f"workers: {recipe.workers}, but these samples are in memory; leave it at 0")
+    if recipe.views == "none":
+        return
+    if volumes:
+        check_volume_views(recipe.flip, recipe.shift, recipe.rotation, recipe.blur, recipe.gamma, recipe.noise, recipe.cutout)
+        return
+    scale = (recipe.crop_scale, 1.0)
+    check_image_views(recipe.crop, scale, recipe.crop_ratio, recipe.flip, recipe.jitter, recipe.jitter_probability, recipe.grey)
+
+
+def check_row(recipe: Recipe) -> None:
+    """Check the recipe of a row of a table, which takes one device.
+
+    Raises:
+        InputError: as ``check_recipe``, or several devices or nodes.
+    """
+    if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
+        given = f"devices: {recipe.devices} on {recipe.nodes} node(s)"
+        raise InputError(f"{given}; a row takes one device; give --jobs, or workers, for several rows at a time")
+    check_recipe(recipe)
+
+
+def check_rows(recipes: Sequence[Recipe], root: Path | None, *, download: bool) -> None:
+    """Check the recipes of all rows of a table and the folder of their data.
+
+    Raises:
+        InputError: as ``check_row`` and ``check_root``.
+    """
+    for recipe in recipes:
+        check_row(recipe)
+        check_root(recipe, root, download=download)
+
+
+def check_table_places(runs: Path, results: Path) -> None:
+    """Check that the runs and the results file of a table can be written.
+
+    Raises:
+        InputError: they cannot.
+    """
+    for folder in (runs, results.parent):
+        check_place(folder, "choose another --runs or --results")
+
+
+def check_demo(recipe: Recipe, out: Path, *, resume: bool) -> None:
+    """Check the recipe and the folder of a demo.
+
+    Raises:
+        InputError: a method or devices that the demo does not take, or as ``check_recipe`` and ``check_out``.
+    """
+    if recipe.method != "sepclr":
+        raise InputError(f"method: the demo shows sepclr; for {recipe.method!r} use sepclr fit marked-digits --method {recipe.method}")
+    if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
+        raise InputError(f"devices: {recipe.devices} on {recipe.nodes} node(s); the demo's two runs are small and take one device")
+    check_recipe(recipe)
+    check_out(out / recipe.independence, resume=resume)
+    if not resume:
+        check_out(out / "none", resume=False)
+
+
+def check_root(recipe: Recipe, root: Path | None, *, download: bool) -> None:
+    """Check that the folder of a data set is there.
+
+    Raises:
+        InputError: no folder for a data set that needs one.
+    """
+    if recipe.data not in NEED_ROOT:
+        return
+    if root is None:
+        raise InputError(f"root: {recipe.data} needs the folder of CIFAR-10 and MNIST; give --root DIR, with --download to fetch them")
+    if not root.is_dir() and not download:
+        raise InputError(f"root: no folder {root}; give the one that holds cifar-10-batches-py and MNIST/raw, or add --download")
+
+
+def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = None, download: bool = False) -> None:
+    """Check all of a run that the words of its command decide.
+
+    Raises:
+        InputError: as ``check_recipe``, ``check_root`` and ``check_out``.
+    """
+    check_recipe(recipe)
+    check_root(recipe, root, download=download)
+    check_out(out, resume=resume)
+
+
+def check_finished(run: Path) -> None:
+    """Check that a folder holds a finished run.
+
+    Raises:
+        InputError: it does not.
+    """
+    RunFolder(run).recipe()
+    RunFolder(run).samples()
+
+
+def check_codes(run: Path, source: Path, out: Path) -> None:
+    """Check what ``sepclr encode`` reads and writes.
+
+    Raises:
+        InputError: an output of another kind or in no folder, no finished run, or no input.
+    """
+    if out.suffix not in CODES:
+        raise InputError(f"{out}: unknown kind of file; name the output .npz, .parquet or .tsv")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder; make it or choose another --out")
+    check_finished(run)
+    if not source.is_file():
+        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or of mri a table of images")
+
+
+def check_table_exists(table: Path) -> None:
+    """Check that a table is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not table.is_file():
+        raise InputError(f"{table}: no such table")

@@ -1,0 +1,77 @@
+"""Ranges of options, each rule written once: the command line checks them before torch is imported, the library when it is called."""
+
+from __future__ import annotations
+
+import math
+
+from sepclr.errors import InputError
+
+
+def check_at_least(least: int, **values: float) -> None:
+    """Check numbers by name against a lower bound.
+
+    Raises:
+        InputError: a number below ``least``.
+    """
+    for name, value in values.items():
+        if not value >= least:
+            raise InputError(f"{name}: {value} is not at least {least}")
+
+
+def check_positive(**values: float) -> None:
+    """Check that numbers are positive.
+
+    Raises:
+        InputError: a number of 0 or below.
+    """
+    for name, value in values.items():
+        if not value > 0:
+            raise InputError(f"{name}: {value} is not positive")
+
+
+def check_probability(**values: float) -> None:
+    """Check that numbers are probabilities.
+
+    Raises:
+        InputError: a number outside 0..1.
+    """
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise InputError(f"{name}: {value} is not a probability between 0 and 1")
+
+
+def check_image_views(
+    crop: int,
+    crop_scale: tuple[float, float],
+    crop_ratio: float,
+    flip: float,
+    jitter: tuple[float, float, float, float],
+    jitter_probability: float,
+    grey: float,
+) -> None:
+    """Check the strengths of random views of images, as ``sepclr.views.ImageViews`` takes them.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+    if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
+        raise InputError(f"crop_scale: {tuple(crop_scale)} is not 0 < smallest <= largest <= 1")
+    check_probability(flip=flip, jitter_probability=jitter_probability, grey=grey)
+    if not 1 <= crop_ratio < math.inf:
+        raise InputError(f"crop_ratio: {crop_ratio} is not a ratio of at least 1")
+    if crop < 1:
+        raise InputError(f"crop: {crop} is not a number of pixels of at least 1")
+    if not all(0 <= strength < math.inf for strength in jitter) or jitter[3] > 0.5:
+        raise InputError(f"jitter: {tuple(jitter)} are not strengths of at least 0, the last (hue) at most 0.5")
+
+
+def check_volume_views(flip: float, shift: float, rotation: float, blur: float, gamma: float, noise: float, cutout: float) -> None:
+    """Check the strengths of random views of volumes, as ``sepclr.views.VolumeViews`` takes them.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+    check_probability(flip=flip, cutout=cutout)
+    for name, value in (("shift", shift), ("rotation", rotation), ("blur", blur), ("gamma", gamma), ("noise", noise)):
+        if not 0 <= value < math.inf:
+            raise InputError(f"{name}: {value} is not a strength of at least 0")
