@@ -120,6 +120,28 @@ def test_a_result_is_a_summary_of_the_rows(tiny: Recipe, tmp_path: Path):
         assert line["recipe"]["width"] == tiny.width
 
 
+def test_a_result_says_what_was_used_and_all_sessions_that_differ(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def cut(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "precision_of", lambda *arguments: "bf16-mixed")
+        patch.setattr(runner, "fit", cut)
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(tiny, tmp_path / "run", progress=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    finished = runner.run(tiny, tmp_path / "run", resume=True, progress=False)
+    assert [session["precision"] for session in finished.folder.sessions()] == ["bf16-mixed", "32-true"]
+    line = result(finished, "strict")
+    assert line["recipe"]["precision"] == "auto"
+    assert (line["precision"], line["accelerator"]) == ("32-true", "cuda" if torch.cuda.is_available() else "cpu")
+    assert [session["precision"] for session in line["sessions"]] == ["bf16-mixed", "32-true"]
+    assert "commit" not in line["sessions"][0]
+    page = finished.folder.report.read_text()
+    assert "bf16-mixed, 32-true" in page
+    assert "sessions" not in result(runner.run(tiny, tmp_path / "other", progress=False), "strict")
+
+
 def test_the_demo_compares_with_none_and_goes_on_where_it_was_cut(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "demo"
     run = runner.run

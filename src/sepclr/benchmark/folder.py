@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
+from sepclr.benchmark.machine import machine
 from sepclr.benchmark.recipes import WHERE, Recipe, shared
 from sepclr.benchmark.study import study_from
 from sepclr.types import InputError, Row
@@ -41,7 +43,7 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Versions, commit, machine, command, and the folder of the data."""
+        """Versions, commit, machine, command, time, precision, and the folder of the data; the same of earlier sessions."""
         return self.path / "environment.json"
 
     @property
@@ -78,6 +80,11 @@ class RunFolder:
                 epoch = json.loads(line)
                 epochs[epoch["epoch"]] = epoch
         return list(epochs.values())
+
+    def sessions(self) -> list[Mapping[str, Any]]:
+        """Read where, with what and by which command each session of the run was made, the last one at the end."""
+        last = dict(read_json(self.environment))
+        return [*last.pop("earlier", []), last]
 
     def root(self) -> Path | None:
         """Say in which folder the data were at training; None for data that need none."""
@@ -124,7 +131,15 @@ class RunFolder:
         return Recipe(**config)
 
 
-def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, command: str | None = None) -> RunFolder:
+def open_folder(
+    path: Path,
+    recipe: Recipe,
+    *,
+    resume: bool,
+    root: Path | None,
+    command: str | None = None,
+    used: Mapping[str, Any] | None = None,
+) -> RunFolder:
     """Start a run's folder, or find it again.
 
     Args:
@@ -133,6 +148,7 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
         resume: go on from what lies there.
         root: folder of the data, noted for later evaluations.
         command: what makes the run; the words of this process if not given.
+        used: what the machine decided, such as the precision; noted beside it.
 
     Returns:
         The folder.
@@ -146,9 +162,11 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
     elif path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path}: not empty; choose another --out, or add --resume to go on with the run in it")
     make_folder(path, "choose another --out")
+    earlier = folder.sessions() if folder.environment.exists() else []
+    noted = environment(command) | dict(used or {}) | {"root": str(root.resolve()) if root else None, "earlier": earlier}
     try:
         write_whole(folder.config, yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False))
-        write_whole(folder.environment, json.dumps(environment(command) | {"root": str(root.resolve()) if root else None}, indent=1))
+        write_whole(folder.environment, json.dumps(noted, indent=1))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from None
     return folder
@@ -192,24 +210,19 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def environment(command: str | None = None) -> dict[str, Any]:
-    """Describe where a run is made: command (the words of this process if not given), versions, commit of the code, machine."""
-    return {"command": command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])} | made_with()
+    """Describe where a run is made: command (the words of this process if not given), time, versions, commit of the code, machine."""
+    words = command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return {"command": words, "time": datetime.now(UTC).isoformat(timespec="seconds")} | made_with()
 
 
 def made_with() -> dict[str, Any]:
     """Say of a line of ``results/`` by what it was made: commit of the code, versions, machine."""
-    import torch
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "commit": commit(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu},
-    }
+    versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+    return {"commit": commit(), "versions": versions, "machine": machine()}
 
 
 def commit() -> str | None:
-    """Find the commit of this code, with ``+`` behind it where files were changed since; None outside a checkout."""
+    """Find the commit of this code, with ``+`` behind it where any file of its repository was changed since; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:
@@ -221,7 +234,8 @@ def commit() -> str | None:
     head = git("rev-parse", "HEAD")
     if head is None or git("ls-files", str(Path(__file__))) in (None, ""):
         return None
-    return head + ("+" if git("status", "--porcelain", "--untracked-files=no", ".") else "")
+    # The rows that a benchmark writes into the checkout change no number: the second row would otherwise count as edited code.
+    return head + ("+" if git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results/*.jsonl") else "")
 
 
 def _version(package: str) -> str | None:
