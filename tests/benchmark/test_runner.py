@@ -37,6 +37,16 @@ def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
     assert [json.loads(line) for line in finished.folder.rows.read_text().splitlines()] == finished.rows
 
 
+def test_weights_that_a_recipe_leaves_out_are_stored_as_they_were_used(tiny: Recipe, tmp_path: Path):
+    assert tiny.weight_independence is None
+    finished = runner.run(tiny, tmp_path / "run", progress=False)
+    method, _ = runner.load_method(finished.folder)
+    for recipe in (vars(finished.folder.recipe()), result(finished, "strict")["recipe"]):
+        weights = {name.removeprefix("weight_"): value for name, value in recipe.items() if name.startswith("weight_")}
+        assert {name: value for name, value in weights.items() if value is not None} == vars(method.weights)
+        assert weights["reconstruction"] is None
+
+
 def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(tiny: Recipe, tmp_path: Path):
     rows = runner.run(tiny, tmp_path / "run", progress=False).rows
     assert len(rows) == len({tuple(row[key] for key in ("attribute", "space", "encoder", "protocol", "metric")) for row in rows})

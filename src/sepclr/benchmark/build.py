@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
@@ -52,7 +52,7 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     if recipe.method not in VARIATIONAL and recipe.views == "none":
         raise InputError(f"views: {recipe.method!r} learns from what two random views share; give random")
     _check(recipe, sample_shape)
-    weights = _weights(recipe)
+    weights = weights_of(recipe)
 
     def network(dim: int) -> torch.nn.Module:
         return nets.encoder(
@@ -115,7 +115,18 @@ def _check(recipe: Recipe, sample_shape: Sequence[int]) -> None:
         raise InputError(f"{asks} takes whole images; give --views none, or a crop of their size")
 
 
-def _weights(recipe: Recipe) -> Any:
+def resolved(recipe: Recipe) -> Recipe:
+    """Write the published weights of the method into a recipe where it gives none; weights that the method does not have stay None.
+
+    Raises:
+        InputError: a weight that the method does not have.
+    """
+    known = {field.name for field in fields(Recipe)}
+    weights = {f"weight_{name}": value for name, value in asdict(weights_of(recipe)).items()}
+    return replace(recipe, **{name: value for name, value in weights.items() if name in known})
+
+
+def weights_of(recipe: Recipe) -> Any:
     """Take the method's published weights but for those that the recipe gives."""
     kind = WEIGHTS[recipe.method]
     prefix = "weight_"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,9 +18,10 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
+from sepclr.benchmark.folds import Folds, write_folds
 from sepclr.benchmark.machine import machine
 from sepclr.benchmark.recipes import WHERE, Recipe, shared
-from sepclr.benchmark.study import study_from
+from sepclr.benchmark.study import NOTED, study_from
 from sepclr.types import InputError, Row
 
 PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-learn", "numpy")
@@ -45,6 +46,11 @@ class RunFolder:
     def environment(self) -> Path:
         """Versions, commit, machine, command, time, precision, and the folder of the data; the same of earlier sessions."""
         return self.path / "environment.json"
+
+    @property
+    def folds(self) -> Path:
+        """The fold in which each subject of a study is tested."""
+        return self.path / "folds.tsv"
 
     @property
     def metrics(self) -> Path:
@@ -126,7 +132,8 @@ class RunFolder:
         if "jitter" in config:
             config["jitter"] = tuple(config["jitter"])  # a list in YAML
         if config.get("study"):
-            config["study"] = study_from(config["study"])
+            study = study_from(config["study"])
+            config["study"] = study if study.split else replace(study, folds_file=str(self.folds))
         # Fields that came with a later version are at their default, with which older runs were made.
         return Recipe(**config)
 
@@ -139,6 +146,7 @@ def open_folder(
     root: Path | None,
     command: str | None = None,
     used: Mapping[str, Any] | None = None,
+    folds: Folds | None = None,
 ) -> RunFolder:
     """Start a run's folder, or find it again.
 
@@ -149,6 +157,7 @@ def open_folder(
         root: folder of the data, noted for later evaluations.
         command: what makes the run; the words of this process if not given.
         used: what the machine decided, such as the precision; noted beside it.
+        folds: the fold in which each subject of a study is tested; stored where the run starts.
 
     Returns:
         The folder.
@@ -158,13 +167,15 @@ def open_folder(
     """
     folder = RunFolder(path)
     if resume:
-        _same_recipe(folder, recipe)
+        same_recipe(folder, recipe)
     elif path.is_dir() and any(path.iterdir()):
         raise InputError(f"{path}: not empty; choose another --out, or add --resume to go on with the run in it")
     make_folder(path, "choose another --out")
     earlier = folder.sessions() if folder.environment.exists() else []
     noted = environment(command) | dict(used or {}) | {"root": str(root.resolve()) if root else None, "earlier": earlier}
     try:
+        if folds is not None and not resume:
+            write_folds(folder.folds, folds)  # before the config: where that is, nothing is missing
         write_whole(folder.config, yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False))
         write_whole(folder.environment, json.dumps(noted, indent=1))
     except OSError as error:
@@ -186,10 +197,16 @@ def make_folder(path: Path, remedy: str) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from None
 
 
-def _same_recipe(folder: RunFolder, recipe: Recipe) -> None:
+def same_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    """See that a run was made with a recipe; what is not known yet of its study is not compared.
+
+    Raises:
+        InputError: no run, or one that was made with another recipe.
+    """
     there, here = _flat(folder.recipe()), _flat(recipe)
+    apart = {*WHERE, *(f"study.{name}" for name in NOTED if here.get(f"study.{name}") is None)}
     differing = [
-        f"{key} ({there.get(key)!r} there, {here[key]!r} here)" for key in here if here[key] != there.get(key) and key not in WHERE
+        f"{key} ({there.get(key)!r} there, {here[key]!r} here)" for key in here if here[key] != there.get(key) and key not in apart
     ]
     if differing:
         raise InputError(f"{folder.path}: the run was made with another config: {', '.join(differing)}; give the same or another --out")

@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sepclr.benchmark import sources
-from sepclr.benchmark.build import build
-from sepclr.benchmark.folder import RunFolder, open_folder
+from sepclr.benchmark.brains import dealt
+from sepclr.benchmark.build import build, resolved
+from sepclr.benchmark.folder import RunFolder, open_folder, same_recipe
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
@@ -62,12 +63,20 @@ def run(
     Raises:
         InputError: data, options or a folder that cannot be used; training has not started then.
     """
-    settings = settings_of(recipe)  # complains before anything is fetched
+    settings = settings_of(recipe)  # raises InputError before anything is fetched
+    recipe, folder = resolved(recipe), RunFolder(out)
+    if resume:
+        same_recipe(folder, recipe)
+    # The first process has stored the folds before it starts others on this machine.
+    read = resume or (not is_first() and folder.folds.exists())
+    study, folds = dealt(recipe.study, folder.folds if read else None)
+    recipe = replace(recipe, study=study)
     source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
     settings = replace(settings, precision=precision_of(method, views, source.train, settings))
     used = {"precision": settings.precision, "accelerator": resolve_accelerator(settings.accelerator)}
-    folder = open_folder(out, recipe, resume=resume, root=root, command=command, used=used) if is_first() else RunFolder(out)
+    if is_first():
+        open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
     fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
     if not is_first():
         sys.exit()  # the first process evaluates and writes; the others have done their part

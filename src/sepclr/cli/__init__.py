@@ -122,21 +122,22 @@ def evaluate(options: Namespace) -> None:
 
 
 def _benchmark(data: DataName, options: Namespace, study: Study | None = None, folds: Sequence[int] = (0,)) -> None:
+    from sepclr.benchmark.brains import dealt_beside
     from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
     from sepclr.benchmark.plan import plan
     from sepclr.benchmark.table import print_status, show_table
     from sepclr.benchmark.workers import check_workers
     from sepclr.types import InputError
 
-    given = {name: value for name, value in vars(options).items() if name != "independence"}
-    rows = {"methods": options.methods, "independence": options.independence, "seeds": options.seeds}
-    jobs = plan(data, options.profile, **rows, folds=folds, study=study, options=given)
     name = f"{data}-{options.profile}"
     places = Places(
         Path(options.runs or f"runs/benchmark-{name}").absolute(),
         Path(options.results or f"results/{name}.jsonl").absolute(),
         _cache(options) if study else Path(options.root).absolute() if options.root else None,
     )
+    given = {name: value for name, value in vars(options).items() if name != "independence"}
+    rows = {"methods": options.methods, "independence": options.independence, "seeds": options.seeds}
+    jobs = plan(data, options.profile, **rows, folds=folds, study=dealt_beside(study, places.runs), options=given)
     if options.status:
         print_status(jobs, places)
         return
