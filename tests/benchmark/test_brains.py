@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from sepclr.benchmark.brains import cohorts, columns_of, known_by_content, test_rows, volumes
+from sepclr.benchmark.brains import cohorts, columns_of, dealt, known_by_content, test_rows, volumes
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.maps import agreement, explain, in_space, make_maps, mean_volume, readout, salient_codes
 from sepclr.benchmark.plan import TABLE_3, Job, plan
@@ -157,7 +157,7 @@ def test_a_table_of_brains_is_that_of_the_paper_and_a_row_can_be_made_alone(stud
 
 
 def test_the_command_of_a_row_of_brains_makes_that_row(study: Study, monkeypatch: pytest.MonkeyPatch):
-    whole = known_by_content(replace(study, shape=(16, 24, 16), numeric=("age",), resample=True))
+    whole, _ = dealt(known_by_content(replace(study, shape=(16, 24, 16), numeric=("age",), resample=True)), None)
     (job,) = plan("mri", folds=[1], study=whole, methods=["sepvae"])
     made: list[Job] = []
     monkeypatch.setattr("sepclr.benchmark.table.print_status", lambda jobs, places: made.extend(jobs))

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from sepclr.benchmark import folder as folder_module
+from sepclr.benchmark.build import resolved
 from sepclr.benchmark.folder import RunFolder, commit, environment, open_folder, write_whole
 from sepclr.benchmark.recipes import CPU, DEMO, PAPER, Recipe, changed
 from sepclr.types import InputError
@@ -88,6 +91,41 @@ def test_commit_is_that_of_the_checkout_or_nothing():
     assert head is None or len(head.rstrip("+")) == 40
 
 
+def test_an_edited_loss_is_not_a_clean_commit_and_a_new_row_is_no_edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = {name: tmp_path / name for name in ("src/benchmark/folder.py", "src/losses/kernel.py", "results/rows.jsonl")}
+    for path in files.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("one")
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=n@n", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    monkeypatch.setattr(folder_module, "__file__", str(files["src/benchmark/folder.py"]))
+    head = commit()
+    assert head is not None
+    assert not head.endswith("+")
+    files["results/rows.jsonl"].write_text("another row")
+    assert commit() == head
+    files["src/losses/kernel.py"].write_text("edited")
+    assert commit() == head + "+"
+
+
+def test_resuming_adds_to_the_history_of_a_run(tmp_path: Path):
+    open_folder(tmp_path / "run", DEMO, resume=False, root=tmp_path, command="first", used={"precision": "32-true"})
+    open_folder(tmp_path / "run", DEMO, resume=True, root=None, command="second", used={"precision": "bf16-mixed"})
+    folder = open_folder(tmp_path / "run", DEMO, resume=True, root=tmp_path, command="third")
+    sessions = folder.sessions()
+    assert [each["command"] for each in sessions] == ["first", "second", "third"]
+    assert [each.get("precision") for each in sessions] == ["32-true", "bf16-mixed", None]
+    for each in sessions:
+        assert {"commit", "versions", "machine", "time", "root"} <= set(each)
+        assert "earlier" not in each
+    assert folder.root() == tmp_path.resolve()
+
+
 def test_given_options_replace_fields_and_others_stay():
     assert changed(PAPER, {"max_epochs": 3, "tau": None, "out": "x"}) == replace(PAPER, max_epochs=3)
 
@@ -117,7 +155,7 @@ def test_released_settings_are_those_of_the_authors():
         "encoder": "resnet18",
         "stem_stride": 1,
     }
-    assert {name: getattr(PAPER, name) for name in released} == released
+    assert {name: getattr(resolved(PAPER), name) for name in released} == released
 
 
 def test_a_run_that_is_older_than_a_field_of_recipes_has_its_default(tmp_path: Path):

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import csv
 import shlex
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sepclr import cli
+from sepclr import cli, methods
+from sepclr.benchmark.build import WEIGHTS, resolved
 from sepclr.benchmark.plan import METHODS, Job, plan
 from sepclr.benchmark.published import COLUMNS, TABLE_1
 from sepclr.benchmark.recipes import CPU, DEMO, PAPER, WHERE, Recipe
@@ -60,14 +61,29 @@ def test_ways_to_independence_alone_mean_sepclr_alone():
 
 
 def test_a_key_stands_for_what_decides_the_numbers():
-    job = Job(Recipe("digits-on-cifar", seed=3), "paper")
-    assert job.key == "c218b3a6d7c9"
+    job = Job(replace(PAPER, seed=3), "paper")  # it gives all weights
+    assert job.key == "2e46ea68e809"
     changes: dict[str, Any] = {"accelerator": "cuda", "devices": "4", "nodes": 2, "strategy": "ddp", "workers": 2}
     assert set(changes) == set(WHERE)
     for name, value in changes.items():
         assert Job(replace(job.recipe, **{name: value}), "cpu").key == job.key
-    others = {"seed": 4, "tau": 0.4, "data": "marked-digits", "weight_common": 1.0, "jitter": (0.1, 0.0, 0.0, 0.0), "precision": "32-true"}
+    others = {"seed": 4, "tau": 0.4, "data": "marked-digits", "weight_common": 2.0, "jitter": (0.1, 0.0, 0.0, 0.0), "precision": "32-true"}
     assert len({job.key, *(Job(replace(job.recipe, **{name: value}), "paper").key for name, value in others.items())}) == 7
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_key_stands_for_weights_that_are_left_out_as_for_the_same_ones_given(method: Any, monkeypatch: pytest.MonkeyPatch):
+    (job,) = plan("digits-on-cifar", methods=[method], independence=["mmd"] if method == "sepclr" else [])
+    whole = resolved(replace(job.recipe, **dict.fromkeys(name for name in vars(job.recipe) if name.startswith("weight_"))))
+    weights = {name.removeprefix("weight_"): value for name, value in vars(whole).items() if name.startswith("weight_")}
+    kind = WEIGHTS[method]
+    assert {name for name, value in weights.items() if value is not None} == {field.name for field in fields(kind)}
+    left_out, given = Job(replace(whole, weight_common=None), "cpu"), Job(whole, "cpu")
+    assert left_out.key == given.key
+    other = make_dataclass("Other", [("common", float, 77.0)], bases=(kind,), frozen=True)
+    monkeypatch.setitem(WEIGHTS, method, other)  # as if the default had changed in the code
+    monkeypatch.setattr(methods, "default_weights", lambda independence: other())
+    assert left_out.key != given.key == Job(whole, "paper").key
 
 
 @pytest.mark.parametrize("method", METHODS)

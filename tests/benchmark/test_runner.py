@@ -37,6 +37,16 @@ def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
     assert [json.loads(line) for line in finished.folder.rows.read_text().splitlines()] == finished.rows
 
 
+def test_weights_that_a_recipe_leaves_out_are_stored_as_they_were_used(tiny: Recipe, tmp_path: Path):
+    assert tiny.weight_independence is None
+    finished = runner.run(tiny, tmp_path / "run", progress=False)
+    method, _ = runner.load_method(finished.folder)
+    for recipe in (vars(finished.folder.recipe()), result(finished, "strict")["recipe"]):
+        weights = {name.removeprefix("weight_"): value for name, value in recipe.items() if name.startswith("weight_")}
+        assert {name: value for name, value in weights.items() if value is not None} == vars(method.weights)
+        assert weights["reconstruction"] is None
+
+
 def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(tiny: Recipe, tmp_path: Path):
     rows = runner.run(tiny, tmp_path / "run", progress=False).rows
     assert len(rows) == len({tuple(row[key] for key in ("attribute", "space", "encoder", "protocol", "metric")) for row in rows})
@@ -118,6 +128,28 @@ def test_a_result_is_a_summary_of_the_rows(tiny: Recipe, tmp_path: Path):
         assert line["scores"]["delta_tot"] == delta_tot(rows, common=["digit"], salient=["mark"], metric=metric)["signed"]
         assert line["seconds"] == finished.seconds
         assert line["recipe"]["width"] == tiny.width
+
+
+def test_a_result_says_what_was_used_and_all_sessions_that_differ(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def cut(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "precision_of", lambda *arguments: "bf16-mixed")
+        patch.setattr(runner, "fit", cut)
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(tiny, tmp_path / "run", progress=False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    finished = runner.run(tiny, tmp_path / "run", resume=True, progress=False)
+    assert [session["precision"] for session in finished.folder.sessions()] == ["bf16-mixed", "32-true"]
+    line = result(finished, "strict")
+    assert line["recipe"]["precision"] == "auto"
+    assert (line["precision"], line["accelerator"]) == ("32-true", "cuda" if torch.cuda.is_available() else "cpu")
+    assert [session["precision"] for session in line["sessions"]] == ["bf16-mixed", "32-true"]
+    assert "commit" not in line["sessions"][0]
+    page = finished.folder.report.read_text()
+    assert "bf16-mixed, 32-true" in page
+    assert "sessions" not in result(runner.run(tiny, tmp_path / "other", progress=False), "strict")
 
 
 def test_the_demo_compares_with_none_and_goes_on_where_it_was_cut(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

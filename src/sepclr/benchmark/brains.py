@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from jaxtyping import Float
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
+from sepclr.benchmark.folds import Folds, digest, folds_of, write_folds
 from sepclr.benchmark.study import Study
 from sepclr.data import Cohort, Stored
 from sepclr.data.grid import Wanted
@@ -118,10 +118,10 @@ def volumes(study: Study, cache: Path | None = None) -> tuple[Participants, Stor
 
 
 def test_rows(people: Participants, study: Study, fold: int) -> NDArray[np.bool_]:
-    """Say which rows are tested: those that the table says, or one of the folds, in which groups have their share and subjects are whole.
+    """Return which rows are tested: those that the table says, or a fold, in which groups have their share and subjects are whole.
 
     Raises:
-        InputError: a fold that is not there, or more folds than a group has subjects.
+        InputError: a fold that is not there, stored folds that do not fit, or more folds than a group has subjects for.
     """
     if people.split is not None:
         if fold:
@@ -129,11 +129,60 @@ def test_rows(people: Participants, study: Study, fold: int) -> NDArray[np.bool_
         return np.asarray(people.split == "test")
     if not 0 <= fold < study.folds or study.folds < 2:
         raise InputError(f"fold: {fold} of {study.folds}; folds are at least 2 and counted from 0")
-    smallest = min(len(np.unique(people.subjects[people.is_target == member])) for member in (False, True))
-    if smallest < 2 * study.folds:
-        raise InputError(f"folds: {study.folds}, but one group has {smallest} subjects; give at most {smallest // 2}")
-    deal = StratifiedGroupKFold(study.folds, shuffle=True, random_state=0)
-    parts: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]] = list(deal.split(people.subjects, people.is_target, people.subjects))
-    tested = np.zeros(len(people), dtype=bool)
-    tested[parts[fold][1]] = True
-    return tested
+    folds = folds_of(people, study)
+    return np.array([folds[subject] == fold for subject in people.subjects.tolist()])
+
+
+def dealt(study: Study | None, stored: Path | None) -> tuple[Study | None, Folds | None]:
+    """Fix who is tested in which fold.
+
+    Args:
+        study: the study, if any.
+        stored: file to read that from; where it is None, that of the study, or folds are drawn.
+
+    Returns:
+        The study with a hash of its folds, and these; None where there is no study or the table itself says who is tested.
+
+    Raises:
+        InputError: a table that cannot be used, or a file that is missing or does not fit it.
+    """
+    if study is None or study.split:
+        return study, None
+    study = replace(study, folds_file=str(stored) if stored else study.folds_file)
+    folds = folds_of(read_participants(Path(study.table), columns_of(study)), study)
+    return replace(study, deal=digest(folds)), folds
+
+
+def dealt_beside(study: Study | None, runs: Path) -> Study | None:
+    """Fix who is tested in which fold of a benchmark: as stored beside its runs, or drawn where nothing is; writes nothing.
+
+    Raises:
+        InputError: as ``dealt``.
+    """
+    return dealt(with_folds(study, runs), None)[0]
+
+
+def keep_folds(study: Study | None, runs: Path) -> None:
+    """Store the folds of a study beside the runs of a benchmark, if they are not there.
+
+    Raises:
+        InputError: as ``dealt``.
+    """
+    if study is not None and not study.split:
+        path = _beside(study, runs)
+        with FileLock(f"{path}.lock"):
+            _, folds = dealt(with_folds(study, runs), None)
+            if folds is not None and not path.exists():
+                write_folds(path, folds)
+
+
+def with_folds(study: Study | None, runs: Path) -> Study | None:
+    """Let a study read its folds beside the runs of a benchmark, where they are stored."""
+    if study is None or study.split or not _beside(study, runs).exists():
+        return study
+    return replace(study, folds_file=str(_beside(study, runs)))
+
+
+def _beside(study: Study, runs: Path) -> Path:
+    """Name the file of a study's folds: benchmarks of several tables may share a folder."""
+    return runs / f"folds-{study.content or 'study'}-{study.folds}.tsv"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,9 @@ WEIGHTS: Mapping[str, type[Any]] = {
     "simclr-target": methods.SimCLRWeights,
 }
 
+VARIATIONAL_CRITICS = dict.fromkeys(("cvae", "convae", "sepvae"), (1, 1e-3))
+"""Steps and step size of each variational method's adversary."""
+
 
 def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     """Make the method of a recipe with fresh weights from its seed.
@@ -40,7 +43,7 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     """
     check_recipe(recipe)
     _check_views(recipe, sample_shape)
-    weights = _weights(recipe)
+    weights = resolved_weights(recipe)
 
     def network(dim: int) -> torch.nn.Module:
         return nets.encoder(
@@ -99,7 +102,23 @@ def _check_views(recipe: Recipe, sample_shape: Sequence[int]) -> None:
         raise InputError(f"{asks} takes whole images; give --views none, or a crop of their size")
 
 
-def _weights(recipe: Recipe) -> Any:
+def resolved(recipe: Recipe) -> Recipe:
+    """Write the method's own weights and critic settings into a recipe where it gives none; what the method does not have stays None.
+
+    Raises:
+        InputError: a weight that the method does not have.
+    """
+    known = {field.name for field in fields(Recipe)}
+    weights = {f"weight_{name}": value for name, value in asdict(resolved_weights(recipe)).items()}
+    values = {name: value for name, value in weights.items() if name in known}
+    critic = methods.default_critic(recipe.independence) if recipe.method == "sepclr" else VARIATIONAL_CRITICS.get(recipe.method)
+    for name, value in zip(("critic_steps", "critic_learning_rate"), critic or (), strict=False):
+        if getattr(recipe, name) is None:
+            values[name] = value
+    return replace(recipe, **values)
+
+
+def resolved_weights(recipe: Recipe) -> Any:
     """Take the method's published weights but for those that the recipe gives."""
     given = weights_of(recipe)
     if recipe.method == "sepvae" and recipe.fidelity == "released":

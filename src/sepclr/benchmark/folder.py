@@ -9,7 +9,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
+from sepclr.benchmark.machine import machine
 from sepclr.benchmark.recipes import WHERE, Recipe, shared
-from sepclr.benchmark.study import study_from
+from sepclr.benchmark.study import NOTED, study_from
 from sepclr.errors import InputError
 
 PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-learn", "numpy")
@@ -41,8 +43,13 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Versions, commit, machine, command, and the folder of the data."""
+        """Versions, commit, machine, command, time, precision, and the folder of the data; the same of earlier sessions."""
         return self.path / "environment.json"
+
+    @property
+    def folds(self) -> Path:
+        """The fold in which each subject of a study is tested."""
+        return self.path / "folds.tsv"
 
     @property
     def metrics(self) -> Path:
@@ -78,6 +85,11 @@ class RunFolder:
                 epoch = json.loads(line)
                 epochs[epoch["epoch"]] = epoch
         return list(epochs.values())
+
+    def sessions(self) -> list[Mapping[str, Any]]:
+        """Read where, with what and by which command each session of the run was made, the last one at the end."""
+        last = dict(read_json(self.environment))
+        return [*last.pop("earlier", []), last]
 
     def root(self) -> Path | None:
         """Say in which folder the data were at training; None for data that need none."""
@@ -119,12 +131,22 @@ class RunFolder:
         if "jitter" in config:
             config["jitter"] = tuple(config["jitter"])  # a list in YAML
         if config.get("study"):
-            config["study"] = study_from(config["study"])
+            study = study_from(config["study"])
+            config["study"] = study if study.split else replace(study, folds_file=str(self.folds))
         # Fields that came with a later version are at their default, with which older runs were made.
         return Recipe(**config)
 
 
-def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, command: str | None = None) -> RunFolder:
+def open_folder(
+    path: Path,
+    recipe: Recipe,
+    *,
+    resume: bool,
+    root: Path | None,
+    command: str | None = None,
+    used: Mapping[str, Any] | None = None,
+    folds: Mapping[str, int] | None = None,
+) -> RunFolder:
     """Start a run's folder, or find it again.
 
     Args:
@@ -133,6 +155,8 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
         resume: go on from what lies there.
         root: folder of the data, noted for later evaluations.
         command: what makes the run; the words of this process if not given.
+        used: what the machine decided, such as the precision; noted beside it.
+        folds: the fold in which each subject of a study is tested; stored where the run starts.
 
     Returns:
         The folder.
@@ -143,11 +167,17 @@ def open_folder(path: Path, recipe: Recipe, *, resume: bool, root: Path | None, 
     folder = RunFolder(path)
     check_out(path, resume=resume)
     if resume:
-        _same_recipe(folder, recipe)
+        same_recipe(folder, recipe)
     make_folder(path, "choose another --out")
+    earlier = folder.sessions() if folder.environment.exists() else []
+    noted = environment(command) | dict(used or {}) | {"root": str(root.resolve()) if root else None, "earlier": earlier}
     try:
+        if folds is not None and not resume:
+            from sepclr.benchmark.folds import write_folds  # brings scikit-learn along
+
+            write_folds(folder.folds, folds)  # before the config: where that is, nothing is missing
         write_whole(folder.config, yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False))
-        write_whole(folder.environment, json.dumps(environment(command) | {"root": str(root.resolve()) if root else None}, indent=1))
+        write_whole(folder.environment, json.dumps(noted, indent=1))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another --out") from None
     return folder
@@ -192,10 +222,16 @@ def make_folder(path: Path, remedy: str) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}") from None
 
 
-def _same_recipe(folder: RunFolder, recipe: Recipe) -> None:
+def same_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    """See that a run was made with a recipe; what is not known yet of its study is not compared.
+
+    Raises:
+        InputError: no run, or one that was made with another recipe.
+    """
     there, here = _flat(folder.recipe()), _flat(recipe)
+    apart = {*WHERE, *(f"study.{name}" for name in NOTED if here.get(f"study.{name}") is None)}
     differing = [
-        f"{key} ({there.get(key)!r} there, {here[key]!r} here)" for key in here if here[key] != there.get(key) and key not in WHERE
+        f"{key} ({there.get(key)!r} there, {here[key]!r} here)" for key in here if here[key] != there.get(key) and key not in apart
     ]
     if differing:
         raise InputError(f"{folder.path}: the run was made with another config: {', '.join(differing)}; give the same or another --out")
@@ -216,24 +252,19 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def environment(command: str | None = None) -> dict[str, Any]:
-    """Describe where a run is made: command (the words of this process if not given), versions, commit of the code, machine."""
-    return {"command": command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])} | made_with()
+    """Describe where a run is made: command (the words of this process if not given), time, versions, commit of the code, machine."""
+    words = command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return {"command": words, "time": datetime.now(UTC).isoformat(timespec="seconds")} | made_with()
 
 
 def made_with() -> dict[str, Any]:
     """Say of a line of ``results/`` by what it was made: commit of the code, versions, machine."""
-    import torch
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "commit": commit(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu},
-    }
+    versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+    return {"commit": commit(), "versions": versions, "machine": machine()}
 
 
 def commit() -> str | None:
-    """Find the commit of this code, with ``+`` behind it where files were changed since; None outside a checkout."""
+    """Find the commit of this code, with ``+`` behind it where any file of its repository was changed since; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:
@@ -245,7 +276,8 @@ def commit() -> str | None:
     head = git("rev-parse", "HEAD")
     if head is None or git("ls-files", str(Path(__file__))) in (None, ""):
         return None
-    return head + ("+" if git("status", "--porcelain", "--untracked-files=no", ".") else "")
+    # The rows that a benchmark writes into the checkout change no number: the second row would otherwise count as edited code.
+    return head + ("+" if git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results/*.jsonl") else "")
 
 
 def _version(package: str) -> str | None:

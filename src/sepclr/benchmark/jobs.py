@@ -17,10 +17,11 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 
 from sepclr.benchmark import sources
+from sepclr.benchmark.brains import keep_folds, with_folds
 from sepclr.benchmark.folder import RunFolder, make_folder, write_whole
 from sepclr.benchmark.plan import Job
 from sepclr.benchmark.preflight import check_row
-from sepclr.benchmark.recipes import Backend
+from sepclr.benchmark.recipes import Backend, Recipe
 from sepclr.benchmark.results import Finished, result
 from sepclr.benchmark.runner import prepare, read_finished, run, settings_of
 from sepclr.benchmark.sources import Source
@@ -77,7 +78,7 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
         InputError: data that are missing, options that a method does not have, or results that are none.
     """
     done(places.results)
-    recipes = dict.fromkeys(replace(job.recipe, seed=0) for job in jobs)
+    recipes = dict.fromkeys(_with_folds(replace(job.recipe, seed=0), places) for job in jobs)
     for recipe in recipes:
         check_row(recipe)
         settings_of(recipe)
@@ -88,6 +89,10 @@ def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -
             loaded[which] = sources.load(recipe, places.root, download=download)
         with torch.device("meta"):  # no weights are drawn
             prepare(recipe, loaded[which])
+
+
+def _with_folds(recipe: Recipe, places: Places) -> Recipe:
+    return replace(recipe, study=with_folds(recipe.study, places.runs))
 
 
 def run_jobs(
@@ -127,6 +132,8 @@ def run_jobs(
     with at_work(workers, backend, scheduler) as killed:
         for folder in (places.runs, places.results.parent):
             make_folder(folder, "choose another --runs or --results")
+        for study in {job.recipe.study for job in jobs}:
+            keep_folds(study, places.runs)
         while missing and in_vain < PATIENCE:
             for job, outcome in _each(missing, places, in_vain > 0, killed, say):
                 if outcome == "done" and job in left():
@@ -193,11 +200,12 @@ def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
             return
         if folder.path.exists() and not folder.config.exists():
             shutil.rmtree(folder.path)  # cut before there was anything in it
+        recipe = _with_folds(job.recipe, places)
         if folder.rows.exists():
-            whole = read_finished(folder, sources.load(job.recipe, places.root))
+            whole = read_finished(folder, sources.load(recipe, places.root))
         else:
             # A run that started processes of its own would start this command again in each of them.
-            recipe = replace(job.recipe, devices="1")
+            recipe = replace(recipe, devices="1")
             whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=job.name, command=job.command)
         _append(whole, job, places)
         _error(places, job).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from sepclr.benchmark.recipes import (
     changed,
     shared,
 )
-from sepclr.benchmark.study import Study
+from sepclr.benchmark.study import NOTED, Study
 from sepclr.errors import InputError
 
 METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr")
@@ -50,9 +50,15 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Address by content: equal for equal recipes, whatever the machine and whatever fields later versions add."""
+        """Hash of the recipe, its weights resolved: whatever the machine and whatever fields later versions add.
+
+        Raises:
+            InputError: a weight that the method does not have.
+        """
+        from sepclr.benchmark.build import resolved  # torch, which nothing else here needs
+
         standing = asdict(Recipe(self.recipe.data))
-        deciding = {name: value for name, value in shared(self.recipe).items() if name not in WHERE and value != standing[name]}
+        deciding = {name: value for name, value in shared(resolved(self.recipe)).items() if name not in WHERE and value != standing[name]}
         return hashlib.sha256(json.dumps({"data": self.recipe.data} | deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -69,7 +75,7 @@ class Job:
         if recipe.data in NEED_ROOT:
             words.append("--root DIR")
         if recipe.study is not None:
-            words += [f"--only_folds {recipe.fold}", *_words(replace(recipe.study, content=None), Study("", "", "", (), ()))]
+            words += [f"--only_folds {recipe.fold}", *_words(recipe.study, Study("", "", "", (), ()))]
         if recipe.method == "sepclr":
             words.append(f"--independence {recipe.independence}")
         usual = _recipe(recipe.data, self.profile, recipe.method, recipe.independence, recipe.seed)
@@ -80,6 +86,8 @@ def _words(given: Any, usual: Any) -> list[str]:
     """Write the fields in which one dataclass differs from another as options."""
     words = []
     for field in fields(given):
+        if isinstance(given, Study) and field.name in NOTED:
+            continue
         value = getattr(given, field.name)
         if value != getattr(usual, field.name):
             several = isinstance(value, tuple) and isinstance(given, Study)

@@ -290,6 +290,8 @@ def adapted(recipe: Recipe, method: MethodName) -> Recipe:
 def shared(recipe: Recipe) -> dict[str, Any]:
     """List the fields of a recipe as others may see them: of a study whose content is known the table's name, not its folder."""
     values = asdict(recipe)
+    if recipe.study:
+        del values["study"]["folds_file"]  # it lies beside the runs; deal says what is in it
     if recipe.study and recipe.study.content:
         names = {field: Path(path).name for field in ("table", "mask") if (path := values["study"][field])}
         values["study"] = values["study"] | names

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sepclr.benchmark.folder import RunFolder, read_json, write_whole
+from sepclr.benchmark.folder import RunFolder, write_whole
 from sepclr.benchmark.recipes import Recipe, shared
 from sepclr.benchmark.sources import Source
 from sepclr.probes import GROUP, ProbeProtocol, delta_tot
 from sepclr.types import Row
 
 PLACE = {"c": "common", "s": "salient"}
+
+MADE = ("commit", "versions", "machine", "precision", "accelerator")
+"""What a line says of each session of its run."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,6 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
         delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
         scores |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
         more = {}
-    made = read_json(run.folder.environment)
     return {
         "recipe": shared(run.recipe),
         "protocol": protocol,
@@ -68,10 +70,17 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
         "untrained": {name: row["score"] for name, row in untrained.items()},
         "chance": {name.rpartition("_")[0]: row["chance"] for name, row in trained.items()},
         "seconds": run.seconds,
-        "commit": made["commit"],
-        "versions": made["versions"],
-        "machine": made["machine"],
+        **_made(run.folder.sessions()),
     }
+
+
+def _made(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return by what the last session of a run was made; where others differ from it, in ``sessions`` what differs, each once."""
+    facts = [{name: session.get(name) for name in MADE} for session in sessions]
+    differing = [name for name in MADE if any(each[name] != facts[-1][name] for each in facts)]
+    several = [{name: each[name] for name in differing} for each in facts] if differing else []
+    once = [each for place, each in enumerate(several) if each not in several[:place]]
+    return facts[-1] | ({"sessions": once} if once else {})
 
 
 def _column(row: Row, source: Source) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,15 +16,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sepclr.benchmark import sources
-from sepclr.benchmark.build import build
-from sepclr.benchmark.folder import RunFolder, open_folder, read_json
+from sepclr.benchmark.brains import dealt
+from sepclr.benchmark.build import build, resolved
+from sepclr.benchmark.folder import RunFolder, open_folder, same_recipe
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort, Stored
 from sepclr.probes import EncoderState, Probed, harmonised, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
-from sepclr.training import Settings, check, decode, encode, fit, is_first, project, resolve_accelerator
+from sepclr.training import Settings, check, decode, encode, fit, is_first, precision_of, project, resolve_accelerator
 from sepclr.types import HasDecoder, HasHeads, Method, Row
 from sepclr.views import ImageViews, VolumeViews, pixels
 
@@ -62,10 +63,20 @@ def run(
     Raises:
         InputError: data, options or a folder that cannot be used; training has not started then.
     """
-    settings = settings_of(recipe)  # complains before anything is fetched
+    settings = settings_of(recipe)  # raises InputError before anything is fetched
+    recipe, folder = resolved(recipe), RunFolder(out)
+    if resume:
+        same_recipe(folder, recipe)
+    # The first process has stored the folds before it starts others on this machine.
+    read = resume or (not is_first() and folder.folds.exists())
+    study, folds = dealt(recipe.study, folder.folds if read else None)
+    recipe = replace(recipe, study=study)
     source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
-    folder = open_folder(out, recipe, resume=resume, root=root, command=command) if is_first() else RunFolder(out)
+    settings = replace(settings, precision=precision_of(method, views, source.train, settings))
+    used = {"precision": settings.precision, "accelerator": resolve_accelerator(settings.accelerator)}
+    if is_first():
+        open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
     fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
     if not is_first():
         sys.exit()  # the first process evaluates and writes; the others have done their part
@@ -228,7 +239,8 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
         views.append(RunView(finished.recipe.label, finished.rows, terms, codes.c.numpy(), codes.s.numpy(), _decoded(method, test)))
     first = runs[0]
-    made = read_json(first.folder.environment)
+    sessions = first.folder.sessions()
+    made = sessions[-1]
     page = Page(
         title=source.title,
         lead=source.lead,
@@ -241,7 +253,8 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         runs=views,
         made={
             "Command": made["command"],
-            "Commit": made["commit"] or "not a checkout",
+            "Commit": ", ".join(dict.fromkeys(session["commit"] or "not a checkout" for session in sessions)),
+            "Precision": ", ".join(dict.fromkeys(session.get("precision", "not noted") for session in sessions)),
             "Training": "; ".join(f"{finished.recipe.label}: {finished.seconds:.0f} s" for finished in runs),
             "Machine": _listed(made["machine"]),
             "Versions": _listed(made["versions"]),

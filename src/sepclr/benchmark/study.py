@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 Harmonise = Literal["none", "residualise", "combat"]
+
+NOTED = ("content", "volumes", "deal", "folds_file")
+"""Fields of a study that are no options: commands fill them in."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,9 @@ class Study:
         mask: volume that is 0 outside the brain.
         resample: whether shapes and affines of the files may differ.
         content: hash of what the table says; a run is evaluated on the same alone. None is not compared.
+        volumes: hash of what the image files hold, and the mask; compared likewise.
+        deal: hash of the fold in which each subject is tested; compared likewise.
+        folds_file: file that lists these folds; they are drawn where it is None.
     """
 
     table: str
@@ -56,11 +62,14 @@ class Study:
     mask: str | None = None
     resample: bool = False
     content: str | None = None
+    volumes: str | None = None
+    deal: str | None = None
+    folds_file: str | None = field(default=None, compare=False)
 
 
 def study_from(values: Mapping[str, Any]) -> Study:
     """Make a study of values in which lists may stand for tuples and None for what is not given."""
-    known = {field.name for field in fields(Study)}
+    known = {each.name for each in fields(Study)}
     given = {name: value for name, value in values.items() if name in known and value is not None}
     fitting: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return Study(**fitting)

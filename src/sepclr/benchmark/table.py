@@ -41,11 +41,14 @@ def show_table(jobs: Sequence[Job], places: Places) -> None:
     tables = compared(rows)
     print_comparison(tables)
     title, lead = sources.ABOUT[jobs[0].recipe.data]
+    # Each session of a row: what is not noted apart is that of the row.
+    sessions = [{**row, **session} for row in rows for session in row.get("sessions", [{}])]
     made = {
         "Profile": ", ".join(dict.fromkeys(row["profile"] for row in rows)),
-        "Commits": ", ".join(dict.fromkeys(row["commit"] or "not a checkout" for row in rows)),
-        "Machines": "; ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["machine"].items() if v) for row in rows)),
-        "Versions": "; ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in row["versions"].items()) for row in rows)),
+        "Commits": ", ".join(dict.fromkeys(each["commit"] or "not a checkout" for each in sessions)),
+        "Machines": "; ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in each["machine"].items() if v) for each in sessions)),
+        "Precision": ", ".join(dict.fromkeys(each.get("precision") or "not noted" for each in sessions)),
+        "Versions": "; ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in each["versions"].items()) for each in sessions)),
         "Rows": str(places.results),
     }
     page = places.runs / "table.html"

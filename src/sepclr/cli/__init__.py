@@ -142,9 +142,12 @@ def _benchmark(data: DataName, options: Namespace, study: Study | None = None, f
         check_workers(options.jobs, options.backend, options.scheduler)
         preflight.check_rows([job.recipe for job in jobs], root, download=download)
         preflight.check_table_places(runs, results)
+    from sepclr.benchmark.brains import dealt_beside
     from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
     from sepclr.benchmark.table import print_status, show_table
 
+    if study:
+        jobs = plan(data, options.profile, **rows, folds=folds, study=dealt_beside(study, runs), options=given)
     places = Places(runs, results, root)
     if options.status:
         print_status(jobs, places)

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 from jsonargparse import ArgumentParser
 
 from sepclr.benchmark.recipes import Backend, Independence, MethodName, Profile, Recipe
-from sepclr.benchmark.study import Study
+from sepclr.benchmark.study import NOTED, Study
 
 # A word that is cut short is unknown, too: --method would else be --methods here and itself there.
 Parser = partial(ArgumentParser, allow_abbrev=False)
@@ -159,7 +159,7 @@ def add_study(parser: ArgumentParser) -> None:
     parser.add_argument("--cache", type=str, default=None, help="folder for volumes on their grid (default: the user's cache)")
     hints, about = get_type_hints(Study), _about(Study)
     for field in fields(Study):
-        if field.name == "content":
+        if field.name in NOTED:
             continue
         needed = field.default is MISSING
         how: dict[str, Any] = {"type": hints[field.name]}

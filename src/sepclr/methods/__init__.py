@@ -3,7 +3,7 @@
 from sepclr.methods.convae import ConVAE, ConVAEWeights
 from sepclr.methods.cvae import CVAE, CVAEWeights
 from sepclr.methods.mmcvae import MMcVAE, MMcVAEWeights
-from sepclr.methods.sepclr import Form, SepCLR, SepCLRWeights, default_weights
+from sepclr.methods.sepclr import Form, SepCLR, SepCLRWeights, default_critic, default_weights
 from sepclr.methods.sepvae import SepVAE, SepVAEWeights
 from sepclr.methods.simclr import SimCLR, SimCLRWeights
 from sepclr.methods.variational import ContrastiveVAE
@@ -23,5 +23,6 @@ __all__ = [
     "SepVAEWeights",
     "SimCLR",
     "SimCLRWeights",
+    "default_critic",
     "default_weights",
 ]

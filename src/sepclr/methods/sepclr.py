@@ -28,7 +28,6 @@ from sepclr.losses import (
     Bandwidth,
     Independence,
     Over,
-    TotalCorrelation,
     alignment,
     bandwidths,
     full_precision,
@@ -38,6 +37,7 @@ from sepclr.losses import (
     salient_uniformity,
     uniformity,
 )
+from sepclr.losses.independence import DIRECTED
 from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
@@ -74,6 +74,16 @@ def default_weights(independence: str) -> SepCLRWeights:
     return SepCLRWeights(independence=INDEPENDENCE_WEIGHTS.get(independence, SepCLRWeights.independence))
 
 
+def default_critic(independence: str) -> tuple[int, float] | None:
+    """Return the steps and the step size of an independence term's critic; None for a term without one.
+
+    A discriminator takes one step of 1e-3, as the SepVAE authors train theirs, a conditional density five of 1e-4.
+    """
+    if independence == "tc":
+        return 1, 1e-3
+    return (5, 1e-4) if independence in DIRECTED else None
+
+
 class SepCLR(nn.Module):
     """Two encoders, two projection heads, four terms.
 
@@ -87,9 +97,8 @@ class SepCLR(nn.Module):
         further_views: K, views of a sample beside the first.
         independence: one of ``sepclr.losses.INDEPENDENCE``.
         adversary_over: samples that the critic of ``tc`` looks at, ``all`` or ``target``.
-        critic_steps: steps of the critic, where independence has one, before each step of the encoders. If None, 5 for a conditional
-            density and 1 for the discriminator of ``tc``, as the SepVAE authors train theirs.
-        critic_learning_rate: the critic's step size. If None, 1e-4 for a conditional density and 1e-3 for a discriminator.
+        critic_steps: steps of the critic, where independence has one, before each step of the encoders; as ``default_critic`` if None.
+        critic_learning_rate: the critic's step size, as ``default_critic`` if None.
         critic_log_variance: largest size of a log-variance of a conditional density.
         weights: one multiplier per term; ``default_weights`` where not given.
         tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` chooses one per space and step, that of s by targets.
@@ -127,9 +136,9 @@ class SepCLR(nn.Module):
         self.common_head, self.salient_head = common_head, salient_head
         self.form, self.further_views = form, further_views
         self.independence = Independence(independence, *dims, over=adversary_over, log_variance_limit=critic_log_variance)
-        discriminates = isinstance(self.independence.critic, TotalCorrelation)
-        self.critic_steps = (1 if discriminates else 5) if critic_steps is None else critic_steps
-        self.critic_learning_rate = (1e-3 if discriminates else 1e-4) if critic_learning_rate is None else critic_learning_rate
+        steps, learning_rate = default_critic(independence) or (1, 1.0)
+        self.critic_steps = steps if critic_steps is None else critic_steps
+        self.critic_learning_rate = learning_rate if critic_learning_rate is None else critic_learning_rate
         check_at_least(1, critic_steps=self.critic_steps)
         check_positive(critic_learning_rate=self.critic_learning_rate)
         self.weights = weights or default_weights(independence)

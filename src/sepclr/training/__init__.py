@@ -1,7 +1,7 @@
 """Train any method on any cohort, and encode with it."""
 
 from sepclr.training.encode import decode, encode, project
-from sepclr.training.fit import Settings, check, fit, resolve_accelerator
+from sepclr.training.fit import Settings, check, fit, precision_of, resolve_accelerator
 from sepclr.training.gather import is_first
 
-__all__ = ["Settings", "check", "decode", "encode", "fit", "is_first", "project", "resolve_accelerator"]
+__all__ = ["Settings", "check", "decode", "encode", "fit", "is_first", "precision_of", "project", "resolve_accelerator"]

@@ -122,11 +122,8 @@ def fit(
         last = folder / "checkpoints" / "last.ckpt"
         checkpoint = last if last.exists() else None
     accelerator = resolve_accelerator(settings.accelerator)
-    precision = resolve_precision(settings.precision, accelerator)
+    precision = precision_of(method, views, cohort, settings)
     with quiet_lightning(), torch.random.fork_rng():
-        on_cpu = accelerator == "cpu" and settings.precision == "auto" and precision == "bf16-mixed"
-        if on_cpu and _spoils_bfloat16(method, views(cohort.x[:2])):
-            precision = "32-true"
         trainer = _trainer(
             settings,
             precision,
@@ -200,6 +197,27 @@ def resolve_precision(precision: str, accelerator: str) -> str:
     # Without these instructions bfloat16 on a CPU is emulated, and slower than float32.
     has_bfloat16 = bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
     return "bf16-mixed" if has_bfloat16 else "32-true"
+
+
+def precision_of(method: Method, views: Callable[[Tensor], Tensor], cohort: Cohort, settings: Settings) -> str:
+    """Choose Lightning's precision for a method and its samples, as ``fit`` does: float32 where bfloat16 cannot be trusted.
+
+    Args:
+        method: the method.
+        views: draws a random view of each sample; torch's global generator is left as it was.
+        cohort: the training samples.
+        settings: how to optimise.
+
+    Returns:
+        The precision that is given, or for ``auto`` that of this machine.
+    """
+    accelerator = resolve_accelerator(settings.accelerator)
+    precision = resolve_precision(settings.precision, accelerator)
+    if accelerator == "cpu" and settings.precision == "auto" and precision == "bf16-mixed":
+        with torch.random.fork_rng():
+            if _spoils_bfloat16(method, views(cohort.x[:2])):
+                return "32-true"
+    return precision
 
 
 def _spoils_bfloat16(method: Method, x: Tensor) -> bool:

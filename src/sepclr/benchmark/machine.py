@@ -1,0 +1,42 @@
+"""The machine of a run: what its numbers and times depend on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+EXTENSIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")
+"""Vector extensions that decide which kernels torch runs on a processor, and in which precision."""
+
+
+def machine() -> dict[str, Any]:
+    """Describe this machine.
+
+    Returns:
+        ``system``; ``architecture``; ``processor``, its model; ``extensions``, those of ``EXTENSIONS`` that it has, with spaces between
+        them; ``cores``; ``threads`` of torch in this process; ``gpu``, its model, or None.
+    """
+    import torch
+
+    has = torch.cpu.get_capabilities()
+    return {
+        "system": platform.system(),
+        "architecture": platform.machine(),
+        "processor": processor(),
+        "extensions": " ".join(name for name in EXTENSIONS if has.get(name)),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the model of the processor, or its architecture where the system does not tell the model."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, models), platform.processor() or platform.machine())
