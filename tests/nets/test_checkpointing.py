@@ -50,7 +50,8 @@ def test_less_is_kept_for_the_gradient():
 @pytest.mark.parametrize(
     ("kind", "given", "named"),
     [
-        ("conv", {"checkpointing": True}, "checkpointing: encoder 'conv' has no stages"),
+        ("conv", {"checkpointing": True}, "checkpointing: unnecessary for encoder 'conv'"),
+        ("cnn3", {"checkpointing": True}, "checkpointing: unnecessary for encoder 'cnn3'"),
         ("densenet121", {}, "stem_stride: 1, but that of densenet121 is 2"),
         ("densenet121", {"stem_stride": 2, "width": 8, "norm": "group"}, "width: 8 is not a multiple of 16"),
     ],

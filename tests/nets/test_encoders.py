@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sepclr.nets import ENCODERS, encoder
+from sepclr.nets import ENCODERS, Norm, encoder
 from sepclr.types import InputError
 
 torch.set_num_threads(1)
@@ -16,6 +16,8 @@ SAMPLES = {
     "grey images": ("resnet10", (1, 16, 16)),
     "colour images": ("resnet18", (3, 16, 12)),
     "volumes": ("resnet10", (1, 8, 8, 8)),
+    "images, plain convolutions": ("cnn4", (3, 16, 12)),
+    "volumes, plain convolutions": ("cnn3", (2, 8, 8, 8)),
     "volumes with two channels": ("resnet18", (2, 8, 8, 8)),
 }
 every_kind_of_sample = pytest.mark.parametrize(("kind", "shape"), SAMPLES.values(), ids=SAMPLES)
@@ -115,6 +117,27 @@ def test_width_is_the_channels_of_the_first_stage_doubled_at_each_further_one() 
     channels = [m.out_channels for m in network.modules() if isinstance(m, nn.Conv2d)]
     assert channels[0] == 6
     assert set(channels) == {6, 12, 24, 48}
+
+
+@pytest.mark.parametrize("shape", [(3, 24, 20), (1, 24, 20, 24)], ids=["2-D", "3-D"])
+@pytest.mark.parametrize(("kind", "channels"), [("cnn3", [8, 16, 32]), ("cnn4", [8, 16, 32, 64])])
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_plain_convolutions_halve_the_sides_and_double_the_channels(
+    kind: str, channels: list[int], shape: tuple[int, ...], norm: Norm
+) -> None:
+    network = encoder(kind, shape, 5, width=8, stem_stride=2, norm=norm)
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Conv3d)]
+    assert [m.out_channels for m in convolutions] == channels
+    assert all(set(m.kernel_size) == {3} and set(m.stride) == {2} for m in convolutions)
+    normalised = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d | nn.GroupNorm)]
+    assert len(normalised) == len(convolutions)
+    assert isinstance(normalised[0], nn.GroupNorm) == (norm == "group")
+    network.train()
+    assert network(torch.rand(2, *shape)).shape == (2, 5)
+    whole = encoder(kind, shape, 5, width=8, norm=norm)
+    first = next(m for m in whole.modules() if isinstance(m, nn.Conv2d | nn.Conv3d))
+    assert set(first.stride) == {1}
+    assert network.eval()(torch.rand(1, shape[0], *[9] * (len(shape) - 1))).shape == (1, 5)
 
 
 def test_width_is_the_hidden_units_of_the_mlp() -> None:

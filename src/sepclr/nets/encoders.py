@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 from torch import nn
@@ -12,7 +13,7 @@ from sepclr.nets.checkpointing import Checkpointed
 from sepclr.nets.convolutional import conv_encoder
 from sepclr.types import InputError
 
-ENCODERS = {"mlp": "rows"} | dict.fromkeys(("conv", "resnet8", "resnet10", "resnet18", "densenet121"), "images")
+ENCODERS = {"mlp": "rows"} | dict.fromkeys(("conv", "cnn3", "cnn4", "resnet8", "resnet10", "resnet18", "densenet121"), "images")
 """Name of each encoder and the kind of samples that it takes."""
 
 Norm = Literal["batch", "group"]
@@ -21,6 +22,7 @@ Norm = Literal["batch", "group"]
 GROUPS = 8
 """Groups of channels that ``group`` makes of an image's; a width must be a multiple of it."""
 
+CONVOLUTIONS = {"cnn3": 3, "cnn4": 4}
 BLOCKS = {"resnet8": [1, 1, 1, 1], "resnet10": [1, 1, 1, 1], "resnet18": [2, 2, 2, 2]}
 
 
@@ -37,14 +39,16 @@ def encoder(
     """Make an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
 
     Args:
-        kind: ``mlp`` for rows; for images and volumes ``conv`` (``conv_encoder``, which has no normalisation), or ``resnet8`` (three
-            stages of one block), ``resnet10`` (four of one) or ``resnet18`` (four of two) with a 3-wide stem and no max-pooling
-            (SimCLR, arXiv 2002.05709, B.9), a linear layer at the end; ``densenet121`` (Huang et al. 2017, arXiv 1608.06993), with a stem
-            of stride 2 and max-pooling as published, half as many channels added in each layer as its first stage has.
+        kind: ``mlp`` for rows; for images and volumes ``conv`` (``conv_encoder``, which has no normalisation); ``cnn3`` or ``cnn4``
+            (three or four plain convolutions, 3 wide, of stride 2 but for the first, which has ``stem_stride``, each with normalisation
+            and ReLU; then global average pooling and a linear layer); ``resnet8`` (three stages of one block), ``resnet10`` (four of one)
+            or ``resnet18`` (four of two) with a 3-wide stem and no max-pooling (SimCLR, arXiv 2002.05709, B.9), a linear layer at the
+            end; ``densenet121`` (Huang et al. 2017, arXiv 1608.06993), with a stem of stride 2 and max-pooling as published, half as
+            many channels added in each layer as its first stage has.
         sample_shape: (features,) or (channels, *space) of one sample.
         dim: length of the vectors.
-        width: channels of the first stage, doubled at each of the next; units of a hidden layer of ``mlp``.
-        stem_stride: stride of the stem: 1 keeps the resolution, 2 is four times cheaper in 2-D.
+        width: channels of the first stage or convolution, doubled at each of the next; units of a hidden layer of ``mlp``.
+        stem_stride: stride of the stem or first convolution: 1 keeps the resolution, 2 is four times cheaper in 2-D.
         norm: ``batch`` or ``group``.
         checkpointing: keep no activations within the blocks of a ResNet or DenseNet but compute them again for the gradient: less memory
             for about a third more time.
@@ -77,6 +81,8 @@ def encoder(
         )
     if kind == "conv":
         return conv_encoder(sample_shape, dim, width)
+    if kind in CONVOLUTIONS:
+        return _cnn(CONVOLUTIONS[kind], sample_shape, dim, width, stem_stride, norm)
     if kind == "densenet121":
         network = _densenet(sample_shape, dim, width, norm)
     else:
@@ -87,8 +93,8 @@ def encoder(
 
 
 def _has(kind: str, *, checkpointing: bool, stem_stride: int) -> None:
-    if checkpointing and kind in ("mlp", "conv"):
-        raise InputError(f"checkpointing: encoder {kind!r} has no stages; it is small as it is")
+    if checkpointing and kind in ("mlp", "conv", *CONVOLUTIONS):
+        raise InputError(f"checkpointing: unnecessary for encoder {kind!r}, which is small")
     if kind == "densenet121" and stem_stride != 2:
         raise InputError(f"stem_stride: {stem_stride}, but that of densenet121 is 2")
 
@@ -113,6 +119,21 @@ def _densenet(sample_shape: Sequence[int], dim: int, width: int, norm: Norm) -> 
         raise InputError(f"width: {width} is not a multiple of {2 * GROUPS}, which norm 'group' of densenet121 needs")
     network = DenseNet121(dims, sample_shape[0], dim, init_features=width, growth_rate=max(width // 2, 1), norm=_norm(norm))
     return cast(nn.Module, network)
+
+
+def _cnn(convolutions: int, sample_shape: Sequence[int], dim: int, width: int, stem_stride: int, norm: Norm) -> nn.Module:
+    from monai.networks.blocks.convolutions import Convolution
+    from monai.networks.layers.factories import Pool
+
+    dims = len(sample_shape) - 1
+    channels = [sample_shape[0], *[width * 2**stage for stage in range(convolutions)]]
+    strides = [stem_stride, *[2] * (convolutions - 1)]
+    # Normalisation has a bias of its own.
+    stages = [
+        Convolution(dims, a, b, stride, adn_ordering="NA", act="relu", norm=_norm(norm), bias=False)
+        for (a, b), stride in zip(pairwise(channels), strides, strict=True)
+    ]
+    return nn.Sequential(*stages, Pool[Pool.ADAPTIVEAVG, dims](1), nn.Flatten(), nn.Linear(channels[-1], dim))
 
 
 def _resnet(kind: str, sample_shape: Sequence[int], dim: int, width: int, stem_stride: int, norm: Norm) -> nn.Module:
