@@ -194,7 +194,7 @@ def _study(options: Namespace) -> Study:
     values = dict(vars(options))
     for name in ("table", "mask"):
         values[name] = str(Path(values[name]).absolute()) if values[name] else None
-    return known_by_content(study_from(values))
+    return known_by_content(study_from(values), _cache(options))
 
 
 def _cache(options: Namespace) -> Path | None:
@@ -204,6 +204,8 @@ def _cache(options: Namespace) -> Path | None:
 def _show(finished: Any) -> None:
     from sepclr.benchmark.runner import print_rows
 
+    if finished is None:  # one of several processes, of which the first reports
+        return
     print_rows([finished])
     print(f"report: {finished.folder.report}")
 
