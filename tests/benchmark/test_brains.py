@@ -34,6 +34,12 @@ test_rows.__test__ = False  # type: ignore[attr-defined]
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache out of it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_phantoms(tmp_path_factory.mktemp("phantoms") / "study", 32, seed=1)
@@ -169,6 +175,7 @@ def test_a_study_is_known_by_what_its_table_says_wherever_it_lies(study: Study, 
     moved = tmp_path / "moved"
     shutil.copytree(table.parent, moved)
     here, there = known_by_content(study), known_by_content(replace(study, table=str(moved / table.name)))
+    assert here.volumes == there.volumes
     assert len({plan("mri", study=each, methods=["sepvae"])[0].key for each in (here, there)}) == 1
     assert shared(plan("mri", study=there)[0].recipe)["study"]["table"] == table.name
     cells = read_cells(moved / table.name)
@@ -193,6 +200,24 @@ def test_a_run_is_not_evaluated_on_an_edited_table(table: Path, tmp_path: Path, 
     assert capsys.readouterr().err.count("changed since training") == 2
     assert main(["fit", "mri", *options(moved, tmp_path), *words, "--out", str(run), "--resume"]) == 2
     assert "another config: study.content" in capsys.readouterr().err
+
+
+def test_a_run_is_evaluated_on_copies_of_its_images_and_not_on_others(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    moved = tmp_path / "moved" / table.name
+    shutil.copytree(table.parent, moved.parent)
+    run, words = tmp_path / "run", ["--encoder", "resnet8", "--width", "8"]
+    assert main(["fit", "mri", *options(table, tmp_path), *words, "--out", str(run)]) == 0
+    filled = sorted((tmp_path / "cache").glob("*.npy"))
+    assert main(["fit", "mri", *options(moved, tmp_path), *words, "--out", str(run), "--resume"]) == 0
+    assert sorted((tmp_path / "cache").glob("*.npy")) == filled
+    first, second = (moved.parent / name for name in read_cells(moved)["image"][:2])
+    shutil.copy(second, first)
+    capsys.readouterr()
+    for command in (["evaluate"], ["maps"]):
+        assert main([*command, str(run)]) == 2
+        assert "participants.tsv: the content of its images, or of the mask, changed since training" in capsys.readouterr().err
+    assert main(["fit", "mri", *options(moved, tmp_path), *words, "--out", str(run), "--resume"]) == 2
+    assert "another config: study.volumes" in capsys.readouterr().err
 
 
 def options(table: Path, tmp_path: Path) -> Sequence[str]:
@@ -327,8 +352,22 @@ def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: P
         assert main(["maps", str(run), "--truth", str(truth), "--out", str(tmp_path / "other")]) == 2
         assert named in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+    for kept in ("severity.part/occlusion.nii.gz", "kept.part/occlusion/scan.nii.gz"):
+        (tmp_path / kept).parent.mkdir(parents=True)
+        (tmp_path / kept).write_text("scan")
+    assert main(["maps", str(run), "--attribute", "severity", "--out", str(tmp_path / "kept")]) == 2
+    assert "kept.part: holds occlusion/scan.nii.gz, which sepclr did not write" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "kept.part")  # was kept
     assert main(["maps", str(run), "--attribute", "severity", "--out", str(tmp_path / "severity")]) == 0
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_network_of_maps_may_compute_elsewhere(run: Path):
+    method, _ = load_method(RunFolder(run))
+    method.to("meta")  # stands for a GPU
+    answer = readout(method, np.random.default_rng(0).normal(size=(32, 16)), np.arange(32) % 2)(1)
+    with pytest.raises(NotImplementedError, match="copy out of meta tensor"):  # answers come to the CPU, but those of meta hold nothing
+        answer(torch.zeros(5, 1, 16, 16, 16))
 
 
 def test_what_is_explained_of_a_volume_is_its_own(run: Path, study: Study, tmp_path: Path):

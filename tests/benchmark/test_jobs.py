@@ -103,6 +103,16 @@ def test_a_folder_that_was_cut_before_its_config_is_begun_anew(places: Places):
     assert job.key in done(places.results)
 
 
+def test_a_folder_without_config_that_holds_something_else_is_named_and_kept(places: Places):
+    (job,) = small(ways=["none"])
+    mine = places.runs / job.name / "notes" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    failed, _ = run_all([job], places)
+    assert "holds notes/mine.txt, which sepclr did not write; move it away, or choose another --runs" in failed[0]
+    assert mine.read_text() == "mine"
+
+
 def test_one_run_that_fails_is_named_and_costs_no_other(places: Places, monkeypatch: pytest.MonkeyPatch):
     run = module.run
 

@@ -70,6 +70,25 @@ def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny: Recipe, tmp_pa
         assert torch.equal(value, method.state_dict()[name])
 
 
+@pytest.mark.parametrize(("accelerator", "expected"), [("auto", "meta"), ("cpu", "cpu"), ("cuda", "meta")])
+def test_a_loaded_network_computes_on_the_gpu_of_this_machine(
+    tiny: Recipe, tmp_path: Path, accelerator: str, expected: str, monkeypatch: pytest.MonkeyPatch
+):
+    folder = runner.run(replace(tiny, max_epochs=1), tmp_path / "run", progress=False).folder
+    folder.config.write_text(folder.config.read_text().replace("accelerator: auto", f"accelerator: {accelerator}"))
+    # The meta device stands for a GPU.
+    monkeypatch.setattr(runner, "resolve_accelerator", lambda name: "cpu" if name == "cpu" else "meta")
+    method, _ = runner.load_method(folder)
+    assert {value.device.type for value in method.state_dict().values()} == {expected}
+
+
+def test_processes_that_are_not_the_first_return_without_a_run(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(runner, "is_first", lambda: False)
+    monkeypatch.setattr(runner, "fit", lambda *arguments, **options: None)
+    assert runner.run(tiny, tmp_path / "run", progress=False) is None
+    assert not (tmp_path / "run").exists()
+
+
 def test_untrained_encoders_are_those_that_training_began_with(tiny: Recipe, tmp_path: Path):
     x = sources.load(tiny).train.x
     first = encode(runner.build(tiny, (1, 12, 12)), x)

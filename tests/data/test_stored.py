@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from sepclr.data import Cohort, Stored, stored
+from sepclr.data import Cohort, Stored, contents, stored
 from sepclr.data.grid import Wanted
-from sepclr.data.stored import store
+from sepclr.data.stored import images_digest, store
 from sepclr.types import InputError
 
 NAMES = ["a", "b", "c", "d"]
@@ -60,10 +61,38 @@ def test_a_second_call_reads_nothing_and_a_changed_file_is_read_again(images: li
     assert len(reads) == 4
     assert not torch.equal(changed[2:3], before[2:3])
     assert torch.equal(changed[:2], before[:2])
-    touched = images[0].stat()
-    os.utime(images[0], ns=(touched.st_atime_ns, touched.st_mtime_ns + 1))
-    assert store(images, NAMES, Wanted(), tmp_path / "cache")[0].path != changed.path
     assert store(images, NAMES, Wanted(spacing=2.0), tmp_path / "cache")[0].path != changed.path
+
+
+def test_touched_and_copied_images_are_found_and_replaced_ones_are_not(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cache = tmp_path / "cache"
+    first, _ = store(images, NAMES, Wanted(), cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "on_grid", pytest.fail)
+        os.utime(images[0], ns=(0, 0))
+        assert store(images, NAMES, Wanted(), cache)[0].path == first.path
+        moved = [Path(shutil.copy(path, tmp_path / f"moved-{path.name}")) for path in images]
+        assert store(moved, NAMES, Wanted(), cache)[0].path == first.path
+        patch.setattr(contents, "_hash", pytest.fail)  # size and time tell
+        assert store(moved, NAMES, Wanted(), cache)[0].path == first.path
+    before, digest = images[1].stat(), images_digest(images, None, cache)
+    spoilt = bytearray(images[1].read_bytes())
+    spoilt[4] ^= 1  # the time in gzip's header: another file of the same size
+    images[1].write_bytes(spoilt)
+    os.utime(images[1], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert images[1].stat().st_size == before.st_size
+    assert images_digest(images, None, cache) != digest
+    assert store(images, NAMES, Wanted(), cache)[0].path != first.path
+
+
+def test_the_content_of_the_mask_counts(images: list[Path], tmp_path: Path):
+    mask = tmp_path / "mask.nii"
+    nibabel.save(nibabel.Nifti1Image(np.ones((8, 8, 8), np.uint8), np.eye(4)), mask)
+    copy = Path(shutil.copy(mask, tmp_path / "copy.nii"))
+    whole, same = (store(images, NAMES, Wanted(mask=path), tmp_path / "cache")[0] for path in (mask, copy))
+    assert whole.path == same.path
+    nibabel.save(nibabel.Nifti1Image(np.eye(8, dtype=np.uint8)[None] * np.ones((8, 1, 1), np.uint8), np.eye(4)), mask)
+    assert not torch.equal(store(images, NAMES, Wanted(mask=mask), tmp_path / "cache")[0][:], whole[:])
 
 
 def test_a_call_that_was_killed_leaves_nothing_that_is_taken_for_whole(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

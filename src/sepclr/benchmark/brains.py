@@ -17,7 +17,7 @@ from sepclr.benchmark.study import Study
 from sepclr.data import Cohort, Stored
 from sepclr.data.grid import Wanted
 from sepclr.data.participants import Columns, Participants, kinds, listed, read_participants
-from sepclr.data.stored import store
+from sepclr.data.stored import images_digest, store
 from sepclr.probes import is_quantity, known
 from sepclr.types import InputError
 
@@ -55,13 +55,18 @@ def wanted_of(study: Study) -> Wanted:
     return Wanted(study.spacing, study.shape, study.scaling, Path(study.mask) if study.mask else None, study.resample)
 
 
-def known_by_content(study: Study) -> Study:
-    """Note what the table of a study says, so that a run on it is told from one on another, and from one on an edited table.
+def known_by_content(study: Study, cache: Path | None = None) -> Study:
+    """Note what the table of a study says and what its images hold, so that a run on it is told from one on edited ones.
+
+    Args:
+        study: the study.
+        cache: folder for volumes on their grid; the user's cache if None.
 
     Raises:
-        InputError: a table that cannot be used.
+        InputError: a table or images that cannot be used.
     """
-    return replace(study, content=read_participants(Path(study.table), columns_of(study)).digest())
+    people = read_participants(Path(study.table), columns_of(study))
+    return replace(study, content=people.digest(), volumes=images_digest(people.images, wanted_of(study).mask, cache))
 
 
 def cohorts(study: Study, fold: int, cache: Path | None = None) -> tuple[Cohort, Cohort]:
@@ -108,12 +113,15 @@ def volumes(study: Study, cache: Path | None = None) -> tuple[Participants, Stor
         The subjects, their volumes and the affines of these, all in the order of the table.
 
     Raises:
-        InputError: a table or images that cannot be used, or a table that says something else than it did.
+        InputError: a table or images that cannot be used, or that are not what they were at training.
     """
     people = read_participants(Path(study.table), columns_of(study))
     if study.content not in (None, people.digest()):
         raise InputError(f"{study.table}: who is in it, or what it says of them, changed since training; restore it, or train again")
-    x, affines = store(people.images, people.subjects.tolist(), wanted_of(study), cache)
+    wanted = wanted_of(study)
+    if study.volumes not in (None, images_digest(people.images, wanted.mask, cache)):
+        raise InputError(f"{study.table}: the content of its images, or of the mask, changed since training; restore it, or train again")
+    x, affines = store(people.images, people.subjects.tolist(), wanted, cache)
     return people, x, affines
 
 

@@ -36,7 +36,10 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
         folder = out / independence
         # A demo that was cut before its second run began starts that one as a new run.
         going_on = resume and (folder.exists() or not finished)
-        finished.append(run(replace(recipe, independence=independence, devices="1"), folder, resume=going_on, progress=progress))
+        one = run(replace(recipe, independence=independence, devices="1"), folder, resume=going_on, progress=progress)
+        if one is None:
+            raise InputError("demo: started as one of several processes; start it once, without torchrun")
+        finished.append(one)
     report = out / "report.html"
     write_report(report, finished)
     write_whole(out / "metrics.json", json.dumps({**cells(finished[0]), "none": cells(finished[-1])}, indent=1))

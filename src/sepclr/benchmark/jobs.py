@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import traceback
 import warnings
@@ -19,6 +18,7 @@ from joblib import Parallel, delayed
 from sepclr.benchmark import sources
 from sepclr.benchmark.brains import keep_folds, with_folds
 from sepclr.benchmark.folder import RunFolder, make_folder, write_whole
+from sepclr.benchmark.leftovers import remove_own
 from sepclr.benchmark.plan import Job
 from sepclr.benchmark.preflight import check_row
 from sepclr.benchmark.recipes import Backend, Recipe
@@ -198,15 +198,18 @@ def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
     with ONE_AT_A_TIME, FileLock(f"{folder.path}.lock", timeout=-1 if wait else 0):
         if job.key in done(places.results):
             return
-        if folder.path.exists() and not folder.config.exists():
-            shutil.rmtree(folder.path)  # cut before there was anything in it
+        if not folder.config.exists():
+            # It was interrupted before its config was there, the first file but for the folds.
+            remove_own(folder.path, ("config.yaml.part", "folds.tsv", "folds.tsv.part"), "choose another --runs")
         recipe = _with_folds(job.recipe, places)
         if folder.rows.exists():
-            whole = read_finished(folder, sources.load(recipe, places.root))
+            whole: Finished | None = read_finished(folder, sources.load(recipe, places.root))
         else:
             # A run that started processes of its own would start this command again in each of them.
             recipe = replace(recipe, devices="1")
             whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=job.name, command=job.command)
+        if whole is None:
+            raise InputError("benchmark: started as one of several processes; start it once, without torchrun, and give --jobs")
         _append(whole, job, places)
         _error(places, job).unlink(missing_ok=True)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import nibabel
 import numpy as np
@@ -15,10 +14,11 @@ from jaxtyping import Float
 from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor
+from torch import Tensor, nn
 
 from sepclr.benchmark.brains import test_rows, volumes
 from sepclr.benchmark.folder import RunFolder, made_with, make_folder
+from sepclr.benchmark.leftovers import remove_own
 from sepclr.benchmark.recipes import Recipe, shared
 from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import load_method, probed
@@ -35,6 +35,12 @@ TOP = 0.05
 
 STEPS = 32
 """Of the path of integrated gradients."""
+
+OWN = (
+    *("occlusion/[0-9][0-9][0-9][0-9]_*.nii.gz", "integrated-gradients/[0-9][0-9][0-9][0-9]_*.nii.gz", "occlusion.nii.gz"),
+    *("integrated-gradients.nii.gz", "background.nii.gz", "results.jsonl", "results.jsonl.part", "maps.html", "maps.html.part"),
+)
+"""Files that maps consist of, as patterns."""
 
 WINDOW = 1 / 6
 """Side of the occluded box as a fraction of the volume's; it moves by half of itself."""
@@ -89,8 +95,8 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     for row in background.tolist():
         here += in_space(x[row : row + 1][0, 0].float().numpy(), affines[row], affines[0]) / len(background)
     make_folder(out, "choose another --out")
-    part = out.with_name(out.name + ".part")  # what was cut stays there until the next try
-    shutil.rmtree(part, ignore_errors=True)
+    part = out.with_name(out.name + ".part")  # what an interrupted try wrote stays there until the next one
+    remove_own(part, OWN, "choose another --out")
     part.mkdir()
     shown = np.flatnonzero(tested & people.is_target & known(values)).tolist()
     sums: dict[str, NDArray[Any]] = {}
@@ -160,6 +166,7 @@ def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[A
     model.fit(scaler.transform(codes), values[told])
     classes = [] if is_quantity(values) else model.classes_.tolist()
     weights = np.atleast_2d(model.coef_) / scaler.scale_
+    device = next(cast(nn.Module, method).parameters()).device
 
     def answer(value: Any) -> Callable[[Tensor], Tensor]:
         if len(weights) > 1:
@@ -168,8 +175,9 @@ def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[A
             weight = -weights[0]
         else:
             weight = weights[0]
-        direction = torch.tensor(weight, dtype=torch.float32)
-        return lambda samples: method.encode(samples).s @ direction
+        direction = torch.tensor(weight, dtype=torch.float32, device=device)
+        # Samples and answers stay on the CPU, where they are compared; the network may compute elsewhere.
+        return lambda samples: (method.encode(samples.to(device)).s @ direction).cpu()
 
     return answer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,8 +44,8 @@ def run(
     resume: bool = False,
     progress: bool | str = True,
     command: str | None = None,
-) -> Finished:
-    """Train and evaluate a recipe into a folder; of several processes only the first comes back.
+) -> Finished | None:
+    """Train and evaluate a recipe into a folder; of several processes only the first evaluates.
 
     Args:
         recipe: what to run.
@@ -58,7 +57,7 @@ def run(
         command: what makes the same run again; the words of this process if not given.
 
     Returns:
-        The run, its model, rows and report written.
+        The run, its model, rows and report written; None for processes that are not the first.
 
     Raises:
         InputError: data, options or a folder that cannot be used; training has not started then.
@@ -67,9 +66,8 @@ def run(
     recipe, folder = resolved(recipe), RunFolder(out)
     if resume:
         same_recipe(folder, recipe)
-    # The first process has stored the folds before it starts others on this machine.
-    read = resume or (not is_first() and folder.folds.exists())
-    study, folds = dealt(recipe.study, folder.folds if read else None)
+    # The first process stores the folds before it starts others on this machine.
+    study, folds = dealt(recipe.study, folder.folds if resume or (not is_first() and folder.folds.exists()) else None)
     recipe = replace(recipe, study=study)
     source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
@@ -79,7 +77,7 @@ def run(
         open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
     fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
     if not is_first():
-        sys.exit()  # the first process evaluates and writes; the others have done their part
+        return None  # the first process evaluates and writes; the others have done their part
     save_file(
         {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()},
         folder.model,
@@ -146,7 +144,7 @@ def _views(recipe: Recipe, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
 
 
 def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
-    """Load the trained method of a run, in evaluation mode, and the shape of the samples that it takes.
+    """Load the trained method of a run, in evaluation mode, on a GPU if there is one, and the shape of the samples that it takes.
 
     Raises:
         InputError: the folder holds no finished run.
@@ -156,7 +154,13 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
     method = build(recipe, shape)
     # What encodes a sample by itself must not look at the rest of its batch.
     cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
+    cast(nn.Module, method).to(_device(recipe))
     return method, shape
+
+
+def _device(recipe: Recipe) -> str:
+    """Choose where a trained network computes: on a GPU if there is one and the recipe does not keep it on the CPU."""
+    return resolve_accelerator("cpu" if recipe.accelerator == "cpu" else "auto")
 
 
 def evaluate(folder: RunFolder, source: Source) -> Finished:
@@ -173,7 +177,7 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     method, shape = load_method(folder)
     rows: list[Row] = []
     for encoder, network in (("untrained", build(recipe, shape)), ("trained", method)):
-        cast(nn.Module, network).to(resolve_accelerator(recipe.accelerator))
+        cast(nn.Module, network).to(_device(recipe))
         train = probed(network, source.train, everyone=source.everyone)
         for protocol, cohort in source.tests.items():
             sides = train, probed(network, cohort, everyone=source.everyone)

@@ -208,7 +208,7 @@ def _study(options: Namespace) -> Study:
     preflight.check_table_exists(Path(values["table"]))
     from sepclr.benchmark.brains import known_by_content
 
-    return known_by_content(study_from(values))
+    return known_by_content(study_from(values), _cache(options))
 
 
 def _cache(options: Namespace) -> Path | None:
@@ -218,6 +218,8 @@ def _cache(options: Namespace) -> Path | None:
 def _show(finished: Any) -> None:
     from sepclr.benchmark.runner import print_rows
 
+    if finished is None:  # one of several processes, of which the first reports
+        return
     print_rows([finished])
     print(f"report: {finished.folder.report}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sepclr.data.contents import contents
 from sepclr.data.grid import Grid, Wanted, choose_grid, on_grid
 from sepclr.data.volumes import Volume, look_into, problems
 from sepclr.types import InputError
@@ -67,9 +68,9 @@ class Stored:
 
 
 def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder: Path | None) -> tuple[Stored, Float[np.ndarray, "n 4 4"]]:
-    """Check volumes and bring them onto a grid, once: a second call with the same files finds them.
+    """Check volumes and bring them onto a grid, once: a second call with the same images finds them.
 
-    What is there is found by the names, sizes and times of the files and by what is wanted, so that files that changed are read again.
+    What is there is found by what the files hold and by what is wanted: images that changed are read again, copies are not.
     Under its name stands a whole file or none; a call that was killed leaves none.
 
     Args:
@@ -84,11 +85,10 @@ def store(paths: Sequence[Path], subjects: Sequence[str], wanted: Wanted, folder
     Raises:
         InputError: volumes that cannot be used, all of them named up to three, or a folder that cannot be written.
     """
-    folder = folder or Path(pooch.os_cache("sepclr")) / "volumes"
-    path = folder / f"{_key(paths, wanted)}.npy"
-    beside = _beside(path)
+    folder = cache_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{_key(paths, wanted, folder)}.npy"
+        beside = _beside(path)
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 grid = choose_grid(_usable(paths, subjects, wanted), wanted)
@@ -127,8 +127,34 @@ def _fill(path: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
     return affines
 
 
-def _key(paths: Sequence[Path], wanted: Wanted) -> str:
+def cache_folder(given: Path | None) -> Path:
+    """Return the folder of volumes: the one given, or one in the user's cache."""
+    return given or Path(pooch.os_cache("sepclr")) / "volumes"
+
+
+def images_digest(paths: Sequence[Path], mask: Path | None, folder: Path | None) -> str:
+    """Hash what images and their mask hold.
+
+    Args:
+        paths: the images; each is read once, and again where its size or time changed.
+        mask: the mask, if any.
+        folder: where hashes of files are kept; the user's cache if None.
+
+    Returns:
+        A hash that does not depend on names, folders and times of the files.
+
+    Raises:
+        InputError: a file that cannot be read, or a folder that cannot be written.
+    """
+    folder = cache_folder(folder)
+    try:
+        hashes = [contents(paths, folder), contents([mask], folder) if mask else None]
+    except OSError as error:
+        raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another folder for volumes") from None
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:16]
+
+
+def _key(paths: Sequence[Path], wanted: Wanted, folder: Path) -> str:
     """Name what decides the stored values."""
-    files = [path.resolve() for path in (*paths, *([wanted.mask] if wanted.mask else []))]
-    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(json.dumps([STEPS, facts, asdict(wanted)], default=str).encode()).hexdigest()[:16]
+    facts = [STEPS, images_digest(paths, wanted.mask, folder), asdict(replace(wanted, mask=None))]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -1,0 +1,31 @@
+"""What an interrupted command left behind: removed only where it is recognisably ours."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from sepclr.types import InputError
+
+
+def remove_own(folder: Path, own: Sequence[str], remedy: str) -> None:
+    """Remove the folder of an interrupted command, if it is there and holds nothing but the command's own files.
+
+    Args:
+        folder: the folder.
+        own: patterns of the files that the command writes, relative to the folder.
+        remedy: what to do otherwise.
+
+    Raises:
+        InputError: it is a file or a link, or holds anything else; nothing is removed then.
+    """
+    if folder.is_symlink() or folder.is_file():
+        raise InputError(f"{folder}: not a folder of sepclr; move it away, or {remedy}")
+    inside = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+    names = [path.relative_to(folder).as_posix() for path in inside]
+    if others := [name for name in names if not any(fnmatchcase(name, pattern) for pattern in own)]:
+        raise InputError(f"{folder}: holds {others[0]}, which sepclr did not write; move it away, or {remedy}")
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,64 @@
+"""Files by what is in them: hashed once, and again only where size or time changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from joblib import Parallel, delayed
+
+from sepclr.types import InputError
+
+
+def contents(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Hash what files hold.
+
+    Args:
+        paths: the files, n of them.
+        folder: where hashes are kept, in ``contents.json`` with the size and times of each file; made where missing.
+
+    Returns:
+        n hashes: of a file whose size and times are as they were, that which is kept; otherwise it is read.
+
+    Raises:
+        InputError: a file that cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "contents.json"
+    places = [str(path.resolve()) for path in paths]
+    facts = [_facts(path) for path in paths]
+    with FileLock(f"{kept}.lock"):
+        known: dict[str, list[Any]] = _read(kept)
+        changed = [row for row, place in enumerate(places) if known.get(place, [])[:-1] != facts[row]]
+        if changed:
+            hashes = Parallel(n_jobs=-1, prefer="threads")(delayed(_hash)(paths[row]) for row in changed)
+            known |= {places[row]: [*facts[row], found] for row, found in zip(changed, hashes, strict=True)}
+            part = kept.with_suffix(".part")
+            part.write_text(json.dumps(known))
+            part.replace(kept)
+    return [known[place][-1] for place in places]
+
+
+def _facts(path: Path) -> list[int]:
+    """Return what differs where a file was replaced or edited; the last also where its other times were put back."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def _hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _read(kept: Path) -> dict[str, list[Any]]:
+    try:
+        return dict(json.loads(kept.read_text()))
+    except (OSError, ValueError):
+        return {}  # files are hashed again
