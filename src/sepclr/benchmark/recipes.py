@@ -47,10 +47,10 @@ class Recipe:
     Attributes:
         data: name of the data set.
         study: the table of subjects, for ``mri``.
-        fold: which part of the study's subjects is tested, from 0.
+        fold: cross-validation fold of the study that is tested, from 0.
         method: what is trained.
         fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs (cvae, mm-cvae, sepvae).
-        seed: of weights, batches, views and bootstrap.
+        seed: random seed of weights, batches, views and bootstrap.
         independence: how c and s are kept apart.
         critic_steps: steps of the critic, where independence has one, before each step of the encoders.
         encoder: kind of both encoders: ``conv``, ``resnet8``, ``resnet10``, ``resnet18`` or ``densenet121``.
@@ -146,7 +146,7 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """What people call the run: the way to independence for SepCLR, the method for others."""
+        """Display name: the independence term of SepCLR, the method for others."""
         return self.independence if self.method == "sepclr" else self.method
 
 
