@@ -107,6 +107,9 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_left(
 
 STUDY = ("--images", "image", "--group", "dx", "--background", "control", "--target", "patient")
 DECIDED_BY_WORDS = [
+    ("fit marked-digits --max-epochs 0", "max_epochs: 0 is not at least 1"),
+    ("fit marked-digits --max-epochs=0", "max_epochs: 0 is not at least 1"),
+    ("fit marked-digits --checkpointing --max_epochs 0", "max_epochs: 0 is not at least 1"),
     ("fit marked-digits --tau -1", "tau: -1.0 is not positive"),
     ("fit marked-digits --max_epochs 0", "max_epochs: 0 is not at least 1"),
     ("fit marked-digits --learning_rate 0", "learning_rate: 0.0 is not positive"),

@@ -60,6 +60,14 @@ def test_each_run_gets_a_row_for_each_protocol_and_is_not_run_twice(places: Plac
     assert places.results.read_bytes() == before
 
 
+def test_a_run_of_a_table_prints_its_name_with_every_epoch(places: Places, capsys: pytest.CaptureFixture[str]):
+    (job,) = small(ways=["none"])
+    make_row(job, places)
+    began, *epochs = capsys.readouterr().out.splitlines()
+    assert began.endswith(f" {job.name}: training from epoch 1 of 2")
+    assert [line.split(",")[0].partition(" ")[2] for line in epochs] == [f"{job.name}: epoch {number} of 2" for number in (1, 2)]
+
+
 def test_a_cut_run_goes_on_from_its_checkpoint_to_the_numbers_of_one_that_was_not(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -37,6 +37,9 @@ METHOD_WEIGHTS = {
 OF_IMAGES = ("crop", "crop_scale", "crop_ratio", "jitter", "jitter_probability", "jitter_whole_batch", "grey")
 OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout")
 
+TABLES = (".tsv", ".csv")
+"""Kinds of file that hold a table of images."""
+
 CODES = (".npz", ".parquet", ".tsv")
 """Kinds of file that codes are written to."""
 
@@ -186,7 +189,9 @@ def check_codes(run: Path, source: Path, out: Path) -> None:
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; make it or choose another --out")
     check_finished(run)
-    if not source.is_file():
+    if source.suffix in TABLES:
+        check_table_exists(source)
+    elif not source.is_file():
         raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or of mri a table of images")
 
 

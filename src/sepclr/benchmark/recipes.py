@@ -47,13 +47,13 @@ class Recipe:
     Attributes:
         data: name of the data set.
         study: the table of subjects, for ``mri``.
-        fold: which part of the study's subjects is tested, from 0.
+        fold: cross-validation fold of the study that is tested, from 0.
         method: what is trained.
         fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs (cvae, sepvae).
         form: SepCLR's terms as ``released``, or as the ``paper`` prints them.
         further_views: views of a sample beside the first (SepCLR).
-        seed: of weights, batches, views and bootstrap.
-        independence: how c and s are kept apart.
+        seed: random seed of weights, batches, views and bootstrap.
+        independence: SepCLR's independence term.
         adversary_over: samples that the critic of a total correlation looks at, ``all`` or ``target``.
         critic_steps: steps of a critic before each step of the encoders; the method's own if not given.
         critic_learning_rate: step size of a critic; the method's own if not given.
@@ -158,7 +158,7 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """What people call the run: the way to independence for SepCLR, the method for others."""
+        """Display name: the independence term of SepCLR, the method for others."""
         return self.independence if self.method == "sepclr" else self.method
 
 

@@ -14,23 +14,23 @@ NOTED = ("content", "volumes", "deal", "folds_file")
 
 @dataclass(frozen=True)
 class Study:
-    """A table of subjects with their volumes, and what is asked of them.
+    """A table of subjects with their volumes, and the roles of its columns.
 
     Attributes:
         table: TSV or CSV with a row for each image, such as ``participants.tsv``.
         images: column of paths, or a pattern with {COLUMN} in it.
-        group: column that says who belongs to which group.
-        background: its values for background.
-        target: its values for target.
-        common: columns of what both groups have, expected in c, such as age and sex.
-        salient: columns of what only targets have, expected in s, such as symptom scores.
-        numeric: those of them that are quantities, where their values do not say so.
-        categorical: those of them that are classes, where their values do not say so.
-        site: column of the scanner; it is read from both codes, and expected in c.
-        harmonise: how sites are evened out before codes are read: ``none``, ``residualise`` or ``combat``.
-        subject: column that says whose image it is; participant_id where there is one.
-        split: column that says train or test; folds are drawn without it.
-        folds: parts into which subjects are dealt, each of which is tested once.
+        group: group column.
+        background: comma-separated ``group`` values for background.
+        target: comma-separated ``group`` values for target.
+        common: attribute columns that both groups have, expected in c, such as age and sex.
+        salient: attribute columns that only targets have, expected in s, such as symptom scores.
+        numeric: attribute columns to treat as quantities; inferred from their values if not given.
+        categorical: attribute columns to treat as classes; inferred from their values if not given.
+        site: scanner column; probed in both codes, and expected in c.
+        harmonise: site correction applied before probing: ``none``, ``residualise`` or ``combat``.
+        subject: subject column; participant_id where there is one.
+        split: column of train and test; folds are drawn without it.
+        folds: number of cross-validation folds.
         spacing: side of a voxel in millimetres, to which volumes are resampled; as they are if not given.
         shape: sides of a volume in voxels, to which it is cropped or padded; as they are if not given.
         scaling: ``percentiles``, which maps each volume to 0..1, or ``none``.

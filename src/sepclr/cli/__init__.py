@@ -1,4 +1,4 @@
-"""The command line: parses and hands over; heavy imports are paid for by the command that needs them."""
+"""The command line: parses and hands over; each command imports the heavy libraries that it needs after checking its options."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 2 where something that was given cannot be used; the reason is then one line on standard error.
     """
     parser, commands = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args([_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)])
     name = options.command
     options = options[name]
     if name in ("fit", "benchmark"):
@@ -55,6 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sepclr: error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _underscored(word: str) -> str:
+    """Take --max-epochs for --max_epochs."""
+    name, equals, value = word.partition("=")
+    return f"--{name[2:].replace('-', '_')}{equals}{value}" if word.startswith("--") else word
 
 
 def demo(options: Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Options of the commands: every field of a recipe and of a study is one, with what its docstring says as its help."""
+"""Options of the commands: every field of a recipe and of a study is one, with its line of the docstring as help."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from jsonargparse import ArgumentParser
 from sepclr.benchmark.recipes import Backend, Independence, MethodName, Profile, Recipe
 from sepclr.benchmark.study import NOTED, Study
 
-# A word that is cut short is unknown, too: --method would else be --methods here and itself there.
+# No abbreviations: --method would mean --methods in one command and itself in another.
 Parser = partial(ArgumentParser, allow_abbrev=False)
 
 
 def recipe_parser(about: str | None, default: str, *, mri: bool = False) -> ArgumentParser:
-    """Make the options of a run: those of its folder and every field of a recipe."""
+    """Make the options of a run: its folder and every field of a recipe."""
     parser = Parser(description=about)
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--resume", action="store_true", help="resume the run in --out")
     _add_fields(parser, default, without=() if mri else ("fold",))
     return parser
 
@@ -32,20 +32,25 @@ def benchmark_parser(about: str | None, *, mri: bool = False) -> ArgumentParser:
     parser.add_argument("--config", action="config", help="YAML file with any of the options below")
     names, ways = get_args(MethodName), get_args(Independence)
     parser.add_argument(
-        "--methods", type=several(names), default=[], help=f"some of {', '.join(names)}, with commas (default: the table's)"
+        "--methods", type=several(names), default=[], help=f"comma-separated methods, of {', '.join(names)} (default: the table's)"
     )
-    parser.add_argument("--independence", type=several(ways), default=[], help=f"of {', '.join(ways)} (default: the table's)")
-    parser.add_argument("--seeds", type=several(None), default=[0], help="seeds of each row, with commas (default: 0)")
+    parser.add_argument(
+        "--independence",
+        type=several(ways),
+        default=[],
+        help=f"comma-separated independence terms, of {', '.join(ways)} (default: the table's)",
+    )
+    parser.add_argument("--seeds", type=several(None), default=[0], help="comma-separated random seeds of each row (default: 0)")
     parser.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders, minutes; paper: ResNet-18s as published")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, which share the cores (default: 1)")
-    parser.add_argument("--backend", type=Backend, default="loky", help="processes on this machine, or dask's workers")
-    parser.add_argument("--scheduler", type=str, default=None, help="address of dask's scheduler")
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs, which share the cores (default: 1)")
+    parser.add_argument("--backend", type=Backend, default="loky", help="loky: processes on this machine; dask: workers of a scheduler")
+    parser.add_argument("--scheduler", type=str, default=None, help="address of the dask scheduler")
     if not mri:
-        parser.add_argument("--root", type=str, default=None, help="folder of the data, for data sets that need one")
+        parser.add_argument("--root", type=str, default=None, help="data folder, for data sets that need one")
         parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
     parser.add_argument("--runs", type=str, default=None, help="folder of the runs (default: one under runs/)")
-    parser.add_argument("--results", type=str, default=None, help="file of the rows (default: one in results/)")
-    parser.add_argument("--status", action="store_true", help="show what is done, running, cut or missing, and start nothing")
+    parser.add_argument("--results", type=str, default=None, help="results file (default: one in results/)")
+    parser.add_argument("--status", action="store_true", help="show status only; start no runs")
     _add_fields(parser, "the profile", without=("method", "independence", "seed", "fold"))
     return parser
 
@@ -55,16 +60,16 @@ def check_parser(about: str | None) -> ArgumentParser:
     parser = Parser(description=about)
     parser.add_argument("table", type=str, help="TSV or CSV with a row for each image, such as participants.tsv")
     parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
-    parser.add_argument("--group", type=str, required=True, help="column that says who belongs to which group")
-    parser.add_argument("--background", type=several(()), required=True, help="its values for background, with commas")
-    parser.add_argument("--target", type=several(()), required=True, help="its values for target, with commas")
-    parser.add_argument("--attributes", type=several(()), default=[], help="columns of what is known; their values decide the kind")
-    parser.add_argument("--numeric", type=several(()), default=[], help="columns of quantities")
-    parser.add_argument("--categorical", type=several(()), default=[], help="columns of classes")
-    parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: participant_id)")
-    parser.add_argument("--split", type=str, default=None, help="column that says train or test")
-    parser.add_argument("--resample", action="store_true", help="shapes and affines may differ")
-    parser.add_argument("--out", type=str, default=None, help="the page (default: check.html)")
+    parser.add_argument("--group", type=str, required=True, help="group column")
+    parser.add_argument("--background", type=several(()), required=True, help="comma-separated --group values for background")
+    parser.add_argument("--target", type=several(()), required=True, help="comma-separated --group values for target")
+    parser.add_argument("--attributes", type=several(()), default=[], help="comma-separated attribute columns; type inferred from values")
+    parser.add_argument("--numeric", type=several(()), default=[], help="comma-separated attribute columns to treat as quantities")
+    parser.add_argument("--categorical", type=several(()), default=[], help="comma-separated attribute columns to treat as classes")
+    parser.add_argument("--subject", type=str, default=None, help="subject column (default: participant_id)")
+    parser.add_argument("--split", type=str, default=None, help="column of train and test")
+    parser.add_argument("--resample", action="store_true", help="allow shapes and affines to differ")
+    parser.add_argument("--out", type=str, default=None, help="page to write (default: check.html)")
     return parser
 
 
@@ -72,10 +77,10 @@ def maps_parser(about: str | None) -> ArgumentParser:
     """Make the options of ``sepclr maps``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
-    parser.add_argument("--attribute", type=str, default="group", help="what is read from s: group, or an attribute of the study")
-    parser.add_argument("--truth", type=str, default=None, help="volume that is 1 where the pattern is known to lie")
-    parser.add_argument("--cache", type=str, default=None, help="folder of volumes on their grid (default: that of the run)")
-    parser.add_argument("--out", type=str, default=None, help="folder of the maps (default: maps in the run's)")
+    parser.add_argument("--attribute", type=str, default="group", help="what is decoded from s: group, or an attribute of the study")
+    parser.add_argument("--truth", type=str, default=None, help="volume that is 1 where the pattern is known to be")
+    parser.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: that of the run)")
+    parser.add_argument("--out", type=str, default=None, help="folder of the maps (default: maps in the run folder)")
     return parser
 
 
@@ -85,10 +90,10 @@ def implant_parser(about: str | None) -> ArgumentParser:
     parser.add_argument("table", type=str, help="TSV or CSV with a row for each image")
     parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
     parser.add_argument("--out", type=str, required=True, help="new folder for the images and their table")
-    parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: participant_id)")
-    parser.add_argument("--share", type=float, default=0.5, help="share of subjects that get a pattern (default: 0.5)")
-    parser.add_argument("--strength", type=float, default=0.5, help="share of the signal that is lost at most (default: 0.5)")
-    parser.add_argument("--seed", type=int, default=0, help="of who gets what (default: 0)")
+    parser.add_argument("--subject", type=str, default=None, help="subject column (default: participant_id)")
+    parser.add_argument("--share", type=float, default=0.5, help="share of subjects that become patients (default: 0.5)")
+    parser.add_argument("--strength", type=float, default=0.5, help="largest share of the signal that is lost (default: 0.5)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed for assigning patterns (default: 0)")
     return parser
 
 
@@ -96,9 +101,9 @@ def phantom_parser(about: str | None) -> ArgumentParser:
     """Make the options of ``sepclr phantom``."""
     parser = Parser(description=about)
     parser.add_argument("out", type=str, help="new folder")
-    parser.add_argument("--subjects", type=int, default=60, help="how many (default: 60)")
-    parser.add_argument("--sites", type=int, default=2, help="scanners (default: 2)")
-    parser.add_argument("--seed", type=int, default=0, help="of everybody (default: 0)")
+    parser.add_argument("--subjects", type=int, default=60, help="number of subjects (default: 60)")
+    parser.add_argument("--sites", type=int, default=2, help="number of scanners (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     return parser
 
 
@@ -110,12 +115,12 @@ def encode_parser(about: str | None) -> ArgumentParser:
         "--input",
         type=str,
         required=True,
-        help=".npy, .npz (array x), .parquet (a column per value); of mri also a table of images",
+        help=".npy, .npz (array x), .parquet (a column per value); for mri also a table of images",
     )
-    parser.add_argument("--out", type=str, default="codes.npz", help="codes: .npz (arrays c and s), .parquet or .tsv")
+    parser.add_argument("--out", type=str, default="codes.npz", help="codes file: .npz (arrays c and s), .parquet or .tsv")
     parser.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
-    parser.add_argument("--subject", type=str, default=None, help="column that says whose image it is (default: as at training)")
-    parser.add_argument("--cache", type=str, default=None, help="folder of volumes on their grid (default: that of the run)")
+    parser.add_argument("--subject", type=str, default=None, help="subject column (default: as at training)")
+    parser.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: that of the run)")
     return parser
 
 
@@ -123,14 +128,12 @@ def evaluate_parser(about: str | None) -> ArgumentParser:
     """Make the options of ``sepclr evaluate``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
-    parser.add_argument(
-        "--root", type=str, default=None, help="folder of the data, of mri of volumes on their grid, where it moved since training"
-    )
+    parser.add_argument("--root", type=str, default=None, help="data folder (MRI: volume cache), if moved")
     return parser
 
 
 def several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
-    """Make a type for words with commas between them: of a known set, any (an empty one), or whole numbers (None)."""
+    """Make a type for comma-separated words: of a known set, any words (an empty set), or whole numbers (None)."""
 
     def words(given: Any) -> list[Any]:
         parts = given if isinstance(given, list) else [word.strip() for word in str(given).split(",")]
@@ -146,17 +149,18 @@ def several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
 
 
 def _add_fields(parser: ArgumentParser, default: str, without: Sequence[str] = ()) -> None:
-    """Add an option for every field of a recipe, so that a new field is an option without a line here."""
+    """Add an option for every field of a recipe, so that a new field needs no line here."""
     hints, about = get_type_hints(Recipe), _about(Recipe)
     for field in fields(Recipe):
         if field.name not in ("data", "study", *without):
-            said = f"{about[field.name]} (default: of {default})"
-            parser.add_argument(f"--{field.name}", type=hints[field.name] | None, default=None, help=said)
+            said = f"{about[field.name]} (default: that of {default})"
+            how: dict[str, Any] = {"action": "store_true"} if hints[field.name] is bool else {"type": hints[field.name] | None}
+            parser.add_argument(f"--{field.name}", default=None, help=said, **how)
 
 
 def add_study(parser: ArgumentParser) -> None:
-    """Add an option for every field of a study; where words can be several there are commas between them."""
-    parser.add_argument("--cache", type=str, default=None, help="folder for volumes on their grid (default: the user's cache)")
+    """Add an option for every field of a study; several values are comma-separated."""
+    parser.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: in the user's cache)")
     hints, about = get_type_hints(Study), _about(Study)
     for field in fields(Study):
         if field.name in NOTED:
@@ -173,7 +177,7 @@ def add_study(parser: ArgumentParser) -> None:
 
 
 def _about(kind: type) -> dict[str, str]:
-    """Read what the docstring of a dataclass says of each field."""
+    """Read the docstring line of each field of a dataclass."""
     lines = [line.strip() for line in (kind.__doc__ or "").splitlines()]
     return {
         name: next(line.partition(": ")[2] for line in lines if line.startswith(f"{name}: ")) for name in (f.name for f in fields(kind))
