@@ -208,7 +208,7 @@ def probed(method: Method, cohort: Cohort, *, everyone: bool = False) -> Probed:
     if isinstance(method, HasHeads):
         heads = project(method, codes)
         spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
-    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone)
+    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone, cohort.subjects)
 
 
 def write_report(path: Path, runs: Sequence[Finished]) -> None:
