@@ -11,7 +11,7 @@ import pytest
 from sepclr import cli
 from sepclr.benchmark.plan import METHODS, Job, plan
 from sepclr.benchmark.published import COLUMNS, TABLE_1
-from sepclr.benchmark.recipes import CPU, DEMO, PAPER, WHERE, Recipe
+from sepclr.benchmark.recipes import CPU, DEMO, LINEAR, PAPER, WHERE, Recipe
 from sepclr.types import InputError
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "table1_digits_on_cifar10.csv"
@@ -21,9 +21,9 @@ def rows(jobs: list[Job]) -> list[tuple[str, str]]:
     return [(job.recipe.method, job.recipe.independence if job.recipe.method == "sepclr" else "") for job in jobs]
 
 
-def test_a_table_is_the_published_one_and_simclr():
-    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, ("simclr", "")}
-    assert len(plan("digits-on-cifar")) == 19
+def test_a_table_is_the_published_one_simclr_and_principal_components():
+    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, ("simclr", ""), ("pca", ""), ("contrastive-pca", "")}
+    assert len(plan("digits-on-cifar")) == 21
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference tables are not beside this checkout")
@@ -42,8 +42,8 @@ def test_published_scores_add_up_to_the_signed_distance_but_for_one():
 
 def test_every_row_has_its_first_seed_before_any_has_its_second():
     jobs = plan("marked-digits", seeds=[0, 5])
-    assert [job.recipe.seed for job in jobs] == [0] * 19 + [5] * 19
-    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == 38
+    assert [job.recipe.seed for job in jobs] == [0] * 21 + [5] * 21
+    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == 42
 
 
 def test_profiles_are_those_of_fit_and_options_change_every_recipe():
@@ -51,7 +51,15 @@ def test_profiles_are_those_of_fit_and_options_change_every_recipe():
         (job,) = plan(data, profile, independence=["k-jem"])
         assert job.recipe == base
     jobs = plan("digits-on-cifar", options={"max_epochs": 3, "tau": None})
-    assert {job.recipe.max_epochs for job in jobs} == {3}
+    assert {job.recipe.max_epochs for job in jobs if job.recipe.method not in LINEAR} == {3}
+
+
+def test_options_of_networks_change_principal_components_only_where_a_table_has_nothing_else():
+    (of_table,) = (job for job in plan("digits-on-cifar", options={"max_epochs": 3}) if job.recipe.method == "pca")
+    (alone,) = plan("digits-on-cifar", methods=["pca"])
+    assert of_table == alone
+    (other,) = plan("digits-on-cifar", methods=["pca"], options={"common_dim": 5})
+    assert other.recipe.common_dim == 5
 
 
 def test_ways_to_independence_alone_mean_sepclr_alone():

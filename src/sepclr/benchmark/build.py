@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import torch
 
 from sepclr import methods, nets
-from sepclr.benchmark.recipes import VARIATIONAL, Recipe
+from sepclr.benchmark.linear import LinearCodes, check_linear
+from sepclr.benchmark.recipes import LINEAR, VARIATIONAL, Recipe
 from sepclr.methods.sepvae import RELEASED_CLASSIFICATION
 from sepclr.types import InputError, Method
 
@@ -49,6 +51,9 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     """
     if recipe.method != "sepclr" and recipe.independence != "none":
         raise InputError(f"independence: {recipe.independence!r} is SepCLR's; method {recipe.method!r} takes none")
+    if recipe.method in LINEAR:
+        check_linear(recipe)
+        return LinearCodes(math.prod(sample_shape), (recipe.common_dim, recipe.salient_dim))
     if recipe.method not in VARIATIONAL and recipe.views == "none":
         raise InputError(f"views: {recipe.method!r} learns from what two random views share; give random")
     _check(recipe, sample_shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 
 from sepclr.benchmark import sources
 from sepclr.benchmark.build import build
-from sepclr.benchmark.folder import RunFolder, open_folder, read_json
-from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.folder import RunFolder, open_folder, read_json, write_whole
+from sepclr.benchmark.linear import LinearCodes, solve
+from sepclr.benchmark.recipes import LINEAR, Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort, Stored
@@ -66,7 +68,12 @@ def run(
     source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
     folder = open_folder(out, recipe, resume=resume, root=root, command=command) if is_first() else RunFolder(out)
-    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
+    if isinstance(method, LinearCodes):
+        begin = time.perf_counter()
+        solve(method, recipe, source.train)
+        write_whole(folder.metrics, json.dumps({"epoch": 0, "seconds": time.perf_counter() - begin}) + "\n")
+    else:
+        fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=progress and is_first())
     if not is_first():
         sys.exit()  # the first process evaluates and writes; the others have done their part
     save_file(
@@ -88,7 +95,8 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
     Raises:
         InputError: options that cannot be used, or too few samples for a batch.
     """
-    Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
+    if recipe.method not in LINEAR:
+        Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
     shape = source.train.x.shape[1:]
     return build(recipe, shape), _views(recipe, shape)
 
@@ -161,7 +169,8 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     recipe = folder.recipe()
     method, shape = load_method(folder)
     rows: list[Row] = []
-    for encoder, network in (("untrained", build(recipe, shape)), ("trained", method)):
+    untrained = [] if recipe.method in LINEAR else [("untrained", build(recipe, shape))]
+    for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(resolve_accelerator(recipe.accelerator))
         train = probed(network, source.train, everyone=source.everyone)
         for protocol, cohort in source.tests.items():

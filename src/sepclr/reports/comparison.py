@@ -15,6 +15,9 @@ from sepclr.types import InputError
 Published = Mapping[tuple[str, str], Mapping[str, float]]
 """Published scores, in percent, by method and way to independence, and by column."""
 
+SEPARATE_NOTHING = ("simclr", "simclr-target", "pca")
+"""Baselines that take no part in what is best."""
+
 NOT_COMPARED = ("seed", "fold", "accelerator", "devices", "nodes", "strategy", "workers")
 """Fields of a recipe in which rows that are averaged may differ."""
 
@@ -206,7 +209,7 @@ def _line(
         if sd is not None:
             low, high = middle - sd, middle + sd
         cells[column] = Cell(middle, sd, low, high, published.get(column), digits=_digits(column, errors, chance))
-    return Line(run_name(runs[0]), not method.startswith("simclr"), len(runs), mean(run["seconds"] for run in runs) / 60, cells)
+    return Line(run_name(runs[0]), method not in SEPARATE_NOTHING, len(runs), mean(run["seconds"] for run in runs) / 60, cells)
 
 
 def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Sequence[str]) -> Iterator[Line]:
@@ -228,11 +231,11 @@ def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Seque
 def _untrained(
     groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str], errors: Sequence[str]
 ) -> Mapping[str, Mapping[str, float]]:
-    """Average the untrained encoders of each method over its runs; methods with the same networks share a row."""
+    """Average the untrained encoders of each method that has some over its runs; methods with the same networks share a row."""
     scores = [column for column in columns if column not in DELTAS]
     methods: dict[str, list[Mapping[str, float]]] = {}
     for (method, _), runs in groups.items():
-        methods.setdefault(method, []).extend(run["untrained"] for run in runs)
+        methods.setdefault(method, []).extend(run["untrained"] for run in runs if run["untrained"])
     same: dict[tuple[float, ...], list[str]] = {}
     for method, several in methods.items():
         if several:

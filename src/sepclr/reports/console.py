@@ -47,7 +47,7 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
                     f"[bold]{from_c}[/bold]" if attribute in common else from_c,
                     f"[bold]{from_s}[/bold]" if attribute in salient else from_s,
                     _number(cells[attribute, "trained", "c"], "chance"),
-                    ", ".join(_number(cells[attribute, "untrained", space], "score") for space in "cs"),
+                    ", ".join(_number(row, "score") for space in "cs" if (row := cells.get((attribute, "untrained", space)))),
                 )
             table.add_section()
         Console().print(table)

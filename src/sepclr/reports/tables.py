@@ -33,7 +33,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
             lines.append([protocol, run_name(run), str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
         networks: dict[tuple[str, ...], list[str]] = {}
         for run in runs:
-            networks.setdefault(tuple(number(name, run["untrained"][name]) for name in cells), []).append(run_name(run))
+            if run["untrained"]:
+                networks.setdefault(tuple(number(name, run["untrained"][name]) for name in cells), []).append(run_name(run))
         chance = [number(name, runs[0]["chance"][name.rpartition("_")[0]]) for name in cells]
         for untrained, names in networks.items():
             of = f" of {', '.join(dict.fromkeys(names))}" if len(networks) > 1 else ""
