@@ -10,7 +10,7 @@ import pytest
 
 from sepclr import cli
 from sepclr.benchmark.plan import METHODS, Job, plan
-from sepclr.benchmark.published import COLUMNS, TABLE_1
+from sepclr.benchmark.published import COLUMNS, COLUMNS_3, TABLE_1, TABLE_3
 from sepclr.benchmark.recipes import CPU, DEMO, LINEAR, PAPER, WHERE, Recipe
 from sepclr.types import InputError
 
@@ -32,6 +32,15 @@ def test_published_numbers_are_those_of_the_reference():
         reference = {(line["method"], line["independence"]): {c: float(line[c]) for c in COLUMNS} for line in csv.DictReader(file)}
     reference.pop(("best-expected", ""))
     assert reference == TABLE_1
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference tables are not beside this checkout")
+def test_the_published_table_of_brains_is_that_of_the_reference():
+    with REFERENCE.with_name("table3_schizophrenia.csv").open() as file:
+        reference = {line.pop("method"): list(line.values()) for line in csv.DictReader(file)}
+    reference["sepclr"] = reference.pop("sepclr-k-jem")
+    assert {method: list(texts.values()) for (method, _), texts in TABLE_3.items()} == reference
+    assert list(TABLE_3["sepvae", ""]) == list(COLUMNS_3)
 
 
 def test_published_scores_add_up_to_the_signed_distance_but_for_one():

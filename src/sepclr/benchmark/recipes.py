@@ -219,7 +219,7 @@ MRI = Recipe(
     learning_rate=1e-3,
     schedule="cosine",
 )
-"""Volumes of the brain with ResNet-18s (``--encoder densenet121`` as in the paper), for a GPU.
+"""Volumes of the brain with ResNet-18s, for a GPU.
 
 Command: sepclr benchmark mri --profile paper --table participants.tsv …
 Hardware: one GPU.
