@@ -136,7 +136,7 @@ class Row(TypedDict):
     """``balanced_accuracy``, ``accuracy`` (both 0..1, higher is better) or ``mae`` (units of the attribute, lower is better)."""
     score: float
     low: float
-    """Lower end of the 95 % bootstrap interval over test samples."""
+    """Lower end of the 95 % bootstrap interval over test samples, or over subjects where they have several."""
     high: float
     """Upper end of that interval."""
     chance: float

@@ -16,11 +16,12 @@ import pytest
 import torch
 
 from sepclr.benchmark.brains import cohorts, columns_of, dealt, known_by_content, test_rows, volumes
+from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.maps import agreement, explain, in_space, make_maps, mean_volume, readout, salient_codes
 from sepclr.benchmark.plan import TABLE_3, Job, plan
-from sepclr.benchmark.recipes import shared
-from sepclr.benchmark.runner import load_method
+from sepclr.benchmark.recipes import MRI_CPU, shared
+from sepclr.benchmark.runner import load_method, probed
 from sepclr.benchmark.study import Study, study_from
 from sepclr.cli import main
 from sepclr.data import Cohort, Stored
@@ -94,9 +95,13 @@ def test_all_images_of_a_subject_are_on_one_side(study: Study, table: Path, tmp_
     other.write_text("who\timage\tgroup\n" + "\n".join(lines) + "\n")
     pairs = replace(study, table=str(other), subject="who", common=(), salient=(), site=None)
     people, _, _ = volumes(pairs, tmp_path)
+    untrained = build(replace(MRI_CPU, study=pairs), (1, 16, 16, 16))
     for fold in range(4):
         tested = test_rows(people, pairs, fold)
         assert not set(people.subjects[tested]) & set(people.subjects[~tested])
+        train, test = cohorts(pairs, fold, tmp_path)
+        assert [train.subjects.tolist(), test.subjects.tolist()] == [people.subjects[~tested].tolist(), people.subjects[tested].tolist()]
+        assert probed(untrained, test).subjects is test.subjects
 
 
 def test_a_split_of_the_table_is_the_only_fold(study: Study, table: Path, tmp_path: Path):

@@ -13,12 +13,13 @@ import torch
 from sepclr.benchmark import runner
 from sepclr.benchmark.build import WEIGHTS, build
 from sepclr.benchmark.preflight import METHOD_WEIGHTS
-from sepclr.benchmark.recipes import CPU, DEMO, EPOCHS, PAPER, VARIATIONAL, MethodName, Recipe, adapted
+from sepclr.benchmark.recipes import CPU, DEMO, EPOCHS, LINEAR, PAPER, VARIATIONAL, MethodName, Recipe, adapted
 from sepclr.types import InputError
 
 
 def small(tiny: Recipe, method: MethodName) -> Recipe:
-    return replace(adapted(tiny, method), width=4, common_dim=4, salient_dim=3, max_epochs=1)
+    networks = {} if method in LINEAR else {"width": 4, "max_epochs": 1}
+    return replace(adapted(tiny, method), common_dim=4, salient_dim=3, **networks)
 
 
 @pytest.mark.parametrize("method", get_args(MethodName))
@@ -40,7 +41,7 @@ def test_from_a_constant_code_nothing_is_read(tiny: Recipe, tmp_path: Path):
     assert all(row["score"] == pytest.approx(row["chance"]) for row in constant)
 
 
-@pytest.mark.parametrize("method", get_args(MethodName))
+@pytest.mark.parametrize("method", WEIGHTS)
 def test_without_weights_in_the_recipe_they_are_the_published_ones(method: MethodName):
     made = build(adapted(PAPER, method), (3, 32, 32))
     assert made.weights == WEIGHTS[method]()
@@ -68,6 +69,10 @@ def test_a_weight_in_the_recipe_replaces_the_published_one():
         ("sepclr", {"encoder": "conv"}, "encoder: 'conv' takes whole images"),
         ("sepclr", {"workers": 2}, "workers: 2, but these samples are in memory"),
         ("sepclr", {"blur": 1.0}, "blur: views of images have no such option"),
+        ("pca", {"encoder": "conv"}, "encoder: method 'pca' is not trained and has no such option; it has common_dim, salient_dim"),
+        ("contrastive-pca", {"max_epochs": 3}, "max_epochs: method 'contrastive-pca' is not trained"),
+        ("contrastive-pca", {"weight_salient": 1.0}, "weight_salient: method 'contrastive-pca'"),
+        ("pca", {"common_dim": 0}, "common_dim: 0 is not at least 1"),
         ("convae", {"views": "random", "encoder": "resnet8"}, "method: 'convae' takes whole images"),
     ],
 )

@@ -52,7 +52,10 @@ def test_each_run_gets_a_row_for_each_protocol_and_is_not_run_twice(places: Plac
     ]
     for row in rows:
         assert set(ROW) <= set(row)
-        assert row["best_expected"] == {"digit_common": 1.0, "digit_salient": 1 / 3, "mark_common": 0.5, "mark_salient": 1.0}
+        assert row["best_expected"] == {
+            "digit_common": 1.0, "digit_salient": 1 / 3, "mark_common": 0.5, "mark_salient": 1.0, "group_common": 0.5, "group_salient": 1.0,
+        }  # fmt: skip
+        assert set(row["heads"]["scores"]) == set(row["heads"]["untrained"]) == set(row["best_expected"])
         assert all(low <= row["scores"][name] <= high for name, (low, high) in row["intervals"].items())
     before = places.results.read_bytes()
     monkeypatch.setattr(module, "run", pytest.fail)

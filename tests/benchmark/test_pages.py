@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.reports.test_comparison import ROWS
+from tests.reports.test_comparison import ROWS, brains
 
-from sepclr.benchmark.pages import fill, picture
+from sepclr.benchmark.pages import compared, fill, picture
+from sepclr.reports import comparison_markdown
 from sepclr.types import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,30 @@ def test_a_comparison_is_of_all_protocols_or_of_the_one_that_is_named(tmp_path: 
     assert "`strict`" not in one
     assert "96.2" in one  # what was published of k-JEM
     assert picture(tmp_path / "a.jsonl").count("<svg") == 1
+
+
+def test_the_published_table_of_brains_fills_its_place(tmp_path: Path):
+    page = fill("<!-- published: table3 -->\n<!-- end of results -->", tmp_path)
+    assert page.splitlines()[1].startswith("| published, other data | age MAE from s ↑ | age MAE from c ↓ | sex from s ↓ | sex from c ↑ |")
+    assert "| sepvae | 7.98 ± 0.25 | 6.40 ± 0.13 | 72.61 ± 2.19 |" in page
+    assert "diagnosis from s ↑ | diagnosis from c ↓ |" in page
+
+
+def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
+    study = brains("sepvae", 0, 0.1)
+    (plain,) = compared([study])
+    assert plain.published_columns == []
+    scores = {name.replace("severity", "SAPS"): value for name, value in study["scores"].items()} | {"group_salient": 0.7}
+    renamed = {"scores": scores, "best_expected": scores, "intervals": {}, "untrained": scores}
+    chance = {"age": 15.0, "SAPS": 0.2, "sex": 0.5, "group": 0.5}
+    (table,) = compared([study | renamed | {"chance": chance, "errors": ["age_common", "age_salient", "SAPS_common", "SAPS_salient"]}])
+    (line,) = table.lines
+    published = {column: line.cells[column].published for column in table.columns}
+    assert published == {
+        "SAPS_salient": 2.60, "SAPS_common": 4.79, "age_salient": 7.98, "age_common": 6.40, "sex_salient": 72.61, "sex_common": 74.19,
+        "group_salient": 79.15,
+    }  # fmt: skip
+    assert "| published, other data |" in comparison_markdown([table])
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md", "docs/mri.md", "docs/table1.md"])

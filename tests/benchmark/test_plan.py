@@ -11,8 +11,8 @@ import pytest
 from sepclr import cli, methods
 from sepclr.benchmark.build import WEIGHTS, resolved
 from sepclr.benchmark.plan import METHODS, Job, plan
-from sepclr.benchmark.published import COLUMNS, TABLE_1
-from sepclr.benchmark.recipes import CPU, DEMO, PAPER, WHERE, Recipe
+from sepclr.benchmark.published import COLUMNS, COLUMNS_3, TABLE_1, TABLE_3
+from sepclr.benchmark.recipes import CPU, DEMO, LINEAR, PAPER, WHERE, Recipe
 from sepclr.types import InputError
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "table1_digits_on_cifar10.csv"
@@ -22,9 +22,9 @@ def rows(jobs: list[Job]) -> list[tuple[str, str]]:
     return [(job.recipe.method, job.recipe.independence if job.recipe.method == "sepclr" else "") for job in jobs]
 
 
-def test_a_table_is_the_published_one_and_simclr():
-    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, ("simclr", "")}
-    assert len(plan("digits-on-cifar")) == 19
+def test_a_table_is_the_published_one_simclr_and_principal_components():
+    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, ("simclr", ""), ("pca", ""), ("contrastive-pca", "")}
+    assert len(plan("digits-on-cifar")) == 21
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference tables are not beside this checkout")
@@ -35,6 +35,15 @@ def test_published_numbers_are_those_of_the_reference():
     assert reference == TABLE_1
 
 
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference tables are not beside this checkout")
+def test_the_published_table_of_brains_is_that_of_the_reference():
+    with REFERENCE.with_name("table3_schizophrenia.csv").open() as file:
+        reference = {line.pop("method"): list(line.values()) for line in csv.DictReader(file)}
+    reference["sepclr"] = reference.pop("sepclr-k-jem")
+    assert {method: list(texts.values()) for (method, _), texts in TABLE_3.items()} == reference
+    assert list(TABLE_3["sepvae", ""]) == list(COLUMNS_3)
+
+
 def test_published_scores_add_up_to_the_signed_distance_but_for_one():
     for row, scores in TABLE_1.items():
         missing = 200 - scores["digits_salient"] - scores["objects_common"] + scores["digits_common"] + scores["objects_salient"] - 20
@@ -43,8 +52,8 @@ def test_published_scores_add_up_to_the_signed_distance_but_for_one():
 
 def test_every_row_has_its_first_seed_before_any_has_its_second():
     jobs = plan("marked-digits", seeds=[0, 5])
-    assert [job.recipe.seed for job in jobs] == [0] * 19 + [5] * 19
-    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == 38
+    assert [job.recipe.seed for job in jobs] == [0] * 21 + [5] * 21
+    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == 42
 
 
 def test_profiles_are_those_of_fit_and_options_change_every_recipe():
@@ -52,7 +61,15 @@ def test_profiles_are_those_of_fit_and_options_change_every_recipe():
         (job,) = plan(data, profile, independence=["k-jem"])
         assert job.recipe == base
     jobs = plan("digits-on-cifar", options={"max_epochs": 3, "tau": None})
-    assert {job.recipe.max_epochs for job in jobs} == {3}
+    assert {job.recipe.max_epochs for job in jobs if job.recipe.method not in LINEAR} == {3}
+
+
+def test_options_of_networks_change_principal_components_only_where_a_table_has_nothing_else():
+    (of_table,) = (job for job in plan("digits-on-cifar", options={"max_epochs": 3}) if job.recipe.method == "pca")
+    (alone,) = plan("digits-on-cifar", methods=["pca"])
+    assert of_table == alone
+    (other,) = plan("digits-on-cifar", methods=["pca"], options={"common_dim": 5})
+    assert other.recipe.common_dim == 5
 
 
 def test_ways_to_independence_alone_mean_sepclr_alone():

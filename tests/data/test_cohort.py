@@ -18,6 +18,13 @@ def test_targets_keep_their_attributes():
     assert len(cohort.targets) == 2
 
 
+def test_samples_keep_their_subjects():
+    cohort = Cohort(torch.zeros(3, 2), MEMBERS, subjects=np.array(["a", "b", "b"]))
+    assert cohort.targets.subjects.tolist() == ["b", "b"]
+    with pytest.raises(InputError, match="subjects: 2 values for 3 samples"):
+        Cohort(torch.zeros(3, 2), MEMBERS, subjects=np.array(["a", "b"]))
+
+
 @pytest.mark.parametrize(
     ("x", "is_target", "attributes", "names"),
     [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sepclr.data.participants import Columns, listed, read_participants
+from sepclr.data.participants import Columns, listed, read_cells, read_participants, write_cells
 from sepclr.types import InputError
 
 ROWS = """participant_id\tgroup\tage\tsex\tscore\tfile\tside
@@ -18,6 +18,13 @@ sub-4\tpatient\t50\tn/a\t2\td.npy\ttest
 sub-5\tother\t60\tM\t1\te.npy\ttest
 """
 COLUMNS = Columns("file", "group", ["control"], ["patient"], {"age": None, "sex": None, "score": None})
+
+
+def test_quotes_and_tabs_survive_a_table(tmp_path: Path):
+    cells = {"name": ['"quoted"', 'a 5" scar', "a\ttab", '"'], 'what "it" is': ["1", "", "x,y", "ä"]}
+    read = read_cells(write_cells(tmp_path / "written.tsv", cells))
+    assert {name: values.tolist() for name, values in read.items()} == cells
+    assert write_cells(tmp_path / "plain.tsv", {"a": ["1"], "b": ["x y"]}).read_text() == "a\tb\n1\tx y\n"
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import spearmanr
 
 from sepclr.reports import compare, comparison_markdown, print_comparison, svg, write_table_page
 from sepclr.reports.comparison import title
@@ -52,7 +53,7 @@ ROWS = [
 def test_rows_come_in_the_published_order_with_means_and_deviations_over_seeds():
     (table,) = compare(ROWS, PUBLISHED)
     assert [line.name for line in table.lines] == ["cvae (released)", "none", "k-jem", "simclr"]
-    assert table.columns == ["digits_salient", "digits_common", "delta_tot_absolute", "delta_tot"]
+    assert table.columns == ["digits_salient", "digits_common", "group_common", "delta_tot_absolute", "delta_tot"]
     cell = table.lines[2].cells["digits_salient"]
     assert cell.mean == pytest.approx(62.0)
     assert cell.sd == pytest.approx(2.828, abs=1e-3)
@@ -77,6 +78,7 @@ def test_the_best_is_nearest_to_what_is_expected_and_never_a_method_that_separat
     assert best == {
         "digits_salient": ["cvae (released)"],
         "digits_common": ["k-jem"],
+        "group_common": ["cvae (released)", "none", "k-jem"],
         "delta_tot_absolute": ["cvae (released)"],
         "delta_tot": ["cvae (released)"],
     }
@@ -86,24 +88,25 @@ def test_each_protocol_is_a_table_and_untrained_networks_share_a_row():
     tables = compare([*ROWS, *(each | {"protocol": "published"} for each in ROWS)], PUBLISHED)
     assert [table.protocol for table in tables] == ["strict", "published"]
     assert tables[0].untrained == {
-        "cvae, simclr": {"digits_salient": 40.0, "digits_common": 35.0},
-        "sepclr": {"digits_salient": 40.0, "digits_common": 30.0},
+        "cvae, simclr": {"digits_salient": 40.0, "digits_common": 35.0, "group_common": 80.0},
+        "sepclr": {"digits_salient": 40.0, "digits_common": 30.0, "group_common": 80.0},
     }
     assert tables[0].rest["best expected"] == {
         "digits_salient": 100.0,
         "digits_common": 10.0,
+        "group_common": 50.0,
         "delta_tot_absolute": 0.0,
         "delta_tot": 0.0,
     }
 
 
-def test_untrained_encoders_are_averaged_over_all_runs_of_a_method():
-    rows = [
-        row("sepclr", "k-jem", 0.6, 0.2, seed=seed, untrained={"digits_salient": 0.4 + seed / 2, "digits_common": 0.3}) for seed in (0, 1)
-    ]
-    rows.append(row("sepclr", "none", 0.6, 0.2, seed=0, untrained={"digits_salient": 0.5, "digits_common": 0.3}))
+def test_untrained_encoders_are_averaged_over_all_runs_of_a_method_that_has_some():
+    others = {"digits_common": 0.3, "group_common": 0.5}
+    rows = [row("sepclr", "k-jem", 0.6, 0.2, seed=seed, untrained=others | {"digits_salient": 0.4 + seed / 2}) for seed in (0, 1)]
+    rows.append(row("sepclr", "none", 0.6, 0.2, seed=0, untrained=others | {"digits_salient": 0.5}))
+    rows.append(row("pca", "", 0.6, 0.2, untrained={}))
     (table,) = compare(rows, {})
-    assert table.untrained == {"sepclr": {"digits_salient": 60.0, "digits_common": 30.0}}
+    assert table.untrained == {"sepclr": {"digits_salient": 60.0, "digits_common": 30.0, "group_common": 50.0}}
 
 
 def test_a_signed_distance_below_0_is_no_better_than_one_above():
@@ -128,7 +131,10 @@ def test_agreement_is_a_rank_correlation_over_rows_that_have_both():
     (table,) = compare(ROWS, PUBLISHED)
     words = table.agreement()
     assert "over 3 rows" in words
-    assert "digits from s -1.00, digits from c 1.00" in words  # obtained 80, 70, 62 against 90, 95, 96; 30, 70, 22 against 23, 94, 11
+    assert (
+        "digits from s -1.00 (p = 0.333), digits from c 1.00 (p = 0.333)" in words
+    )  # obtained 80, 70, 62 against 90, 95, 96; 30, 70, 22 against 23, 94, 11
+    assert words == table.agreement()
     (few,) = compare(ROWS[:3], PUBLISHED)
     assert few.agreement() == ""
 
@@ -137,12 +143,57 @@ def test_markdown_puts_published_beside_obtained_and_the_best_in_bold():
     text = comparison_markdown(compare(ROWS, PUBLISHED))
     lines = text.splitlines()
     assert lines[0] == (
-        "| `strict` | seeds | digits from s ↑ | published | digits from c ↓ | published | δ_tot ↓ | δ_tot signed ↓ | published |"
+        "| `strict` | seeds | digits from s ↑ | published | digits from c ↓ | published | group from c ↓ "
+        "| δ_tot ↓ | δ_tot signed ↓ | published |"
     )
-    assert "| k-jem | 2 | 62.0 ± 2.8 | 96.0 | **22.0 ± 2.8** | 11.0 | 50.0 ± 0.0 | 50.0 ± 0.0 | 5.0 |" in lines
-    assert "| simclr | 1 | 10.0 |  | 10.0 |  | 90.0 | 90.0 |  |" in lines
-    assert "| *untrained encoders of sepclr* |  | 40.0 |  | 30.0 |  |  |  |  |" in lines
+    assert "| k-jem | 2 | 62.0 ± 2.8 | 96.0 | **22.0 ± 2.8** | 11.0 | **90.0 ± 0.0** | 50.0 ± 0.0 | 50.0 ± 0.0 | 5.0 |" in lines
+    assert "| simclr | 1 | 10.0 |  | 10.0 |  | 90.0 | 90.0 | 90.0 |  |" in lines
+    assert "| *untrained encoders of sepclr* |  | 40.0 |  | 30.0 |  | 80.0 |  |  |  |" in lines
     assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+
+
+def test_the_p_value_of_a_correlation_is_that_of_scipy_s_permutations():
+    obtained, published = [0.5, 0.6, 0.55, 0.7, 0.9, 0.8, 0.65, 0.4], [50.0, 70.0, 60.0, 55.0, 95.0, 60.0, 80.0, 45.0]
+    rows = [row("sepclr", f"way{place}", 0.5, score) for place, score in enumerate(obtained)]
+    numbers = {("sepclr", f"way{place}"): {"digits_common": number} for place, number in enumerate(published)}
+    (table,) = compare(rows, numbers)
+    rho = spearmanr(obtained, published)
+    found = re.search(r"digits from c (\S+) \(p = (\S+)\)", table.agreement())
+    assert float(found[1]) == round(rho.statistic, 2)
+    assert float(found[2]) == pytest.approx(rho.pvalue, abs=0.02)
+
+
+def test_what_strays_points_down_whatever_a_majority_scores():
+    majority = row("cvae", "", 0.8, 0.3, protocol="published", chance={"digits": 0.09, "group": 0.5})
+    (table,) = compare([majority], {})
+    assert table.heading("digits_common") == "digits from c ↓"
+    assert table.heading("digits_salient") == "digits from s ↑"
+
+
+def test_the_group_is_read_from_both_codes_and_belongs_in_s():
+    scores = {"digits_salient": 0.6, "digits_common": 0.2, "group_salient": 0.9, "group_common": 0.7}
+    whole = row("sepclr", "k-jem", 0.6, 0.2, scores=scores, untrained=scores, intervals={name: [0.1, 0.9] for name in scores})
+    (table,) = compare([whole], {})
+    assert [table.heading(column) for column in table.columns[2:]] == ["group from s ↑", "group from c ↓"]
+    assert [table.rest["best expected"][column] for column in table.columns[2:]] == [100.0, 50.0]
+
+
+def test_projections_have_a_table_of_their_own():
+    scores = {"digits_salient": 0.33, "digits_common": 0.11, "group_common": 0.6}
+    heads = {"scores": scores, "intervals": {name: [0.1, 0.5] for name in scores}, "untrained": scores}
+    tables = compare([row("sepclr", "k-jem", 0.6, 0.2, heads=heads), row("cvae", "", 0.8, 0.3)], PUBLISHED)
+    assert [(table.of, len(table.lines)) for table in tables] == [("codes", 2), ("projections", 1)]
+    text = comparison_markdown(tables)
+    assert "| `strict`, projections | seeds | digits from s ↑ | digits from c ↓ | group from c ↓ |" in text
+    assert "| k-jem | 1 | **33.0** | **11.0** | **60.0** |" in text
+    assert tables[1].untrained == {"sepclr": {name: 100 * score for name, score in scores.items()}}
+
+
+def test_principal_components_take_no_part_in_what_is_best():
+    (table,) = compare([row("pca", "", 1.0, 0.1), row("contrastive-pca", "", 0.6, 0.2), row("cvae", "", 0.5, 0.3)], {})
+    assert {line.name: line.cells["digits_salient"].best for line in table.lines} == {
+        "pca": False, "contrastive-pca": True, "cvae (released)": False,
+    }  # fmt: skip
 
 
 def test_without_published_numbers_there_are_no_columns_for_them():

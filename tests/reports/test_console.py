@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sepclr.reports import print_separation
+from sepclr.reports import compare, print_comparison, print_separation
 from sepclr.types import Row
 
 
@@ -69,3 +69,28 @@ def test_errors_of_quantities_keep_their_units(capsys, monkeypatch):
     text = printed(capsys, monkeypatch, run=ages)
     assert "7.25 (7.23–7.27)" in text
     assert "errors (MAE) in their units" in " ".join(text.split())
+
+
+def test_small_errors_keep_their_digits_and_large_ones_no_exponent(capsys, monkeypatch):
+    small = [row("tiny", space, "trained", 0.0031, "mae") | {"low": 0.0021, "high": 0.0045} for space in "cs"]
+    large = [row("large", space, "trained", 12345.6, "mae") for space in "cs"]
+    text = printed(capsys, monkeypatch, run=[*small, *large])
+    assert "0.0031" in text
+    assert "12346" in text
+    assert "e+" not in text
+
+
+def test_a_name_in_brackets_is_printed_as_it_is(capsys, monkeypatch):
+    text = printed(capsys, monkeypatch, **{"[/bold]": [row("[red]age", space, "trained", 0.5) for space in "cs"]})
+    assert "[/bold]" in text
+    assert "[red]age" in text
+
+
+def test_a_comparison_prints_attributes_in_brackets_as_they_are(capsys, monkeypatch):
+    scores = {"[/red]_common": 0.5, "[/red]_salient": 0.6}
+    line = {
+        "protocol": "strict", "method": "sepvae", "independence": "", "seed": 0, "recipe": {}, "scores": scores, "best_expected": scores,
+        "intervals": {}, "untrained": {}, "chance": {"[/red]": 0.5}, "seconds": 1.0,
+    }  # fmt: skip
+    print_comparison(compare([line], {}))
+    assert "[/red]" in capsys.readouterr().out

@@ -37,3 +37,14 @@ def test_methods_with_other_networks_have_untrained_rows_of_their_own():
 def test_rows_that_say_what_to_show_are_shown_as_they_are():
     rows = [{"cells": {"samples": 512, "ms": "1.5"}, "commit": "abc"}, {"cells": {"samples": 1024, "ms": ""}, "commit": "abc"}]
     assert plain(rows).splitlines() == ["| samples | ms |", "| --- | --: |", "| 512 | 1.5 |", "| 1024 |  |"]
+
+
+def test_an_attribute_that_begins_with_delta_is_shown():
+    scores = {"delta9_common": 0.4, **RESULT["scores"]}
+    result = RESULT | {"scores": scores, "untrained": RESULT["untrained"] | {"delta9_common": 0.2}, "chance": {"mark": 0.1, "delta9": 0.5}}
+    assert "| run | seed | delta9 from c | mark from c |" in markdown([result])
+    assert "| *chance* |  | 50.0 | 10.0 |" in markdown([result])
+
+
+def test_a_run_without_untrained_networks_leaves_none():
+    assert "untrained" not in markdown([RESULT | {"method": "pca", "independence": "", "untrained": {}}])

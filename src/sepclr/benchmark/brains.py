@@ -85,7 +85,7 @@ def cohorts(study: Study, fold: int, cache: Path | None = None) -> tuple[Cohort,
     """
     people, x, _ = volumes(study, cache)
     tested = test_rows(people, study, fold)
-    whole = Cohort(x, torch.from_numpy(people.is_target), people.attributes)
+    whole = Cohort(x, torch.from_numpy(people.is_target), people.attributes, people.subjects)
     train, test = whole.where(~tested), whole.where(tested)
     for name, values in people.attributes.items():
         learnt = _known(values[~tested])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 
 from sepclr import methods, nets
+from sepclr.benchmark.linear import LinearCodes, NoWeights, check_linear
 from sepclr.benchmark.preflight import check_recipe, weights_of
-from sepclr.benchmark.recipes import VARIATIONAL, Recipe
+from sepclr.benchmark.recipes import LINEAR, VARIATIONAL, Recipe
 from sepclr.methods.sepvae import RELEASED_CLASSIFICATION
 from sepclr.types import InputError, Method
 
@@ -22,6 +24,8 @@ WEIGHTS: Mapping[str, type[Any]] = {
     "sepvae": methods.SepVAEWeights,
     "simclr": methods.SimCLRWeights,
     "simclr-target": methods.SimCLRWeights,
+    "pca": NoWeights,
+    "contrastive-pca": NoWeights,
 }
 
 VARIATIONAL_CRITICS = dict.fromkeys(("cvae", "convae", "sepvae"), (1, 1e-3))
@@ -42,6 +46,9 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
         InputError: options that the method does not have.
     """
     check_recipe(recipe)
+    if recipe.method in LINEAR:
+        check_linear(recipe)
+        return LinearCodes(math.prod(sample_shape), (recipe.common_dim, recipe.salient_dim))
     _check_views(recipe, sample_shape)
     weights = resolved_weights(recipe)
 

@@ -13,6 +13,7 @@ from sepclr.benchmark.preflight import check_demo
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.runner import print_rows, run, write_report
+from sepclr.errors import InputError
 
 
 def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = True) -> Path:

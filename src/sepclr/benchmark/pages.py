@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sepclr.benchmark.published import PUBLISHED
+from sepclr.benchmark.published import PUBLISHED, beside_study, table_3
 from sepclr.methods import catalogue
 from sepclr.reports import Comparison, compare, comparison_markdown, markdown, plain, svg
 from sepclr.types import InputError
 
 METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
 MARKER = re.compile(
-    r"(<!-- (?P<kind>results|comparison): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n).*?(<!-- end of results -->)", re.DOTALL
+    r"(<!-- (?P<kind>results|comparison|published): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n).*?(<!-- end of results -->)", re.DOTALL
 )
 
 
@@ -27,12 +27,15 @@ def fill(text: str, folder: Path) -> str:
     """Replace what stands between the markers of a page by the tables of ``folder``, and by the table of methods.
 
     ``results`` is a row per run, ``comparison`` a row per method, over seeds and beside published numbers, of one protocol if it is named.
+    ``published`` is Table 3 of the paper.
 
     Raises:
         InputError: a marker that names a file that is not there.
     """
 
     def table(match: re.Match[str]) -> str:
+        if match["kind"] == "published":
+            return match[1] + plain(table_3()) + match[5]
         path = folder / match["name"]
         if not path.is_file():
             raise InputError(f"{path}: no such results, though the page asks for them")
@@ -48,8 +51,10 @@ def fill(text: str, folder: Path) -> str:
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
-    """Put rows of one data set beside what was published of it."""
-    return compare(rows, PUBLISHED.get(rows[0]["recipe"]["data"], {}))
+    """Put rows of one data set beside what was published of it, or of other subjects where a study asks the same of its own."""
+    if (data := rows[0]["recipe"]["data"]) == "mri":
+        return compare(rows, beside_study(rows[0]["scores"]), elsewhere=True)
+    return compare(rows, PUBLISHED.get(data, {}))
 
 
 def picture(results: Path) -> str:

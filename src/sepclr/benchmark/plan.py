@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
 from sepclr.benchmark.recipes import (
+    LINEAR,
     NEED_ROOT,
     PROFILES,
     WHERE,
@@ -26,14 +27,17 @@ from sepclr.benchmark.recipes import (
 from sepclr.benchmark.study import NOTED, Study
 from sepclr.errors import InputError
 
-METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr")
-"""Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928) and SimCLR, which separates nothing."""
+METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr", "pca", "contrastive-pca")
+"""Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928), SimCLR, which separates nothing, and two without training."""
 
 INDEPENDENCE: tuple[Independence, ...] = tuple(name for name in get_args(Independence) if name != "hsic")
 """Ways to independence of a table: those of Table 1."""
 
-TABLE_3: tuple[tuple[MethodName, ...], tuple[Independence, ...]] = (("cvae", "convae", "mm-cvae", "sepvae", "sepclr"), ("k-jem",))
-"""Methods and ways of a table of brains: those of Table 3."""
+TABLE_3: tuple[tuple[MethodName, ...], tuple[Independence, ...]] = (
+    ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "pca", "contrastive-pca"),
+    ("k-jem",),
+)
+"""Methods and ways of a table of brains: those of Table 3, and two without training."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,9 @@ def plan(
     for seed, fold in itertools.product(seeds, dict.fromkeys(folds)):
         for method, way in rows:
             recipe = replace(_recipe(data, profile, method, way, seed), study=study, fold=fold)
-            jobs.append(Job(changed(recipe, dict(options or {})), profile))
+            # Options of a table's networks are not meant for its rows without any.
+            given = {} if method in LINEAR and not set(chosen) <= {*LINEAR} else options or {}
+            jobs.append(Job(changed(recipe, dict(given)), profile))
     return jobs
 
 

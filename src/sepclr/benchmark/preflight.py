@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sepclr.benchmark.folder import RunFolder, check_out, check_place
-from sepclr.benchmark.recipes import NEED_ROOT, VARIATIONAL, Recipe
+from sepclr.benchmark.recipes import LINEAR, NEED_ROOT, VARIATIONAL, Recipe
 from sepclr.errors import InputError
 from sepclr.ranges import check_at_least, check_image_views, check_positive, check_volume_views
 
@@ -31,6 +31,8 @@ METHOD_WEIGHTS = {
     "sepvae": ("reconstruction", "common", "salient", "information_less", "independence", "classification"),
     "simclr": ("common",),
     "simclr-target": ("common",),
+    "pca": (),
+    "contrastive-pca": (),
 }
 """Terms that each method has a weight for."""
 
@@ -53,14 +55,16 @@ def check_recipe(recipe: Recipe) -> None:
     method = recipe.method
     if method != "sepclr" and recipe.independence != "none":
         raise InputError(f"independence: {recipe.independence!r} is SepCLR's; method {method!r} takes none")
-    if method not in VARIATIONAL and recipe.views == "none":
+    if method not in (*VARIATIONAL, *LINEAR) and recipe.views == "none":
         raise InputError(f"views: {method!r} learns from what two random views share; give random")
     for option, having in METHOD_OPTIONS.items():
         if method not in having and getattr(recipe, option) != getattr(Recipe, option):
             raise InputError(f"{option}: method {method!r} has no such option; {', '.join(having)} have it")
     for name in weights_of(recipe):
         if name not in METHOD_WEIGHTS[method]:
-            raise InputError(f"weight_{name}: method {method!r} has no such term; it has {', '.join(sorted(METHOD_WEIGHTS[method]))}")
+            raise InputError(
+                f"weight_{name}: method {method!r} has no such term; it has {', '.join(sorted(METHOD_WEIGHTS[method])) or 'none'}"
+            )
     check_at_least(0, seed=recipe.seed, fold=recipe.fold, workers=recipe.workers)
     sizes = ("common_dim", "salient_dim", "width", "stem_stride", "further_views", "critic_steps", "max_epochs", "batch_size", "nodes")
     for option, value in ((name, getattr(recipe, name)) for name in sizes):

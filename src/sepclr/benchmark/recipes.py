@@ -28,10 +28,12 @@ Independence = Literal[
 ]
 Profile = Literal["cpu", "paper"]
 Backend = Literal["loky", "dask"]
-MethodName = Literal["sepclr", "cvae", "convae", "mm-cvae", "sepvae", "simclr", "simclr-target"]
+MethodName = Literal["sepclr", "cvae", "convae", "mm-cvae", "sepvae", "simclr", "simclr-target", "pca", "contrastive-pca"]
 VARIATIONAL = ("cvae", "convae", "mm-cvae", "sepvae")
 """Methods with a decoder."""
 
+LINEAR = ("pca", "contrastive-pca")
+"""Baselines without networks or training."""
 
 NEED_ROOT = ("digits-on-cifar",)
 """Data sets that lie in a folder of the user's."""
@@ -223,7 +225,7 @@ MRI = Recipe(
     learning_rate=1e-3,
     schedule="cosine",
 )
-"""Volumes of the brain with ResNet-18s (``--encoder densenet121`` as in the paper), for a GPU.
+"""Volumes of the brain with ResNet-18s, for a GPU.
 
 Command: sepclr benchmark mri --profile paper --table participants.tsv …
 Hardware: one GPU.
@@ -273,10 +275,15 @@ def adapted(recipe: Recipe, method: MethodName) -> Recipe:
 
     The variational methods get the small convolutional networks, 64 + 64 dimensions (of brains as many as the others), step size 1e-3 and
     whole images, as released. In small profiles the batch is that of the other methods, 128 in place of 512: four times the steps in the
-    time that there is. The schedule is that of the other methods, too.
+    time that there is. The schedule is that of the other methods, too. Principal components have no networks, views or training; of brains
+    there are 60.
     """
     if method == "sepclr":
         return recipe
+    if method in LINEAR:
+        dims = (60, 60) if recipe.data == "mri" else (recipe.common_dim, recipe.salient_dim)
+        bare = Recipe(recipe.data, recipe.study, recipe.fold, method, seed=recipe.seed, independence="none", views="none", max_epochs=1)
+        return replace(bare, common_dim=dims[0], salient_dim=dims[1])
     none = {field.name: None for field in fields(Recipe) if field.name.startswith("weight_")}
     epochs = recipe.max_epochs if recipe in (PAPER, MRI) else EPOCHS[recipe.data][method]
     recipe = replace(recipe, method=method, independence="none", max_epochs=epochs, **none)  # type: ignore[arg-type]
@@ -300,5 +307,4 @@ def shared(recipe: Recipe) -> dict[str, Any]:
 
 def changed(recipe: Recipe, options: dict[str, Any]) -> Recipe:
     """Replace the fields of a recipe that were given, that is, are not None."""
-    known = {field.name for field in fields(Recipe)}
-    return replace(recipe, **{name: value for name, value in options.items() if name in known and value is not None})
+    return replace(recipe, **{name: value for name, value in options.items() if name in vars(recipe) and value is not None})

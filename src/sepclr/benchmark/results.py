@@ -43,31 +43,30 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     """Summarise what is read from a run's codes as a line for ``results/``.
 
     Of classes it is balanced accuracy, for ``published`` plain accuracy; of quantities the mean absolute error, in their units. Without
-    quantities there is δ_tot, too.
+    quantities there is δ_tot, too. ``heads`` holds scores, intervals and ``untrained`` of the projections, where a method has them.
     """
     metric = "accuracy" if protocol == "published" else "balanced_accuracy"
     source = run.source
     rows = [row for row in run.rows if row["protocol"] == protocol]
-    shown = [row for row in rows if row["metric"] in (metric, "mae") and row["space"] in PLACE]
-    trained, untrained = ({_column(row, source): row for row in shown if row["encoder"] == kind} for kind in ("trained", "untrained"))
-    scores = {name: row["score"] for name, row in trained.items()}
+    shown = [row for row in rows if row["metric"] in (metric, "mae")]
+    codes, heads = ([row for row in shown if row["space"] in spaces] for spaces in (("c", "s"), ("c_head", "s_head")))
+    trained = {_column(row, source): row for row in codes if row["encoder"] == "trained"}
+    read = _summary(codes, source)
+    more: dict[str, Any] = {"heads": _summary(heads, source)} if heads else {}
     if errors := sorted(name for name, row in trained.items() if row["metric"] == "mae"):
-        more: dict[str, Any] = {"errors": errors}
+        more["errors"] = errors
     else:
         delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
-        scores |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
-        more = {}
+        read["scores"] |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
     return {
         "recipe": shared(run.recipe),
         "protocol": protocol,
         "method": run.recipe.method,
         "independence": run.recipe.independence if run.recipe.method == "sepclr" else "",
         "seed": run.recipe.seed,
-        "scores": scores,
+        **read,
         **more,
-        "intervals": {name: [row["low"], row["high"]] for name, row in trained.items()},
         "best_expected": _best_expected(rows, source),
-        "untrained": {name: row["score"] for name, row in untrained.items()},
         "chance": {name.rpartition("_")[0]: row["chance"] for name, row in trained.items()},
         "seconds": run.seconds,
         **_made(run.folder.sessions()),
@@ -83,15 +82,25 @@ def _made(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return facts[-1] | ({"sessions": once} if once else {})
 
 
+def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
+    """Collect scores and intervals of trained, and scores of untrained encoders, by column."""
+    trained, untrained = ({_column(row, source): row for row in rows if row["encoder"] == kind} for kind in ("trained", "untrained"))
+    return {
+        "scores": {name: row["score"] for name, row in trained.items()},
+        "intervals": {name: [row["low"], row["high"]] for name, row in trained.items()},
+        "untrained": {name: row["score"] for name, row in untrained.items()},
+    }
+
+
 def _column(row: Row, source: Source) -> str:
     """Name a score as published tables do."""
-    return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space']]}"
+    return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space'][0]]}"
 
 
 def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
     """Say what each score would be at best: 1, or no error, where an attribute belongs, chance where it does not."""
     best = {}
-    salient = {*source.salient_attributes, *([GROUP] if source.everyone else [])}
+    salient = {*source.salient_attributes, GROUP}
     for row in rows:
         if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] in ("balanced_accuracy", "mae"):
             belongs = {"c": source.common_attributes, "s": salient}[row["space"]]

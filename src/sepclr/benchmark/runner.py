@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 from sepclr.benchmark import sources
 from sepclr.benchmark.brains import dealt
 from sepclr.benchmark.build import build, resolved
-from sepclr.benchmark.folder import RunFolder, open_folder, same_recipe
-from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.folder import RunFolder, open_folder, same_recipe, write_whole
+from sepclr.benchmark.linear import LinearCodes, solve
+from sepclr.benchmark.recipes import LINEAR, Recipe
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
 from sepclr.data import Batches, Cohort, Stored
+from sepclr.methods import ContrastiveVAE
 from sepclr.probes import EncoderState, Probed, harmonised, probe
 from sepclr.reports import Page, RunView, print_separation, write_page
 from sepclr.training import Settings, check, decode, encode, fit, is_first, precision_of, project, resolve_accelerator
@@ -71,11 +74,18 @@ def run(
     recipe = replace(recipe, study=study)
     source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
-    settings = replace(settings, precision=precision_of(method, views, source.train, settings))
-    used = {"precision": settings.precision, "accelerator": resolve_accelerator(settings.accelerator)}
+    linear = isinstance(method, LinearCodes)
+    if not linear:
+        settings = replace(settings, precision=precision_of(method, views, source.train, settings))
+    used = {"precision": "32-true" if linear else settings.precision, "accelerator": resolve_accelerator(settings.accelerator)}
     if is_first():
         open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
-    fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
+    if isinstance(method, LinearCodes):
+        begin = time.perf_counter()
+        solve(method, recipe, source.train)
+        write_whole(folder.metrics, json.dumps({"epoch": 0, "seconds": time.perf_counter() - begin}) + "\n")
+    else:
+        fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
     if not is_first():
         return None  # the first process evaluates and writes; the others have done their part
     save_file(
@@ -97,7 +107,8 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
     Raises:
         InputError: options that cannot be used, or too few samples for a batch.
     """
-    Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
+    if recipe.method not in LINEAR:
+        Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
     shape = source.train.x.shape[1:]
     return build(recipe, shape), _views(recipe, shape)
 
@@ -176,7 +187,8 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     recipe = folder.recipe()
     method, shape = load_method(folder)
     rows: list[Row] = []
-    for encoder, network in (("untrained", build(recipe, shape)), ("trained", method)):
+    untrained = [] if recipe.method in LINEAR else [("untrained", build(recipe, shape))]
+    for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(_device(recipe))
         train = probed(network, source.train, everyone=source.everyone)
         for protocol, cohort in source.tests.items():
@@ -223,7 +235,9 @@ def probed(method: Method, cohort: Cohort, *, everyone: bool = False) -> Probed:
     if isinstance(method, HasHeads):
         heads = project(method, codes)
         spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
-    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone)
+    # The variational methods' own programs standardise codes before they probe them, SepCLR's does not.
+    standardised = isinstance(method, ContrastiveVAE)
+    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone, cohort.subjects, standardised)
 
 
 def write_report(path: Path, runs: Sequence[Finished]) -> None:

@@ -25,6 +25,7 @@ class Cohort:
         is_target: True for target, False for background, shape (n,).
         attributes: what is known of each sample, by name, each of shape (n,); integers or strings are classes, floating point is
             a quantity. Unless a data set says that its background has them too, only the values of targets are read.
+        subjects: whose each sample is, shape (n,); None where every sample is a subject of its own.
 
     Raises:
         InputError: no sample, lengths that differ, or values that are not finite.
@@ -34,6 +35,7 @@ class Cohort:
     x: Shaped[Tensor, "n ..."] | Stored
     is_target: Bool[Tensor, " members"]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    subjects: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.x)
@@ -44,6 +46,8 @@ class Cohort:
         for name, values in self.attributes.items():
             if len(values) != n:
                 raise InputError(f"attribute {name!r}: {len(values)} values for {n} samples; give one for each")
+        if self.subjects is not None and len(self.subjects) != n:
+            raise InputError(f"subjects: {len(self.subjects)} values for {n} samples; give one for each")
         # What is stored was checked file by file.
         if isinstance(self.x, Tensor) and self.x.is_floating_point() and not torch.isfinite(self.x).all():
             bad = int((~torch.isfinite(self.x)).flatten(1).any(1).nonzero()[0])
@@ -56,7 +60,8 @@ class Cohort:
         """Keep the samples at which ``chosen``, shape (n,), is True."""
         keep = torch.from_numpy(chosen)
         x = self.x[keep] if isinstance(self.x, Tensor) else self.x.where(chosen)
-        return Cohort(x, self.is_target[keep], {name: values[chosen] for name, values in self.attributes.items()})
+        attributes = {name: values[chosen] for name, values in self.attributes.items()}
+        return Cohort(x, self.is_target[keep], attributes, None if self.subjects is None else self.subjects[chosen])
 
     @property
     def targets(self) -> Cohort:

@@ -5,6 +5,7 @@ A table is TSV or CSV with a heading, a row for each image; BIDS' ``participants
 
 from __future__ import annotations
 
+import csv
 import difflib
 import hashlib
 import json
@@ -143,13 +144,13 @@ def read_cells(table: Path) -> dict[str, NDArray[Any]]:
         InputError: a table that cannot be read, has no row, or several columns of one name.
     """
     import pyarrow
-    from pyarrow import csv
+    from pyarrow import csv as arrow
 
-    separated = csv.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t")
+    separated = arrow.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t")
     try:
-        names = csv.open_csv(table, parse_options=separated).schema.names
-        as_words = csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=False)
-        read = csv.read_csv(table, parse_options=separated, convert_options=as_words)
+        names = arrow.open_csv(table, parse_options=separated).schema.names
+        as_words = arrow.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=False)
+        read = arrow.read_csv(table, parse_options=separated, convert_options=as_words)
     except FileNotFoundError:
         raise InputError(f"{table}: no such table") from None
     except (OSError, UnicodeDecodeError, pyarrow.ArrowInvalid) as error:
@@ -169,9 +170,10 @@ def subjects_of(table: Path, cells: Mapping[str, NDArray[Any]], column: str | No
 
 
 def write_cells(table: Path, cells: Mapping[str, Sequence[str] | NDArray[Any]]) -> Path:
-    """Write a table of strings, separated by tabulators."""
-    rows = zip(*cells.values(), strict=True)
-    table.write_text("".join("\t".join(map(str, row)) + "\n" for row in ([*cells], *rows)), encoding="utf-8")
+    """Write a table of strings separated by tabs; cells with a tab or a quote are quoted, as ``read_cells`` reads them."""
+    with table.open("w", encoding="utf-8", newline="") as file:
+        # pyarrow's writer would quote every string, which readers of plain tabs do not undo.
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows([[*cells], *zip(*cells.values(), strict=True)])
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ GROUP = "group"
 
 RESAMPLES = 1000
 
+Resampled = Callable[[NDArray[Any]], NDArray[np.float64]]
+
 
 @dataclass(frozen=True, eq=False)
 class Probed:
@@ -36,12 +38,16 @@ class Probed:
         attributes: truth by name, shape (n,); integers or strings are classes, floating point is a quantity. NaN and the empty string
             stand for what is not known.
         everyone: whether background's attributes are known, too.
+        subjects: whose each sample is, shape (n,); None where every sample is a subject of its own.
+        standardised: whether the authors of the method standardise its codes before they probe them; then ``published`` does, too.
     """
 
     spaces: Mapping[str, NDArray[np.floating[Any]]]
     is_target: NDArray[np.bool_]
     attributes: Mapping[str, NDArray[Any]]
     everyone: bool = False
+    subjects: NDArray[Any] | None = None
+    standardised: bool = False
 
 
 def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: ProbeProtocol = "strict", seed: int = 0) -> list[Row]:
@@ -50,8 +56,11 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
     Where background has attributes, too, they are read from all of whom they are known.
 
     ``strict`` standardises the codes and lets the solver converge. ``published`` does what the authors of SepCLR did for their
-    tables: scikit-learn's logistic regression as it comes, unscaled codes, 100 iterations. Quantities are read by ridge regression with
+    tables: scikit-learn's logistic regression as it comes, 100 iterations, unscaled codes but for methods whose authors scale them. Quantities are read by ridge regression with
     a penalty chosen by leave-one-out.
+
+    Intervals are of the bootstrap over test samples. Where subjects have several samples, subjects are drawn, each with all of its
+    samples: those of one subject resemble each other, so that drawing samples would give intervals that are too narrow.
 
     Args:
         train: codes that the probes are fitted on.
@@ -67,10 +76,12 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
         InputError: an attribute of which the training targets know a single class.
     """
     rows: list[Row] = []
+    scaled = protocol == "strict" or train.standardised
     for space, codes in train.spaces.items():
         for name, train_rows, test_rows, train_truth, test_truth in _questions(train, test):
-            answers = _predict(codes[train_rows], train_truth, test.spaces[space][test_rows], protocol, name)
-            for metric, score, low, high, chance in _scores(train_truth, test_truth, answers, seed):
+            answers = _predict(codes[train_rows], train_truth, test.spaces[space][test_rows], protocol, name, scaled)
+            whose = None if test.subjects is None else test.subjects[test_rows]
+            for metric, score, low, high, chance in _scores(train_truth, test_truth, answers, _resampled(whose, len(answers), seed)):
                 rows.append(
                     Row(
                         attribute=name,
@@ -127,11 +138,12 @@ def _predict(
     test: NDArray[np.floating[Any]],
     protocol: ProbeProtocol,
     name: str,
+    scaled: bool,
 ) -> NDArray[Any]:
     if not is_quantity(truth) and len(np.unique(truth)) < 2:
         raise InputError(f"attribute {name!r}: all training targets are {truth[0]!r}; there is nothing to tell apart")
     model = LogisticRegression(max_iter=100) if protocol == "published" and not is_quantity(truth) else reader(truth)
-    if protocol == "strict":
+    if scaled:
         model = make_pipeline(StandardScaler(), model)
     with warnings.catch_warnings():
         if protocol == "published":
@@ -141,27 +153,39 @@ def _predict(
 
 
 def _scores(
-    train_truth: NDArray[Any], truth: NDArray[Any], answers: NDArray[Any], seed: int
+    train_truth: NDArray[Any], truth: NDArray[Any], answers: NDArray[Any], totals: Resampled
 ) -> Iterator[tuple[str, float, float, float, float]]:
     """Yield metric, score, interval and chance (the score of the best constant answer that training knows)."""
-    draw = np.random.default_rng(seed)
     if is_quantity(truth):
         errors = np.abs(truth - answers)
-        means = [errors[draw.integers(len(errors), size=len(errors))].mean() for _ in range(RESAMPLES)]
+        total, n = totals(np.stack([errors, np.ones_like(errors)], 1)).T
         chance = mean_absolute_error(truth, np.full_like(truth, np.median(train_truth)))
-        yield "mae", float(errors.mean()), *_interval(np.array(means)), float(chance)
+        yield "mae", float(errors.mean()), *_interval(total / n), float(chance)
         return
     names, classes = np.unique(truth, return_inverse=True)
-    # Resampling test samples is drawing how many of each (class, right or wrong) come up.
-    cells = np.stack([np.bincount(classes, answers == truth, len(names)), np.bincount(classes, answers != truth, len(names))])
-    counts = draw.multinomial(len(truth), cells.flatten() / len(truth), size=RESAMPLES).reshape(RESAMPLES, 2, len(names))
-    right, all_of_class = counts[:, 0], counts.sum(1)
-    recall = np.divide(right, all_of_class, where=all_of_class > 0, out=np.full(right.shape, np.nan))
+    of_class = classes[:, None] == np.arange(len(names))
+    right, wrong = np.split(totals(np.hstack([of_class & (answers == truth)[:, None], of_class & (answers != truth)[:, None]])), 2, 1)
+    recall = np.divide(right, right + wrong, where=right + wrong > 0, out=np.full(right.shape, np.nan))
     labels, times = np.unique(train_truth, return_counts=True)
     score = float(balanced_accuracy_score(truth, answers)) if len(names) > 1 else float(accuracy_score(truth, answers))
     yield "balanced_accuracy", score, *_interval(np.nanmean(recall, 1)), 1 / len(labels)
     score = float(accuracy_score(truth, answers))
-    yield "accuracy", score, *_interval(right.sum(1) / len(truth)), float(np.mean(truth == labels[times.argmax()]))
+    yield "accuracy", score, *_interval(right.sum(1) / (right + wrong).sum(1)), float(np.mean(truth == labels[times.argmax()]))
+
+
+def _resampled(subjects: NDArray[Any] | None, n: int, seed: int) -> Resampled:
+    """Draw subjects, or samples without them; the result sums facts (n, k) over each drawn set, shape (RESAMPLES, k)."""
+    draw = np.random.default_rng(seed)
+    names, whose = (np.arange(n), np.arange(n)) if subjects is None else np.unique(subjects, return_inverse=True)
+
+    def totals(facts: NDArray[Any]) -> NDArray[np.float64]:
+        of_subject = np.zeros((len(names), facts.shape[1]))
+        np.add.at(of_subject, whose, facts)
+        # Drawing subjects is drawing how many of each kind come up; of classes there are few kinds.
+        kinds, times = np.unique(of_subject, axis=0, return_counts=True)
+        return np.asarray(draw.multinomial(len(names), times / len(names), size=RESAMPLES) @ kinds)
+
+    return totals
 
 
 def _interval(resampled: NDArray[np.floating[Any]]) -> tuple[float, float]:

@@ -69,6 +69,8 @@ def shown_attributes(
         else:
             if np.issubdtype(values.dtype, np.signedinteger):
                 missing = missing | (~is_target & (values == -1))
+            elif values.dtype.kind in "US":
+                missing = missing | (values == "")
             result.append(_classes(name, role, values, missing, class_names.get(name, ())))
     if "group" not in attributes:
         result.append(Shown("group", "", GROUPS, is_target.astype(float), tuple(GROUPS[int(t)] for t in is_target)))

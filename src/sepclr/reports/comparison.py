@@ -6,14 +6,18 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, Literal
 
-from scipy.stats import spearmanr
+import numpy as np
+from scipy.stats import permutation_test, rankdata
 
 from sepclr.types import InputError
 
 Published = Mapping[tuple[str, str], Mapping[str, float]]
 """Published scores, in percent, by method and way to independence, and by column."""
+
+SEPARATE_NOTHING = ("simclr", "simclr-target", "pca")
+"""Baselines that take no part in what is best."""
 
 NOT_COMPARED = ("seed", "fold", "accelerator", "devices", "nodes", "strategy", "workers")
 """Fields of a recipe in which rows that are averaged may differ."""
@@ -74,6 +78,7 @@ class Comparison:
 
     Attributes:
         protocol: ``strict`` or ``published``.
+        of: what is read: ``codes``, or ``projections``, which SepCLR's and SimCLR's losses see of them.
         columns: scores first, then both forms of δ_tot, where quantities have no part in it.
         expected: best expected value of each score, in percent; of an error in units of the attribute.
         chance: score of the best constant answer, likewise.
@@ -81,9 +86,11 @@ class Comparison:
         untrained: scores of the untrained encoders, likewise, by the names of the rows that they belong to.
         lines: the rows.
         over: what rows are averaged over, ``seeds`` or ``folds``.
+        elsewhere: whether what was published is of other data.
     """
 
     protocol: str
+    of: Literal["codes", "projections"]
     columns: Sequence[str]
     expected: Mapping[str, float]
     chance: Mapping[str, float]
@@ -91,18 +98,24 @@ class Comparison:
     untrained: Mapping[str, Mapping[str, float]]
     lines: Sequence[Line]
     over: str = "seeds"
+    elsewhere: bool = False
 
     def heading(self, column: str) -> str:
         """Word a column, with its metric where that is an error, and which way is better."""
         if column in DELTAS:
             return f"{title(column)} ↓"
-        # An error is less where an attribute is read; what strays should do no better than chance.
-        more = (self.expected[column] > self.chance[column]) if column not in self.errors else self.expected[column] > 0
+        # Where an attribute belongs 100 % or no error is expected; what strays should do no better than chance.
+        more = self.expected[column] > (0 if column in self.errors else 99.9)
         return title(column).replace(" from", " MAE from" if column in self.errors else " from") + (" ↑" if more else " ↓")
 
     def number(self, column: str, value: float) -> str:
         """Write a score of a column."""
         return f"{value:.{_digits(column, self.errors, self.chance)}f}"
+
+    @property
+    def published_heading(self) -> str:
+        """Word the columns of published numbers."""
+        return "published, other data" if self.elsewhere else "published"
 
     @property
     def published_columns(self) -> list[str]:
@@ -124,9 +137,22 @@ class Comparison:
             cells = [line.cells[column] for line in self.lines]
             pairs = [(cell.mean, cell.published) for cell in cells if cell.published is not None]
             if len(pairs) > 2:
-                found.append(f"{title(column)} {spearmanr(*zip(*pairs, strict=True)).statistic:.2f}")
+                found.append(f"{title(column)} {_correlation(pairs)}")
                 count = len(pairs)
-        return f"Spearman's rank correlation of obtained with published numbers over {count} rows: {', '.join(found)}." if found else ""
+        what = f"published numbers{' of other data' if self.elsewhere else ''} over {count} rows, with its two-sided permutation p-value"
+        return f"Spearman's rank correlation of obtained with {what}: {', '.join(found)}." if found else ""
+
+
+def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
+    """Write the rank correlation of pairs with its p-value under permutation: all of few pairs, 9,999 drawn of many."""
+    one, two = (rankdata(values) - (len(pairs) + 1) / 2 for values in zip(*pairs, strict=True))
+    norm = np.sqrt((one @ one) * (two @ two))
+    if norm == 0:
+        return "– (constant)"
+    test = permutation_test(
+        (one,), lambda shuffled, axis=-1: (shuffled * two).sum(axis) / norm, permutation_type="pairings", vectorized=True, random_state=0
+    )
+    return f"{test.statistic:.2f} (p {'< 0.001' if test.pvalue < 0.001 else f'= {test.pvalue:.3f}'})"
 
 
 def title(column: str) -> str:
@@ -141,12 +167,13 @@ def run_name(run: Mapping[str, Any]) -> str:
     return str(run["independence"] or run["method"]) + (" (released)" if released else "")
 
 
-def compare(rows: Sequence[Mapping[str, Any]], published: Published) -> list[Comparison]:
-    """Collect rows of several seeds into tables, one for each protocol.
+def compare(rows: Sequence[Mapping[str, Any]], published: Published, *, elsewhere: bool = False) -> list[Comparison]:
+    """Collect rows of several seeds into tables: for each protocol one of codes, and one of projections where rows have them.
 
     Args:
         rows: lines of a file in ``results/``.
-        published: numbers to stand beside them; rows come in their order, others follow.
+        published: numbers to stand beside those of codes; rows come in their order, others follow.
+        elsewhere: whether these are of other data.
 
     Returns:
         The tables.
@@ -157,19 +184,35 @@ def compare(rows: Sequence[Mapping[str, Any]], published: Published) -> list[Com
     made = []
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
         here = [row for row in rows if row["protocol"] == protocol]
-        groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {key: [] for key in published}
-        for row in here:
-            groups.setdefault((row["method"], row["independence"]), []).append(row)
-        errors = sorted(here[0].get("errors", []))
-        expected = {name: _unit(name, errors) * mean(row["best_expected"][name] for row in here) for name in here[0]["best_expected"]}
-        chance = {name: _unit(name, errors) * mean(row["chance"][name.rpartition("_")[0]] for row in here) for name in expected}
-        columns = sorted(expected, key=lambda name: (name.rpartition("_")[0], name.endswith("_common")))
-        columns += [name for name in DELTAS if name in here[0]["scores"]]
-        lines = [_line(key, runs, columns, errors, chance, published.get(key, {})) for key, runs in groups.items() if runs]
-        lines = list(_marked(lines, expected, columns))
-        over = "folds" if here[0]["recipe"].get("study") else "seeds"
-        made.append(Comparison(protocol, columns, expected, chance, errors, _untrained(groups, columns, errors), lines, over))
+        made.append(_table(here, protocol, "codes", published, elsewhere))
+        if projected := [row | row["heads"] for row in here if row.get("heads")]:
+            made.append(_table(projected, protocol, "projections", {key: {} for key in published}, elsewhere))
     return made
+
+
+def _table(
+    here: Sequence[Mapping[str, Any]], protocol: str, of: Literal["codes", "projections"], published: Published, elsewhere: bool
+) -> Comparison:
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {key: [] for key in published}
+    for row in here:
+        groups.setdefault((row["method"], row["independence"]), []).append(row)
+    errors = sorted(here[0].get("errors", []))
+    best = [_with_group(row) for row in here]
+    expected = {name: _unit(name, errors) * mean(each[name] for each in best) for name in best[0]}
+    chance = {name: _unit(name, errors) * mean(row["chance"][name.rpartition("_")[0]] for row in here) for name in expected}
+    columns = sorted(expected, key=lambda name: (name.startswith("group_"), name.rpartition("_")[0], name.endswith("_common")))
+    columns += [name for name in DELTAS if name in here[0]["scores"]]
+    lines = [_line(key, runs, columns, errors, chance, published.get(key, {})) for key, runs in groups.items() if runs]
+    lines = list(_marked(lines, expected, columns))
+    over = "folds" if here[0]["recipe"].get("study") else "seeds"
+    return Comparison(protocol, of, columns, expected, chance, errors, _untrained(groups, columns, errors), lines, over, elsewhere)
+
+
+def _with_group(row: Mapping[str, Any]) -> Mapping[str, float]:
+    """List what is best expected, of older rows too, which leave out the group: it belongs in s."""
+    best = {name: value for name, value in {"group_common": 0.5, "group_salient": 1.0}.items() if name in row["scores"]}
+    best.update(row["best_expected"])
+    return best
 
 
 def _unit(column: str, errors: Sequence[str]) -> int:
@@ -206,7 +249,7 @@ def _line(
         if sd is not None:
             low, high = middle - sd, middle + sd
         cells[column] = Cell(middle, sd, low, high, published.get(column), digits=_digits(column, errors, chance))
-    return Line(run_name(runs[0]), not method.startswith("simclr"), len(runs), mean(run["seconds"] for run in runs) / 60, cells)
+    return Line(run_name(runs[0]), method not in SEPARATE_NOTHING, len(runs), mean(run["seconds"] for run in runs) / 60, cells)
 
 
 def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Sequence[str]) -> Iterator[Line]:
@@ -228,11 +271,11 @@ def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Seque
 def _untrained(
     groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str], errors: Sequence[str]
 ) -> Mapping[str, Mapping[str, float]]:
-    """Average the untrained encoders of each method over its runs; methods with the same networks share a row."""
+    """Average the untrained encoders of each method that has some over its runs; methods with the same networks share a row."""
     scores = [column for column in columns if column not in DELTAS]
     methods: dict[str, list[Mapping[str, float]]] = {}
     for (method, _), runs in groups.items():
-        methods.setdefault(method, []).extend(run["untrained"] for run in runs)
+        methods.setdefault(method, []).extend(run["untrained"] for run in runs if run["untrained"])
     same: dict[tuple[float, ...], list[str]] = {}
     for method, several in methods.items():
         if several:

@@ -7,14 +7,18 @@ from typing import Literal
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from sepclr.reports.comparison import Comparison
-from sepclr.reports.scores import LOWER_IS_BETTER
+from sepclr.reports.comparison import Cell, Comparison
+from sepclr.reports.scores import LOWER_IS_BETTER, error
 from sepclr.types import Row
 
 MOST_COLUMNS = 6
 """Scores that stand side by side in 80 characters."""
+
+MOST_LINES = 4
+"""Runs that stand side by side in 80 characters."""
 
 METRIC = {"strict": "balanced_accuracy", "published": "accuracy"}
 """The metric of classes that each protocol stands for; the rows hold the others."""
@@ -42,54 +46,66 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
             for attribute in dict.fromkeys(row["attribute"] for row in shown):
                 from_c, from_s = (_score(cells[attribute, "trained", space]) for space in "cs")
                 table.add_row(
-                    name,
-                    attribute,
+                    escape(name),
+                    escape(attribute),
                     f"[bold]{from_c}[/bold]" if attribute in common else from_c,
                     f"[bold]{from_s}[/bold]" if attribute in salient else from_s,
                     _number(cells[attribute, "trained", "c"], "chance"),
-                    ", ".join(_number(cells[attribute, "untrained", space], "score") for space in "cs"),
+                    ", ".join(_number(row, "score") for space in "cs" if (row := cells.get((attribute, "untrained", space)))),
                 )
             table.add_section()
         Console().print(table)
 
 
 def print_comparison(tables: Sequence[Comparison]) -> None:
-    """Print what was obtained of each row, a table per protocol, and how it agrees with what was published."""
+    """Print what was obtained of each row, tables of each protocol, and how it agrees with what was published."""
     for comparison in tables:
         # The signed δ_tot is on the page: 80 characters are few.
         columns = [column for column in comparison.columns if column != "delta_tot"]
         scores = "scores in %, errors (MAE) in their units" if comparison.errors else "scores in %"
-        heading = f"{comparison.protocol}: mean ± sd over {comparison.over}, {scores}"
-        table = Table(title=heading, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-        names = {column: comparison.heading(column) for column in columns}
-        texts = {
-            column: [f"[bold]{cell.text}[/bold]" if cell.best else cell.text for cell in (line.cells[column] for line in comparison.lines)]
-            for column in columns
-        }
+        heading = f"{comparison.protocol}, {comparison.of}: mean ± sd over {comparison.over}, {scores}"
         if len(columns) <= MOST_COLUMNS:
+            parts = [columns]
+        elif len(comparison.lines) <= MOST_LINES:
+            _print_turned(comparison, columns, heading)
+            parts = []
+        else:  # attributes stay whole: two columns each
+            parts = [columns[begin : begin + 4] for begin in range(0, len(columns), 4)]
+        for part in parts:
+            table = Table(title=heading, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
             table.add_column("row", no_wrap=True)
-            for column in columns:
-                table.add_column(names[column].replace(" from", "\nfrom"), justify="right", no_wrap=True)
-            for place, line in enumerate(comparison.lines):
-                table.add_row(line.name, *(texts[column][place] for column in columns))
-        else:  # too many to stand side by side
-            table.add_column("", no_wrap=True)
+            for column in part:
+                name = escape(comparison.heading(column)).replace(" MAE from", "\nMAE from")
+                table.add_column(name if "\n" in name else name.replace(" from", "\nfrom"), justify="right", no_wrap=True)
             for line in comparison.lines:
-                table.add_column(f"{line.name}\n{line.runs} {comparison.over}", justify="right")
-            table.add_column("chance", justify="right")
-            for column in columns:
-                chance = comparison.number(column, comparison.chance[column]) if column in comparison.chance else ""
-                table.add_row(names[column], *texts[column], chance)
-        Console().print(table)
+                table.add_row(escape(line.name), *(_marked(line.cells[column]) for column in part))
+            Console().print(table)
         if comparison.agreement():
             print(comparison.agreement())
 
 
+def _print_turned(comparison: Comparison, columns: Sequence[str], heading: str) -> None:
+    """Print a table with a column for each run, for few runs with many scores."""
+    table = Table(title=heading, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for line in comparison.lines:
+        table.add_column(f"{escape(line.name)}\n{line.runs} {comparison.over}", justify="right")
+    table.add_column("chance", justify="right")
+    for column in columns:
+        chance = comparison.number(column, comparison.chance[column]) if column in comparison.chance else ""
+        table.add_row(escape(comparison.heading(column)), *(_marked(line.cells[column]) for line in comparison.lines), chance)
+    Console().print(table)
+
+
+def _marked(cell: Cell) -> str:
+    return f"[bold]{cell.text}[/bold]" if cell.best else cell.text
+
+
 def _score(row: Row) -> str:
     if row["metric"] in LOWER_IS_BETTER:
-        return f"{row['score']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
+        return f"{error(row['score'])} ({error(row['low'])}–{error(row['high'])})"
     return f"{100 * row['score']:.1f} ({100 * row['low']:.0f}–{100 * row['high']:.0f})"
 
 
 def _number(row: Row, field: Literal["score", "chance"]) -> str:
-    return f"{row[field]:.2f}" if row["metric"] in LOWER_IS_BETTER else f"{100 * row[field]:.1f}"
+    return error(row[field]) if row["metric"] in LOWER_IS_BETTER else f"{100 * row[field]:.1f}"

@@ -13,7 +13,7 @@ COLOUR = {"common": "#1d5fbf", "salient": "#bd4b00", "tot": "#1b1d20", "absolute
 QUIET = "#5c636c"
 ROW_HEIGHT = 0.27
 ACROSS = 6
-"""Panels side by side."""
+"""Panels side by side at most."""
 
 
 def draw(table: Comparison) -> Any:
@@ -34,8 +34,8 @@ def draw(table: Comparison) -> Any:
     delta = "delta_tot" if table.published_columns else "delta_tot_absolute"
     columns = [column for column in table.columns if column in table.expected or column == delta]
     lines = list(reversed(table.lines))
-    across = min(len(columns), ACROSS)
-    down = math.ceil(len(columns) / across)
+    down = math.ceil(len(columns) / ACROSS)
+    across = math.ceil(len(columns) / down)
     figure = Figure(figsize=(2.2 * across + 1.4, (ROW_HEIGHT * len(lines) + 1.3) * down), layout="constrained")
     panels = figure.subplots(down, across, sharey=True, squeeze=False).flatten()
     for axes in panels[len(columns) :]:
@@ -60,10 +60,10 @@ def draw(table: Comparison) -> Any:
         axes.tick_params(axis="both", length=0, labelsize=8.5)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
-    panels[0].set_yticks(range(-1, len(lines)), ["untrained", *(line.name for line in lines)])
+    panels[0].set_yticks(range(-1, len(lines)), ["untrained" if table.untrained else "", *(line.name for line in lines)])
     dashed = "best expected, of an error chance" if table.errors else "best expected"
     marks = f"filled: obtained (bars: sd over {table.over}, or bootstrap interval of one); dashed: {dashed}; ×: untrained encoders"
-    figure.supxlabel(("ring: published; " if table.published_columns else "") + marks, fontsize=8.5, color=QUIET)
+    figure.supxlabel((f"ring: {table.published_heading}; " if table.published_columns else "") + marks, fontsize=8.5, color=QUIET)
     return figure
 
 

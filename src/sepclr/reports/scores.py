@@ -104,7 +104,12 @@ def number(value: float, metric: str, digits: int = 0) -> str:
     """Write a score: a share of 0..1 as a percentage with ``digits`` decimals, an error with three significant digits."""
     if not math.isfinite(value):
         return "–"
-    return f"{value:.3g}" if metric in LOWER_IS_BETTER else f"{100 * value:.{digits}f}\u202f%"
+    return error(value) if metric in LOWER_IS_BETTER else f"{100 * value:.{digits}f}\u202f%"
+
+
+def error(value: float) -> str:
+    """Write an error with three significant digits, and without an exponent where it is large."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def span(row: Row, digits: int = 0) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sepclr.reports.comparison import Comparison, run_name, title
+from sepclr.reports.comparison import DELTAS, Comparison, run_name, title
 
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
@@ -22,7 +22,7 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
     def number(name: str, value: float) -> str:
         return f"{value:.3g}" if name in errors else f"{100 * value:.1f}"
 
-    cells = [name for name in results[0]["scores"] if not name.startswith("delta")]
+    cells = [name for name in results[0]["scores"] if name not in DELTAS]
     heads = ["protocol", "run", "seed", *(title(name).replace(" from", " MAE from" if name in errors else " from") for name in cells)]
     lines = [[*heads, "δ_tot", "minutes"]]
     for protocol in dict.fromkeys(result["protocol"] for result in results):
@@ -33,7 +33,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
             lines.append([protocol, run_name(run), str(run["seed"]), *scores, delta, f"{run['seconds'] / 60:.1f}"])
         networks: dict[tuple[str, ...], list[str]] = {}
         for run in runs:
-            networks.setdefault(tuple(number(name, run["untrained"][name]) for name in cells), []).append(run_name(run))
+            if run["untrained"]:
+                networks.setdefault(tuple(number(name, run["untrained"][name]) for name in cells), []).append(run_name(run))
         chance = [number(name, runs[0]["chance"][name.rpartition("_")[0]]) for name in cells]
         for untrained, names in networks.items():
             of = f" of {', '.join(dict.fromkeys(names))}" if len(networks) > 1 else ""
@@ -49,15 +50,15 @@ def plain(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def comparison_markdown(tables: Sequence[Comparison]) -> str:
-    """Write tables in Markdown, best in bold, what was published beside what was obtained."""
+    """Write tables in Markdown, best in bold, what was published beside what was obtained, projections below codes."""
     return "\n".join(_comparison(table) for table in tables)
 
 
 def _comparison(table: Comparison) -> str:
     beside = table.published_columns
-    heads = [f"`{table.protocol}`", table.over]
+    heads = [f"`{table.protocol}`" + (", projections" if table.of == "projections" else ""), table.over]
     for column in table.columns:
-        heads += [table.heading(column), "published"] if column in beside else [table.heading(column)]
+        heads += [table.heading(column), table.published_heading] if column in beside else [table.heading(column)]
     lines = [heads]
     for line in table.lines:
         words = [line.name, str(line.runs)]

@@ -176,7 +176,7 @@ def layout(method: Method) -> torch.memory_format:
     """
     modules = list(cast(nn.Module, method).modules())
     convolutions = [module for module in modules if isinstance(module, nn.Conv2d | nn.Conv3d)]
-    if any(convolution.out_channels % 8 for convolution in convolutions):
+    if not convolutions or any(convolution.out_channels % 8 for convolution in convolutions):
         return torch.contiguous_format
     volumes = any(isinstance(convolution, nn.Conv3d) for convolution in convolutions)
     return torch.channels_last_3d if volumes else torch.channels_last
