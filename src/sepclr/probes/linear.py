@@ -56,8 +56,8 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
     Where background has attributes, too, they are read from all of whom they are known.
 
     ``strict`` standardises the codes and lets the solver converge. ``published`` does what the authors of SepCLR did for their
-    tables: scikit-learn's logistic regression as it comes, 100 iterations, unscaled codes but for methods whose authors scale them. Quantities are read by ridge regression with
-    a penalty chosen by leave-one-out.
+    tables: scikit-learn's logistic regression as it comes, 100 iterations, and codes standardised for methods whose authors do that alone.
+    Quantities are read by ridge regression with a penalty chosen by leave-one-out.
 
     Intervals are of the bootstrap over test samples. Where subjects have several samples, subjects are drawn, each with all of its
     samples: those of one subject resemble each other, so that drawing samples would give intervals that are too narrow.
