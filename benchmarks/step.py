@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from losses import peak_bytes
 from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import made_with
-from sepclr.benchmark.recipes import PAPER
+from sepclr.benchmark.profiles import PAPER
 from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import prepare, settings_of
 from sepclr.benchmark.sources import Source

@@ -23,7 +23,7 @@ import torch
 
 from sepclr import nets
 from sepclr.benchmark.folder import made_with
-from sepclr.benchmark.recipes import MRI, MRI_CPU
+from sepclr.benchmark.profiles import MRI, MRI_CPU
 from sepclr.benchmark.results import write_results
 from sepclr.benchmark.runner import prepare, settings_of
 from sepclr.benchmark.sources import load

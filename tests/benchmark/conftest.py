@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from sepclr.benchmark import sources
-from sepclr.benchmark.recipes import DEMO, Recipe
+from sepclr.benchmark.profiles import DEMO
+from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.sources import Source
 from sepclr.data import Cohort
 

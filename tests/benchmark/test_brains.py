@@ -20,9 +20,10 @@ from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.maps import agreement, explain, in_space, make_maps, mean_volume, readout, salient_codes
 from sepclr.benchmark.plan import TABLE_3, Job, plan
-from sepclr.benchmark.recipes import MRI_CPU, shared
-from sepclr.benchmark.runner import load_method, probed
+from sepclr.benchmark.profiles import MRI_CPU
+from sepclr.benchmark.recipes import shared
 from sepclr.benchmark.study import Study, study_from
+from sepclr.benchmark.trained import load_method, probed
 from sepclr.cli import main
 from sepclr.data import Cohort, Stored
 from sepclr.data.participants import read_cells, write_cells

@@ -10,10 +10,11 @@ from typing import get_args
 import pytest
 import torch
 
-from sepclr.benchmark import runner
+from sepclr.benchmark import runner, trained
 from sepclr.benchmark.build import WEIGHTS, build
 from sepclr.benchmark.preflight import METHOD_WEIGHTS
-from sepclr.benchmark.recipes import CPU, DEMO, EPOCHS, LINEAR, PAPER, VARIATIONAL, MethodName, Recipe, adapted
+from sepclr.benchmark.profiles import CPU, DEMO, EPOCHS, PAPER, adapted
+from sepclr.benchmark.recipes import LINEAR, VARIATIONAL, MethodName, Recipe
 from sepclr.types import InputError
 
 
@@ -30,7 +31,7 @@ def test_every_method_runs_from_recipe_to_report(tiny: Recipe, tmp_path: Path, m
     assert strict["independence"] == ("k-jem" if method == "sepclr" else "")
     page = finished.folder.report.read_text()
     assert ("without salient" in page) == (method in VARIATIONAL)
-    again, _ = runner.load_method(finished.folder)
+    again, _ = trained.load_method(finished.folder)
     assert type(again) is type(build(finished.recipe, (1, 12, 12)))
 
 

@@ -8,8 +8,9 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from sepclr.benchmark import runner
+from sepclr.benchmark import runner, trained
 from sepclr.benchmark.files import encode_file, read_samples
+from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.recipes import Recipe
 from sepclr.training import encode
 from sepclr.types import InputError
@@ -32,7 +33,7 @@ def test_codes_of_every_kind_of_file_agree(run: Path, tmp_path: Path):
     np.save(tmp_path / "x.npy", X)
     np.savez(tmp_path / "x.npz", x=X / 255, other=1)
     parquet(tmp_path / "x.parquet", X)
-    method, _ = runner.load_method(runner.RunFolder(run))
+    method, _ = trained.load_method(RunFolder(run))
     expected = encode(method, torch.from_numpy(X))
     for name in ("x.npy", "x.npz", "x.parquet"):
         encode_file(run, tmp_path / name, tmp_path / "codes.npz")

@@ -11,7 +11,8 @@ from sklearn.decomposition import PCA
 
 from sepclr.benchmark.build import build
 from sepclr.benchmark.linear import LinearCodes, solve
-from sepclr.benchmark.recipes import DEMO, MRI_CPU, MethodName, adapted
+from sepclr.benchmark.profiles import DEMO, MRI_CPU, adapted
+from sepclr.benchmark.recipes import MethodName
 from sepclr.data import Cohort
 from sepclr.estimators import ContrastivePCA
 from sepclr.training import encode

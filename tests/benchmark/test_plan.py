@@ -11,8 +11,9 @@ import pytest
 from sepclr import cli, methods
 from sepclr.benchmark.build import WEIGHTS, resolved
 from sepclr.benchmark.plan import METHODS, Job, plan
+from sepclr.benchmark.profiles import CPU, DEMO, PAPER
 from sepclr.benchmark.published import COLUMNS, COLUMNS_3, TABLE_1, TABLE_3
-from sepclr.benchmark.recipes import CPU, DEMO, LINEAR, PAPER, WHERE, Recipe
+from sepclr.benchmark.recipes import LINEAR, WHERE, Recipe
 from sepclr.types import InputError
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "table1_digits_on_cifar10.csv"

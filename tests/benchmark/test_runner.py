@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sepclr.benchmark import runner, sources
+from sepclr.benchmark import runner, sources, trained
 from sepclr.benchmark.demo import demo
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.recipes import Recipe
@@ -40,7 +40,7 @@ def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
 def test_weights_that_a_recipe_leaves_out_are_stored_as_they_were_used(tiny: Recipe, tmp_path: Path):
     assert tiny.weight_independence is None
     finished = runner.run(tiny, tmp_path / "run", progress=False)
-    method, _ = runner.load_method(finished.folder)
+    method, _ = trained.load_method(finished.folder)
     for recipe in (vars(finished.folder.recipe()), result(finished, "strict")["recipe"]):
         weights = {name.removeprefix("weight_"): value for name, value in recipe.items() if name.startswith("weight_")}
         assert {name: value for name, value in weights.items() if value is not None} == vars(method.weights)
@@ -62,7 +62,7 @@ def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(t
 
 def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny: Recipe, tmp_path: Path):
     folder = runner.run(tiny, tmp_path / "run", progress=False).folder
-    method, shape = runner.load_method(folder)
+    method, shape = trained.load_method(folder)
     assert shape == (1, 12, 12)
     checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     for name, value in load_file(folder.model).items():
@@ -77,8 +77,8 @@ def test_a_loaded_network_computes_on_the_gpu_of_this_machine(
     folder = runner.run(replace(tiny, max_epochs=1), tmp_path / "run", progress=False).folder
     folder.config.write_text(folder.config.read_text().replace("accelerator: auto", f"accelerator: {accelerator}"))
     # The meta device stands for a GPU.
-    monkeypatch.setattr(runner, "resolve_accelerator", lambda name: "cpu" if name == "cpu" else "meta")
-    method, _ = runner.load_method(folder)
+    monkeypatch.setattr(trained, "resolve_accelerator", lambda name: "cpu" if name == "cpu" else "meta")
+    method, _ = trained.load_method(folder)
     assert {value.device.type for value in method.state_dict().values()} == {expected}
 
 

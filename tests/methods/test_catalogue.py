@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 
 from sepclr.benchmark.build import build
-from sepclr.benchmark.recipes import DEMO, LINEAR, MethodName, adapted
+from sepclr.benchmark.profiles import DEMO, adapted
+from sepclr.benchmark.recipes import LINEAR, MethodName
 from sepclr.methods.catalogue import METHODS, Entry, table
 from sepclr.types import HasCritic, HasDecoder
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from sepclr import methods, nets
 from sepclr.benchmark.linear import LinearCodes, NoWeights, check_linear
@@ -52,7 +53,7 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     _check_views(recipe, sample_shape)
     weights = resolved_weights(recipe)
 
-    def network(dim: int) -> torch.nn.Module:
+    def network(dim: int) -> nn.Module:
         return nets.encoder(
             recipe.encoder,
             sample_shape,
@@ -63,7 +64,7 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
             checkpointing=recipe.checkpointing,
         )
 
-    def head(dim: int) -> torch.nn.Module:
+    def head(dim: int) -> nn.Module:
         return nets.head(dim, norm=recipe.norm)
 
     c, s = recipe.common_dim, recipe.salient_dim
@@ -90,15 +91,20 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
         if recipe.method in ("simclr", "simclr-target"):
             group = "all" if recipe.method == "simclr" else "target"
             return methods.SimCLR(network(c), head(c), group=group, weights=weights, tau=recipe.tau)  # type: ignore[arg-type]
-        gaussians = network(2 * c), network(2 * s), nets.decoder(sample_shape, c + s)
-        if recipe.method == "mm-cvae":
-            return methods.MMcVAE(*gaussians, weights=weights)
-        if recipe.method == "cvae":
-            return methods.CVAE(*gaussians, (c, s), fidelity=recipe.fidelity, weights=weights, **critic)
-        critic["adversary_over"] = recipe.adversary_over
-        if recipe.method == "convae":
-            return methods.ConVAE(*gaussians, (c, s), weights=weights, **critic)
-        return methods.SepVAE(*gaussians, (c, s), fidelity=recipe.fidelity, weights=weights, **critic)
+        return _variational(recipe, (network(2 * c), network(2 * s), nets.decoder(sample_shape, c + s)), critic)
+
+
+def _variational(recipe: Recipe, networks: tuple[nn.Module, nn.Module, nn.Module], critic: dict[str, Any]) -> Method:
+    """Make a variational method of its encoders and its decoder."""
+    dims, weights = (recipe.common_dim, recipe.salient_dim), resolved_weights(recipe)
+    if recipe.method == "mm-cvae":
+        return methods.MMcVAE(*networks, weights=weights)
+    if recipe.method == "cvae":
+        return methods.CVAE(*networks, dims, fidelity=recipe.fidelity, weights=weights, **critic)
+    critic["adversary_over"] = recipe.adversary_over
+    if recipe.method == "convae":
+        return methods.ConVAE(*networks, dims, weights=weights, **critic)
+    return methods.SepVAE(*networks, dims, fidelity=recipe.fidelity, weights=weights, **critic)
 
 
 def _check_views(recipe: Recipe, sample_shape: Sequence[int]) -> None:
@@ -119,6 +125,8 @@ def resolved(recipe: Recipe) -> Recipe:
     weights = {f"weight_{name}": value for name, value in asdict(resolved_weights(recipe)).items()}
     values = {name: value for name, value in weights.items() if name in known}
     critic = methods.default_critic(recipe.independence) if recipe.method == "sepclr" else VARIATIONAL_CRITICS.get(recipe.method)
+    if recipe.method == "cvae" and recipe.fidelity == "released":
+        critic = None  # it learns with the encoders
     for name, value in zip(("critic_steps", "critic_learning_rate"), critic or (), strict=False):
         if getattr(recipe, name) is None:
             values[name] = value

@@ -11,8 +11,9 @@ from typing import Any
 from sepclr.benchmark.folder import write_whole
 from sepclr.benchmark.preflight import check_demo
 from sepclr.benchmark.recipes import Recipe
+from sepclr.benchmark.report import write_report
 from sepclr.benchmark.results import Finished, result, write_results
-from sepclr.benchmark.runner import print_rows, run, write_report
+from sepclr.benchmark.runner import print_rows, run
 from sepclr.errors import InputError
 
 

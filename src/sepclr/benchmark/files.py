@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sepclr.benchmark.brains import wanted_of
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.preflight import TABLES, check_codes
-from sepclr.benchmark.runner import load_method
+from sepclr.benchmark.trained import load_method
 from sepclr.data import Stored
 from sepclr.data.participants import image_paths, listed, read_cells, subjects_of, write_cells
 from sepclr.data.stored import store

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from sepclr.benchmark.recipes import WHERE, Recipe, adapted
+from sepclr.benchmark.profiles import adapted
+from sepclr.benchmark.recipes import WHERE, Recipe
 from sepclr.data import Cohort
 from sepclr.estimators import ContrastivePCA
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar

@@ -21,8 +21,8 @@ from sepclr.benchmark.folder import RunFolder, made_with, make_folder
 from sepclr.benchmark.leftovers import remove_own
 from sepclr.benchmark.recipes import Recipe, shared
 from sepclr.benchmark.results import write_results
-from sepclr.benchmark.runner import load_method, probed
 from sepclr.benchmark.study import Study
+from sepclr.benchmark.trained import load_method, probed
 from sepclr.data import Cohort, Stored
 from sepclr.data.participants import as_file_name
 from sepclr.data.volumes import inside_brain, read_volume

@@ -10,20 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
-from sepclr.benchmark.recipes import (
-    LINEAR,
-    NEED_ROOT,
-    PROFILES,
-    WHERE,
-    DataName,
-    Independence,
-    MethodName,
-    Profile,
-    Recipe,
-    adapted,
-    changed,
-    shared,
-)
+from sepclr.benchmark.profiles import PROFILES, adapted
+from sepclr.benchmark.recipes import LINEAR, NEED_ROOT, WHERE, DataName, Independence, MethodName, Profile, Recipe, changed, shared
 from sepclr.benchmark.study import NOTED, Study
 from sepclr.errors import InputError
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sepclr.benchmark import sources
@@ -21,21 +18,16 @@ from sepclr.benchmark.build import build, resolved
 from sepclr.benchmark.folder import RunFolder, open_folder, same_recipe, write_whole
 from sepclr.benchmark.linear import LinearCodes, solve
 from sepclr.benchmark.recipes import LINEAR, Recipe
+from sepclr.benchmark.report import write_report
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
-from sepclr.data import Batches, Cohort, Stored
-from sepclr.methods import ContrastiveVAE
-from sepclr.probes import EncoderState, Probed, harmonised, probe
-from sepclr.reports import Page, RunView, print_separation, write_page
-from sepclr.training import Settings, check, decode, encode, fit, is_first, precision_of, project, resolve_accelerator
-from sepclr.types import HasDecoder, HasHeads, Method, Row
+from sepclr.benchmark.trained import device_of, load_method, probed
+from sepclr.data import Batches, Stored
+from sepclr.probes import EncoderState, harmonised, probe
+from sepclr.reports import print_separation
+from sepclr.training import Settings, check, fit, is_first, precision_of, resolve_accelerator
+from sepclr.types import Method, Row
 from sepclr.views import ImageViews, VolumeViews, pixels
-
-SHOWN = 600
-"""Test samples that a report shows."""
-
-DECODED = 12
-"""Test targets that a report shows decoded."""
 
 
 def run(
@@ -154,26 +146,6 @@ def _views(recipe: Recipe, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
     )
 
 
-def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
-    """Load the trained method of a run, in evaluation mode, on a GPU if there is one, and the shape of the samples that it takes.
-
-    Raises:
-        InputError: the folder holds no finished run.
-    """
-    recipe = folder.recipe()
-    shape = tuple(folder.samples()["sample_shape"])
-    method = build(recipe, shape)
-    # What encodes a sample by itself must not look at the rest of its batch.
-    cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
-    cast(nn.Module, method).to(_device(recipe))
-    return method, shape
-
-
-def _device(recipe: Recipe) -> str:
-    """Choose where a trained network computes: on a GPU if there is one and the recipe does not keep it on the CPU."""
-    return resolve_accelerator("cpu" if recipe.accelerator == "cpu" else "auto")
-
-
 def evaluate(folder: RunFolder, source: Source) -> Finished:
     """Probe a finished run, beside the same networks untrained, and write its rows and report.
 
@@ -189,7 +161,7 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     rows: list[Row] = []
     untrained = [] if recipe.method in LINEAR else [("untrained", build(recipe, shape))]
     for encoder, network in [*untrained, ("trained", method)]:
-        cast(nn.Module, network).to(_device(recipe))
+        cast(nn.Module, network).to(device_of(recipe))
         train = probed(network, source.train, everyone=source.everyone)
         for protocol, cohort in source.tests.items():
             sides = train, probed(network, cohort, everyone=source.everyone)
@@ -226,84 +198,6 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
     recipe = folder.recipe()
     load_method(folder)  # complains about an unfinished run before the data are read
     return evaluate(folder, sources.load(recipe, root or folder.root()))
-
-
-def probed(method: Method, cohort: Cohort, *, everyone: bool = False) -> Probed:
-    """Encode a cohort into every space that is probed: the codes, and the heads where the method has them."""
-    codes = encode(method, cohort.x)
-    spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
-    if isinstance(method, HasHeads):
-        heads = project(method, codes)
-        spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
-    # The variational methods' own programs standardise codes before they probe them, SepCLR's does not.
-    standardised = isinstance(method, ContrastiveVAE)
-    return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone, cohort.subjects, standardised)
-
-
-def write_report(path: Path, runs: Sequence[Finished]) -> None:
-    """Write the page of one run, or of several with the first as the main one."""
-    source = runs[0].source
-    test = source.tests["strict"]
-    # Evenly spaced over both groups, with three targets to one background sample.
-    groups = [np.flatnonzero(~test.is_target.numpy()), np.flatnonzero(test.is_target.numpy())]
-    wanted = [SHOWN // 4, SHOWN - SHOWN // 4]
-    shown = np.concatenate(
-        [group[np.linspace(0, len(group) - 1, min(n, len(group))).astype(int)] for group, n in zip(groups, wanted, strict=True)]
-    )
-    views = []
-    for finished in runs:
-        method, _ = load_method(finished.folder)
-        codes = encode(method, test.x[torch.from_numpy(shown)])
-        terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
-        views.append(RunView(finished.recipe.label, finished.rows, terms, codes.c.numpy(), codes.s.numpy(), _decoded(method, test)))
-    first = runs[0]
-    sessions = first.folder.sessions()
-    made = sessions[-1]
-    page = Page(
-        title=source.title,
-        lead=source.lead,
-        images=_pictures(test.x[torch.from_numpy(shown)]).numpy(),
-        is_target=test.is_target.numpy()[shown],
-        attributes={name: values[shown] for name, values in test.attributes.items()},
-        common_attributes=source.common_attributes,
-        salient_attributes=source.salient_attributes,
-        class_names=source.class_names,
-        runs=views,
-        made={
-            "Command": made["command"],
-            "Commit": ", ".join(dict.fromkeys(session["commit"] or "not a checkout" for session in sessions)),
-            "Precision": ", ".join(dict.fromkeys(session.get("precision", "not noted") for session in sessions)),
-            "Training": "; ".join(f"{finished.recipe.label}: {finished.seconds:.0f} s" for finished in runs),
-            "Machine": _listed(made["machine"]),
-            "Versions": _listed(made["versions"]),
-            **({"Study": _listed(asdict(first.recipe.study))} if first.recipe.study else {}),
-            "Recipe": _listed(asdict(first.recipe) | {"study": None}),
-        },
-    )
-    write_page(path, page)
-
-
-def _listed(values: Mapping[str, Any]) -> str:
-    """Write names and values in a line; what is not given is left out."""
-    words = {name: "/".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
-    return ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, ""))
-
-
-def _pictures(x: Tensor) -> Tensor:
-    """Show volumes by their middle slices from below, front up; images as they are."""
-    if x.ndim != 5:
-        return x
-    slices = torch.rot90(x[..., x.shape[-1] // 2], 1, (2, 3))
-    return (slices.float().clamp(0, 1) * 255).to(torch.uint8)
-
-
-def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
-    """Show what a method with a decoder makes of a few test targets."""
-    if not isinstance(method, HasDecoder):
-        return {}
-    x = test.x[torch.from_numpy(np.flatnonzero(test.is_target.numpy())[:DECODED])]
-    made = {"input": pixels(x)} | decode(method, x)
-    return {what: (pixels(_pictures(images)) if images.ndim == 5 else images).numpy() for what, images in made.items()}
 
 
 def print_rows(runs: Sequence[Finished]) -> None:

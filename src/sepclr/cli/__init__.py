@@ -14,7 +14,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from sepclr.benchmark import preflight
 from sepclr.benchmark.plan import plan
-from sepclr.benchmark.recipes import DEMO, PROFILES, DataName, Profile, Recipe, adapted, changed
+from sepclr.benchmark.profiles import DEMO, PROFILES, adapted
+from sepclr.benchmark.recipes import DataName, Profile, Recipe, changed
 from sepclr.benchmark.study import Study, study_from
 from sepclr.benchmark.workers import check_workers
 from sepclr.cli.options import (
@@ -29,6 +30,7 @@ from sepclr.cli.options import (
     phantom_parser,
     recipe_parser,
     several,
+    underscored,
 )
 from sepclr.errors import InputError
 
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 2 where something that was given cannot be used; the reason is then one line on standard error.
     """
     parser, commands = _parser()
-    options = parser.parse_args([_underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)])
+    options = parser.parse_args([underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)])
     name = options.command
     options = options[name]
     if name in ("fit", "benchmark"):
@@ -55,12 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sepclr: error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _underscored(word: str) -> str:
-    """Take --max-epochs for --max_epochs."""
-    name, equals, value = word.partition("=")
-    return f"--{name[2:].replace('-', '_')}{equals}{value}" if word.startswith("--") else word
 
 
 def demo(options: Namespace) -> None:

@@ -182,3 +182,9 @@ def _about(kind: type) -> dict[str, str]:
     return {
         name: next(line.partition(": ")[2] for line in lines if line.startswith(f"{name}: ")) for name in (f.name for f in fields(kind))
     }
+
+
+def underscored(word: str) -> str:
+    """Take --max-epochs for --max_epochs."""
+    name, equals, value = word.partition("=")
+    return f"--{name[2:].replace('-', '_')}{equals}{value}" if word.startswith("--") else word
