@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from sepclr.benchmark import demo as module
+from sepclr.benchmark.recipes import DEMO
 from sepclr.cli import main
 from sepclr.data import marked_digits
 
@@ -54,3 +57,20 @@ def test_new_samples_are_encoded_and_the_run_is_evaluated_again(out: Path, tmp_p
     with np.load(codes) as written:
         assert (written["c"].shape, written["s"].shape) == ((5, 32), (5, 16))
     assert "5 samples" in capsys.readouterr().out
+
+
+def test_the_demo_computes_on_one_thread_and_restores_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[int] = []
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr(module, "run", stopped)
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(RuntimeError, match="stopped"):
+            module.demo(DEMO, tmp_path / "run")
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(1)
