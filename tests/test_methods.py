@@ -25,7 +25,7 @@ SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
 
 def sepclr(independence: str) -> Callable[[tuple[int, ...]], SepCLR]:
     def build(shape: tuple[int, ...]) -> SepCLR:
-        kind = "mlp" if len(shape) == 1 else "resnet10"
+        kind = "mlp" if len(shape) == 1 else "cnn3"
         return SepCLR(
             nets.encoder(kind, shape, 5, width=4),
             nets.encoder(kind, shape, 4, width=4),

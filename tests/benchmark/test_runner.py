@@ -37,8 +37,8 @@ def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
     assert [json.loads(line) for line in finished.folder.rows.read_text().splitlines()] == finished.rows
 
 
-def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(tiny: Recipe, tmp_path: Path):
-    rows = runner.run(tiny, tmp_path / "run", progress=False).rows
+def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(tiny_run: Path):
+    rows = [json.loads(line) for line in RunFolder(tiny_run).rows.read_text().splitlines()]
     assert len(rows) == len({tuple(row[key] for key in ("attribute", "space", "encoder", "protocol", "metric")) for row in rows})
     for key, values in {
         "attribute": {"digit", "mark", "group"},
@@ -50,11 +50,11 @@ def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(t
     assert len(rows) == 3 * 4 * 2 * 2 * 2
 
 
-def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny: Recipe, tmp_path: Path):
-    folder = runner.run(tiny, tmp_path / "run", progress=False).folder
+def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny_run: Path):
+    folder = RunFolder(tiny_run)
     method, shape = runner.load_method(folder)
     assert shape == (1, 12, 12)
-    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    checkpoint = torch.load(tiny_run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     for name, value in load_file(folder.model).items():
         assert torch.equal(value, checkpoint[f"method.{name}"])
         assert torch.equal(value, method.state_dict()[name])
