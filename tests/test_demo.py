@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from sepclr.cli import main
 from sepclr.data import marked_digits
@@ -17,7 +18,8 @@ from sepclr.data import marked_digits
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "run"
     load = marked_digits.load
-    with pytest.MonkeyPatch.context() as patch:
+    # One run after the other in this process, where the samples are few.
+    with pytest.MonkeyPatch.context() as patch, parallel_config("sequential"):
         patch.setattr(marked_digits, "load", lambda: load(train_samples=400, test_samples=300))
         assert main(["demo", "--out", str(folder), "--max_epochs", "1", "--width", "8", "--batch_size", "100"]) == 0
     return folder

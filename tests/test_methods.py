@@ -24,9 +24,9 @@ from sepclr.types import Batch, HasCritic, InputError, Method
 SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
 
 
-def sepclr(independence: str, **options: Any) -> Callable[[tuple[int, ...]], SepCLR]:
+def sepclr(independence: str, encoder: str = "cnn3", **options: Any) -> Callable[[tuple[int, ...]], SepCLR]:
     def build(shape: tuple[int, ...]) -> SepCLR:
-        kind = "mlp" if len(shape) == 1 else "resnet10"
+        kind = "mlp" if len(shape) == 1 else encoder
         return SepCLR(
             nets.encoder(kind, shape, 5, width=4),
             nets.encoder(kind, shape, 4, width=4),
@@ -58,6 +58,7 @@ def simclr(group: str) -> Callable[[tuple[int, ...]], SimCLR]:
 DIMS = (5, 4)
 METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
     "sepclr as printed, two further views": sepclr("k-jem", form="paper", further_views=2),
+    "sepclr of residual networks": sepclr("k-jem", "resnet10"),
     "sepclr by the median heuristic": sepclr("k-jem", tau="median"),
     "cvae": variational(partial(CVAE, dims=DIMS)),
     "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from sepclr.benchmark import sources
+from sepclr.benchmark import runner, sources
 from sepclr.benchmark.profiles import DEMO
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.sources import Source
@@ -27,8 +28,7 @@ def cohort(n: int, seed: int) -> Cohort:
     )
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+def use_tiny_data(patch: pytest.MonkeyPatch) -> None:
     source = Source(
         title="Tiny",
         lead="Noise.",
@@ -37,5 +37,18 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Recipe:
         common_attributes=("digit",),
         salient_attributes=("mark",),
     )
-    monkeypatch.setattr(sources, "load", lambda name, root=None, download=False: source)
+    patch.setattr(sources, "load", lambda name, root=None, download=False: source)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    use_tiny_data(monkeypatch)
     return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train ``tiny`` once, for tests that only read its folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny_data(patch)
+        return runner.run(TINY, tmp_path_factory.mktemp("tiny") / "run", progress=False).folder.path

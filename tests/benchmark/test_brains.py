@@ -196,7 +196,7 @@ def test_a_study_is_known_by_what_its_table_says_wherever_it_lies(study: Study, 
 def test_a_run_is_not_evaluated_on_an_edited_table(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     moved = tmp_path / "moved" / table.name
     shutil.copytree(table.parent, moved.parent)
-    run, words = tmp_path / "run", ["--encoder", "resnet8", "--width", "8"]
+    run, words = tmp_path / "run", ["--encoder", "cnn3", "--width", "8"]
     assert main(["fit", "mri", *options(moved, tmp_path), *words, "--out", str(run)]) == 0
     cells = read_cells(moved)
     write_cells(moved, {name: values[1:] for name, values in cells.items()})  # the folds would be others
@@ -251,7 +251,7 @@ def test_a_benchmark_of_brains_from_the_table_to_the_page(table: Path, tmp_path:
     results = tmp_path / "mri.jsonl"
     places = ["--runs", str(tmp_path / "runs"), "--results", str(results), "--only_folds", "0,3", "--harmonise", "residualise"]
     command = ["benchmark", "mri", *options(table, tmp_path), *places]
-    assert main([*command, "--methods", "sepclr", "--encoder", "resnet8", "--width", "8"]) == 0
+    assert main([*command, "--methods", "sepclr", "--encoder", "cnn3", "--width", "8"]) == 0
     rows = [json.loads(line) for line in results.read_text().splitlines()]
     assert [(row["method"], row["recipe"]["fold"]) for row in rows] == [("sepclr", 0), ("sepclr", 3)]
     assert rows[0]["errors"] == ["age_common", "age_salient", "severity_common", "severity_salient"]
@@ -277,7 +277,7 @@ def test_a_benchmark_of_brains_from_the_table_to_the_page(table: Path, tmp_path:
 @pytest.fixture(scope="module")
 def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    words = ["--encoder", "resnet8", "--width", "8", "--fold", "1", "--out", str(folder / "run")]
+    words = ["--encoder", "cnn3", "--width", "8", "--fold", "1", "--out", str(folder / "run")]
     assert main(["fit", "mri", *options(table, folder), *words]) == 0
     return folder / "run"
 

@@ -19,7 +19,7 @@ from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.jobs import Places, check_jobs, done, run_jobs, status
 from sepclr.benchmark.plan import Job, plan
 
-SMALL = {"width": 4, "max_epochs": 5, "encoder": "resnet8", "crop": 12, "precision": "32-true"}
+SMALL = {"width": 4, "max_epochs": 5, "encoder": "cnn3", "crop": 12, "precision": "32-true"}
 PATIENCE = 120
 
 

@@ -8,17 +8,16 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from sepclr.benchmark import runner, trained
+from sepclr.benchmark import trained
 from sepclr.benchmark.files import encode_file, read_samples
 from sepclr.benchmark.folder import RunFolder
-from sepclr.benchmark.recipes import Recipe
 from sepclr.training import encode
 from sepclr.types import InputError
 
 
 @pytest.fixture
-def run(tiny: Recipe, tmp_path: Path) -> Path:
-    return runner.run(tiny, tmp_path / "run", progress=False).folder.path
+def run(tiny_run: Path) -> Path:
+    return tiny_run
 
 
 X = np.random.default_rng(0).integers(256, size=(7, 1, 12, 12)).astype(np.uint8)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from joblib import parallel_config
 from safetensors.torch import load_file
 
 from sepclr.benchmark import runner, sources, trained
@@ -37,9 +38,9 @@ def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
     assert [json.loads(line) for line in finished.folder.rows.read_text().splitlines()] == finished.rows
 
 
-def test_weights_that_a_recipe_leaves_out_are_stored_as_they_were_used(tiny: Recipe, tmp_path: Path):
+def test_weights_that_a_recipe_leaves_out_are_stored_as_they_were_used(tiny: Recipe, tiny_run: Path):
     assert tiny.weight_independence is None
-    finished = runner.run(tiny, tmp_path / "run", progress=False)
+    finished = runner.read_finished(RunFolder(tiny_run), sources.load(tiny))
     method, _ = trained.load_method(finished.folder)
     for recipe in (vars(finished.folder.recipe()), result(finished, "strict")["recipe"]):
         weights = {name.removeprefix("weight_"): value for name, value in recipe.items() if name.startswith("weight_")}
@@ -47,8 +48,8 @@ def test_weights_that_a_recipe_leaves_out_are_stored_as_they_were_used(tiny: Rec
         assert weights["reconstruction"] is None
 
 
-def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(tiny: Recipe, tmp_path: Path):
-    rows = runner.run(tiny, tmp_path / "run", progress=False).rows
+def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(tiny_run: Path):
+    rows = [json.loads(line) for line in RunFolder(tiny_run).rows.read_text().splitlines()]
     assert len(rows) == len({tuple(row[key] for key in ("attribute", "space", "encoder", "protocol", "metric")) for row in rows})
     for key, values in {
         "attribute": {"digit", "mark", "group"},
@@ -60,11 +61,11 @@ def test_rows_cover_codes_and_heads_trained_and_untrained_under_both_protocols(t
     assert len(rows) == 3 * 4 * 2 * 2 * 2
 
 
-def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny: Recipe, tmp_path: Path):
-    folder = runner.run(tiny, tmp_path / "run", progress=False).folder
+def test_the_saved_model_gives_the_codes_of_the_trained_one(tiny_run: Path):
+    folder = RunFolder(tiny_run)
     method, shape = trained.load_method(folder)
     assert shape == (1, 12, 12)
-    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    checkpoint = torch.load(tiny_run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     for name, value in load_file(folder.model).items():
         assert torch.equal(value, checkpoint[f"method.{name}"])
         assert torch.equal(value, method.state_dict()[name])
@@ -181,10 +182,11 @@ def test_the_demo_compares_with_none_and_goes_on_where_it_was_cut(tiny: Recipe, 
         return run(recipe, *args, **options)
 
     monkeypatch.setattr("sepclr.benchmark.demo.run", cut)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), parallel_config("sequential"):
         demo(tiny, out, progress=False)
     monkeypatch.setattr("sepclr.benchmark.demo.run", run)
-    assert demo(tiny, out, resume=True, progress=False) == out / "report.html"
+    with parallel_config("sequential"):  # other processes know nothing of the tiny data
+        assert demo(tiny, out, resume=True, progress=False) == out / "report.html"
     metrics = json.loads((out / "metrics.json").read_text())
     for cells in (metrics, metrics["none"]):
         assert set(cells["salient_attribute"]) >= {"from_s", "from_c", "untrained_s", "untrained_c", "chance"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -112,6 +113,12 @@ def losses_and_gradients(trained: Any, network: nn.Module, one: Batch, two: Batc
     return {name: term.detach() for name, term in terms.items()}, {name: value.grad for name, value in trained.named_parameters()}
 
 
+def processes(work: Callable[..., Any], arguments: tuple[Any, ...], world: int) -> None:
+    """Run work(rank, *arguments) in ``world`` processes, forked from one that has imported all that takes seconds."""
+    multiprocessing.set_forkserver_preload(["sepclr.training", "sepclr.methods"])
+    mp.start_processes(work, arguments, nprocs=world, start_method="forkserver")
+
+
 def joined(rank: int, world: int, folder: Path, work: Callable[[int, int, Path], Any]) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{folder / 'meeting'}", rank=rank, world_size=world)
@@ -123,7 +130,7 @@ def joined(rank: int, world: int, folder: Path, work: Callable[[int, int, Path],
 
 def together(world: int, folder: Path, work: Callable[[int, int, Path], Any]) -> list[Any]:
     """What each of ``world`` processes makes of some work."""
-    mp.spawn(joined, (world, folder, work), nprocs=world)
+    processes(joined, (world, folder, work), world)
     return [torch.load(folder / f"{rank}.pt") for rank in range(world)]
 
 
@@ -202,7 +209,7 @@ def free_port() -> int:
 
 def test_training_in_two_processes_gives_the_weights_of_one(tmp_path: Path):
     (tmp_path / "port").write_text(str(free_port()))
-    mp.spawn(meet, (2, tmp_path), nprocs=2)
+    processes(meet, (2, tmp_path), 2)
     for name in ("k-jem", "vclub-sym"):
         expected = trained(name)
         before = method(name).state_dict()
@@ -230,7 +237,7 @@ def test_shares_of_one_process_are_everything(length: int):
     assert torch.equal(in_order(torch.arange(length), length), torch.arange(length))
 
 
-RUN = [sys.executable, "-m", "sepclr.cli", "fit", "marked-digits", "--encoder", "resnet8", "--width", "8", "--norm", "group"]
+RUN = [sys.executable, "-m", "sepclr.cli", "fit", "marked-digits", "--encoder", "cnn3", "--width", "8", "--norm", "group"]
 SHORT = [*RUN, "--max_epochs", "1", "--batch_size", "1000", "--accelerator", "cpu"]
 
 

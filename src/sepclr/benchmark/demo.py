@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from joblib import Parallel, cpu_count, delayed
+
 from sepclr.benchmark.folder import write_whole
 from sepclr.benchmark.preflight import check_demo
 from sepclr.benchmark.recipes import Recipe
@@ -24,7 +26,7 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
         recipe: of the main run; with independence ``none`` it is run alone.
         out: folder that gets a run's folder each, ``metrics.json``, ``results.jsonl`` and ``report.html``.
         resume: go on with what lies in ``out``.
-        progress: show bars with the terms of the loss.
+        progress: print a line per epoch; on a single core show bars with the terms of the loss.
 
     Returns:
         The path of the report.
@@ -33,15 +35,20 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
         InputError: a folder that holds something or cannot be written, or options that cannot be used.
     """
     check_demo(recipe, out, resume=resume)
-    finished: list[Finished] = []
-    for independence in dict.fromkeys([recipe.independence, "none"]):
-        folder = out / independence
-        # A demo that was cut before its second run began starts that one as a new run.
-        going_on = resume and (folder.exists() or not finished)
-        one = run(replace(recipe, independence=independence, devices="1"), folder, resume=going_on, progress=progress)
-        if one is None:
-            raise InputError("demo: started as one of several processes; start it once, without torchrun")
-        finished.append(one)
+    runs = dict.fromkeys((recipe.independence, "none"))
+    together = min(len(runs), cpu_count())  # side by side, each on its share of the cores
+    made = Parallel(n_jobs=together)(
+        delayed(run)(
+            replace(recipe, independence=independence, devices="1"),
+            out / independence,
+            resume=resume and (out / independence).exists(),  # it may have been interrupted before it began
+            progress=independence if progress and together > 1 else progress,
+        )
+        for independence in runs
+    )
+    finished: list[Finished] = [each for each in made if each is not None]
+    if len(finished) < len(runs):
+        raise InputError("demo: started as one of several processes; start it once, without torchrun")
     report = out / "report.html"
     write_report(report, finished)
     write_whole(out / "metrics.json", json.dumps({**cells(finished[0]), "none": cells(finished[-1])}, indent=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +42,9 @@ OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout")
 
 TABLES = (".tsv", ".csv")
 """Kinds of file that hold a table of images."""
+
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
+"""Variables that say which of several processes this is, in the order in which Lightning looks at them."""
 
 CODES = (".npz", ".parquet", ".tsv")
 """Kinds of file that codes are written to."""
@@ -142,9 +146,9 @@ def check_demo(recipe: Recipe, out: Path, *, resume: bool) -> None:
     if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
         raise InputError(f"devices: {recipe.devices} on {recipe.nodes} node(s); the demo's two runs are small and take one device")
     check_recipe(recipe)
-    check_out(out / recipe.independence, resume=resume)
-    if not resume:
-        check_out(out / "none", resume=False)
+    begun = [name for name in dict.fromkeys((recipe.independence, "none")) if (out / name).exists()]
+    for name in begun or [recipe.independence]:
+        check_out(out / name, resume=resume)
 
 
 def check_root(recipe: Recipe, root: Path | None, *, download: bool) -> None:
@@ -169,7 +173,9 @@ def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = No
     """
     check_recipe(recipe)
     check_root(recipe, root, download=download)
-    check_out(out, resume=resume)
+    # The first of several processes makes the folder before it starts the others with the same command.
+    if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
+        check_out(out, resume=resume)
 
 
 def check_finished(run: Path) -> None:
