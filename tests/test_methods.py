@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sepclr import nets
-from sepclr.losses import INDEPENDENCE, alignment, bandwidths, uniformity
+from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
 from sepclr.types import Batch, HasCritic, InputError, Method
 
@@ -284,6 +284,14 @@ def test_the_median_heuristic_gives_one_objective_one_width_for_each_space():
         by_rule, by_hand = (plain(form, tau=tau).terms(out, TARGETS) for tau in ("median", widths))
         for name, value in by_hand.items():
             torch.testing.assert_close(by_rule[name], value, rtol=1e-6, atol=1e-9)
+
+
+def test_hsic_has_the_median_width_of_each_space_whatever_the_other_terms_have():
+    out = random_outputs(2)
+    c, s = torch.cat([out["c1"], out["c2"]]), torch.cat([out["s1"][TARGETS], out["s2"][TARGETS]])
+    widths = bandwidths(c, "median"), bandwidths(s, "median")
+    expected = sum(hsic(out[f"c{v}"], out[f"s{v}"] * TARGETS[:, None], widths) for v in (1, 2)) / 2
+    torch.testing.assert_close(plain("released", independence="hsic").terms(out, TARGETS)["independence"], expected)
 
 
 @pytest.mark.parametrize(("independence", "weight"), [("k-jem", 10.0), ("vclub-sym", 10.0), ("mmd", 100.0), ("hsic", 1000.0)])

@@ -19,14 +19,25 @@ def check_at_least(least: int, **values: float) -> None:
 
 
 def check_positive(**values: float) -> None:
-    """Check that numbers are positive.
+    """Check that numbers are positive and finite.
 
     Raises:
-        InputError: a number of 0 or below.
+        InputError: a number of 0 or below, or one that is not finite.
     """
     for name, value in values.items():
-        if not value > 0:
-            raise InputError(f"{name}: {value} is not positive")
+        if not 0 < value < math.inf:
+            raise InputError(f"{name}: {value} is not positive" + (" and finite" if value == math.inf else ""))
+
+
+def check_weights(**values: float) -> None:
+    """Check multipliers of terms.
+
+    Raises:
+        InputError: a number that is negative or not finite.
+    """
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise InputError(f"{name}: {value} is not a finite number of at least 0")
 
 
 def check_probability(**values: float) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from sepclr.benchmark.brains import cohorts, columns_of, dealt, known_by_content, test_rows, volumes
+from sepclr.benchmark.brains import cohorts, columns_of, drawn, known_by_content, test_rows, volumes
 from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.maps import agreement, explain, in_space, make_maps, mean_volume, readout, salient_codes
@@ -169,7 +169,7 @@ def test_a_table_of_brains_is_that_of_the_paper_and_a_row_can_be_made_alone(stud
 
 
 def test_the_command_of_a_row_of_brains_makes_that_row(study: Study, monkeypatch: pytest.MonkeyPatch):
-    whole, _ = dealt(known_by_content(replace(study, shape=(16, 24, 16), numeric=("age",), resample=True)), None)
+    whole, _ = drawn(known_by_content(replace(study, shape=(16, 24, 16), numeric=("age",), resample=True)), None)
     (job,) = plan("mri", folds=[1], study=whole, methods=["sepvae"])
     made: list[Job] = []
     monkeypatch.setattr("sepclr.benchmark.table.print_status", lambda jobs, places: made.extend(jobs))
@@ -453,4 +453,4 @@ def test_agreement_counts_the_strongest_voxels_of_the_brain():
 
 def test_the_mean_volume_is_the_mean(study: Study, tmp_path: Path):
     _, x, _ = volumes(study, tmp_path)
-    torch.testing.assert_close(mean_volume(x), x[:].float().mean(0))
+    np.testing.assert_allclose(mean_volume(x, affines, affines[0]), x[:].float().mean(0)[0], rtol=1e-5)

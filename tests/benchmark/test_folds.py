@@ -95,7 +95,7 @@ def test_the_folds_of_a_benchmark_are_those_of_its_first_command(words: Sequence
     assert beside.read_bytes() == kept
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [row["recipe"]["fold"] for row in rows] == [0, 1]
-    assert len({row["recipe"]["study"]["deal"] for row in rows}) == 1
+    assert len({row["recipe"]["study"]["folds_digest"] for row in rows}) == 1
     assert "folds_file" not in rows[0]["recipe"]["study"]
     runs = sorted(path.parent for path in (tmp_path / "runs").glob("*/folds.tsv"))
     assert [stored(run / "folds.tsv") for run in runs] == [stored(beside)] * 2
@@ -115,7 +115,7 @@ def change(path: Path, how: Callable[[dict[str, list[str]]], dict[str, list[str]
         (Path.unlink, "missing, so who was trained on is unknown; restore file and table"),
         (partial(change, how=lambda cells: {name: values[1:] for name, values in cells.items()}), "1 subjects are in the file or in the"),
         (partial(change, how=lambda cells: {name: [*values, "0"] for name, values in cells.items()}), "table alone: 0; restore"),
-        (partial(change, how=lambda cells: cells | {"fold": [*cells["fold"][1:], "0"]}), "other subjects are tested|study.deal"),
+        (partial(change, how=lambda cells: cells | {"fold": [*cells["fold"][1:], "0"]}), "other subjects are tested|study.folds_digest"),
         (partial(change, how=lambda cells: cells | {"fold": ["9", *cells["fold"][1:]]}), "with folds 0 to 3"),
         (lambda path: path.write_text("who\tfold\n"), "there is no row below"),
     ],
@@ -138,10 +138,10 @@ def test_folds_that_were_lost_or_edited_are_named(
 
 def test_a_run_of_an_older_version_is_not_evaluated_on_folds_drawn_anew(run: Path):
     folder = RunFolder(run)
-    folder.config.write_text(folder.config.read_text().replace("deal:", "unused:"))
+    folder.config.write_text(folder.config.read_text().replace("folds_digest:", "unused:"))
     (run / "folds.tsv").unlink()
     study = folder.recipe().study
     assert study is not None
-    assert study.deal is None
+    assert study.folds_digest is None
     with pytest.raises(InputError, match="who was trained on is unknown"):
         cohorts(study, 1, folder.root())

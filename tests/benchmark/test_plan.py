@@ -11,9 +11,10 @@ import pytest
 from sepclr import cli, methods
 from sepclr.benchmark.build import WEIGHTS, resolved
 from sepclr.benchmark.plan import METHODS, Job, plan
+from sepclr.benchmark.preflight import check_recipe
 from sepclr.benchmark.profiles import CPU, DEMO, PAPER
 from sepclr.benchmark.published import COLUMNS, COLUMNS_3, TABLE_1, TABLE_3
-from sepclr.benchmark.recipes import LINEAR, WHERE, Recipe
+from sepclr.benchmark.recipes import LINEAR, MACHINE_FIELDS, Recipe
 from sepclr.types import InputError
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "table1_digits_on_cifar10.csv"
@@ -65,6 +66,16 @@ def test_profiles_are_those_of_fit_and_options_change_every_recipe():
     assert {job.recipe.max_epochs for job in jobs if job.recipe.method not in LINEAR} == {3}
 
 
+def test_options_of_a_critic_change_rows_with_one_only_and_are_an_error_where_there_is_no_other():
+    several = plan("digits-on-cifar", independence=["none", "vub-sym", "tc"], options={"critic_steps": 3, "adversary_over": "target"})
+    assert [job.recipe.critic_steps for job in several] == [None, 3, 3]
+    assert [job.recipe.adversary_over for job in several] == ["all", "all", "target"]
+    assert several[0].key == plan("digits-on-cifar", independence=["none"])[0].key
+    (alone,) = plan("digits-on-cifar", independence=["none"], options={"critic_steps": 3})
+    with pytest.raises(InputError, match="critic_steps: 'none' has no such option"):
+        check_recipe(alone.recipe)
+
+
 def test_options_of_networks_change_principal_components_only_where_a_table_has_nothing_else():
     (of_table,) = (job for job in plan("digits-on-cifar", options={"max_epochs": 3}) if job.recipe.method == "pca")
     (alone,) = plan("digits-on-cifar", methods=["pca"])
@@ -82,7 +93,7 @@ def test_a_key_stands_for_what_decides_the_numbers():
     job = Job(replace(PAPER, seed=3), "paper")  # it gives all weights
     assert job.key == "2e46ea68e809"
     changes: dict[str, Any] = {"accelerator": "cuda", "devices": "4", "nodes": 2, "strategy": "ddp", "workers": 2}
-    assert set(changes) == set(WHERE)
+    assert set(changes) == set(MACHINE_FIELDS)
     for name, value in changes.items():
         assert Job(replace(job.recipe, **{name: value}), "cpu").key == job.key
     others = {"seed": 4, "tau": 0.4, "data": "marked-digits", "weight_common": 2.0, "jitter": (0.1, 0.0, 0.0, 0.0), "precision": "32-true"}

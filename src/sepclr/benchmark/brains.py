@@ -141,7 +141,7 @@ def test_rows(people: Participants, study: Study, fold: int) -> NDArray[np.bool_
     return np.array([folds[subject] == fold for subject in people.subjects.tolist()])
 
 
-def dealt(study: Study | None, stored: Path | None) -> tuple[Study | None, Folds | None]:
+def drawn(study: Study | None, stored: Path | None) -> tuple[Study | None, Folds | None]:
     """Fix who is tested in which fold.
 
     Args:
@@ -158,34 +158,34 @@ def dealt(study: Study | None, stored: Path | None) -> tuple[Study | None, Folds
         return study, None
     study = replace(study, folds_file=str(stored) if stored else study.folds_file)
     folds = folds_of(read_participants(Path(study.table), columns_of(study)), study)
-    return replace(study, deal=digest(folds)), folds
+    return replace(study, folds_digest=digest(folds)), folds
 
 
-def dealt_beside(study: Study | None, runs: Path) -> Study | None:
+def with_drawn_folds_beside(study: Study | None, runs: Path) -> Study | None:
     """Fix who is tested in which fold of a benchmark: as stored beside its runs, or drawn where nothing is; writes nothing.
 
     Raises:
-        InputError: as ``dealt``.
+        InputError: as ``drawn``.
     """
-    return dealt(with_folds(study, runs), None)[0]
+    return drawn(with_folds(study, runs), None)[0]
 
 
 def keep_folds(study: Study | None, runs: Path) -> None:
     """Store the folds of a study beside the runs of a benchmark, if they are not there.
 
     Raises:
-        InputError: as ``dealt``.
+        InputError: as ``drawn``.
     """
     if study is not None and not study.split:
         path = _beside(study, runs)
         with FileLock(f"{path}.lock"):
-            _, folds = dealt(with_folds(study, runs), None)
+            _, folds = drawn(with_folds(study, runs), None)
             if folds is not None and not path.exists():
                 write_folds(path, folds)
 
 
 def with_folds(study: Study | None, runs: Path) -> Study | None:
-    """Let a study read its folds beside the runs of a benchmark, where they are stored."""
+    """Return the study with the folds that are stored beside the runs of a benchmark, if there are any."""
     if study is None or study.split or not _beside(study, runs).exists():
         return study
     return replace(study, folds_file=str(_beside(study, runs)))

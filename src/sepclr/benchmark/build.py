@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from sepclr import methods, nets
-from sepclr.benchmark.linear import LinearCodes, NoWeights, check_linear
+from sepclr.benchmark.linear import LinearCodes, NoWeights
 from sepclr.benchmark.preflight import check_recipe, weights_of
 from sepclr.benchmark.recipes import LINEAR, VARIATIONAL, Recipe
 from sepclr.methods.sepvae import RELEASED_CLASSIFICATION
@@ -29,9 +29,6 @@ WEIGHTS: Mapping[str, type[Any]] = {
     "contrastive-pca": NoWeights,
 }
 
-VARIATIONAL_CRITICS = dict.fromkeys(("cvae", "convae", "sepvae"), (1, 1e-3))
-"""Steps and step size of each variational method's adversary."""
-
 
 def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     """Make the method of a recipe with fresh weights from its seed.
@@ -48,7 +45,6 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     """
     check_recipe(recipe)
     if recipe.method in LINEAR:
-        check_linear(recipe)
         return LinearCodes(math.prod(sample_shape), (recipe.common_dim, recipe.salient_dim))
     _check_views(recipe, sample_shape)
     weights = resolved_weights(recipe)
@@ -124,9 +120,9 @@ def resolved(recipe: Recipe) -> Recipe:
     known = {field.name for field in fields(Recipe)}
     weights = {f"weight_{name}": value for name, value in asdict(resolved_weights(recipe)).items()}
     values = {name: value for name, value in weights.items() if name in known}
-    critic = methods.default_critic(recipe.independence) if recipe.method == "sepclr" else VARIATIONAL_CRITICS.get(recipe.method)
-    if recipe.method == "cvae" and recipe.fidelity == "released":
-        critic = None  # it learns with the encoders
+    critic = methods.default_critic(recipe.independence) if recipe.method == "sepclr" else None
+    if recipe.method in ("convae", "sepvae") or (recipe.method == "cvae" and recipe.fidelity == "paper"):
+        critic = methods.DISCRIMINATOR
     for name, value in zip(("critic_steps", "critic_learning_rate"), critic or (), strict=False):
         if getattr(recipe, name) is None:
             values[name] = value

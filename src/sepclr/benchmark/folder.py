@@ -19,7 +19,7 @@ import yaml
 from safetensors import safe_open
 
 from sepclr.benchmark.machine import machine
-from sepclr.benchmark.recipes import WHERE, Recipe, shared
+from sepclr.benchmark.recipes import MACHINE_FIELDS, Recipe, shared
 from sepclr.benchmark.study import NOTED, study_from
 from sepclr.errors import InputError
 
@@ -223,13 +223,13 @@ def make_folder(path: Path, remedy: str) -> None:
 
 
 def same_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    """See that a run was made with a recipe; what is not known yet of its study is not compared.
+    """Check that a run was made with a recipe; what is not known yet of its study is not compared.
 
     Raises:
         InputError: no run, or one that was made with another recipe.
     """
     there, here = _flat(folder.recipe()), _flat(recipe)
-    apart = {*WHERE, *(f"study.{name}" for name in NOTED if here.get(f"study.{name}") is None)}
+    apart = {*MACHINE_FIELDS, *(f"study.{name}" for name in NOTED if here.get(f"study.{name}") is None)}
     differing = [
         f"{key} ({there.get(key)!r} there, {here[key]!r} here)" for key in here if here[key] != there.get(key) and key not in apart
     ]

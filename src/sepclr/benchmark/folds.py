@@ -29,7 +29,7 @@ def folds_of(people: Participants, study: Study) -> Folds:
             subjects for.
     """
     folds = _read(Path(study.folds_file), people, study.folds) if study.folds_file else _draw(people, study.folds)
-    if study.deal not in (None, digest(folds)):
+    if study.folds_digest not in (None, digest(folds)):
         where = study.folds_file or f"{study.table}: folds drawn anew"
         raise InputError(f"{where}: other subjects are tested than when the study was first used; restore folds.tsv, or train again")
     return folds

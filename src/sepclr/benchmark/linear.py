@@ -1,4 +1,4 @@
-"""The baselines that anyone would try first: principal components of the samples as they are, without networks or training.
+"""Simple baselines: principal components of the samples as they are, without networks or training.
 
 ``pca``: c and s are the same leading principal components of all training samples, so nothing is separated. ``contrastive-pca``: c holds
 the leading principal components of background, s the contrastive components of the target (Abid, Zhang, Bagaria, Zou, Nature
@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from sepclr.benchmark.profiles import adapted
-from sepclr.benchmark.recipes import WHERE, Recipe
+from sepclr.benchmark.recipes import Recipe
 from sepclr.data import Cohort
 from sepclr.estimators import ContrastivePCA
-from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
+from sepclr.types import Batch, Codes, Outputs, Scalar
 from sepclr.views import pixels
 
 Floats = NDArray[np.floating[Any]]
@@ -64,22 +63,6 @@ class LinearCodes(nn.Module):
         """Compute the components of samples."""
         flat = x.flatten(1)
         return Codes(self.common(flat), self.salient(flat))
-
-
-def check_linear(recipe: Recipe) -> None:
-    """Refuse options of networks, views and training.
-
-    Raises:
-        InputError: an option that the method does not have, or a length of codes below 1.
-    """
-    usual = adapted(Recipe(recipe.data), recipe.method)
-    free = {"study", "fold", "seed", "common_dim", "salient_dim", "precision", *WHERE}
-    for option, value in vars(usual).items():
-        if option not in free and getattr(recipe, option) != value:
-            raise InputError(f"{option}: method {recipe.method!r} is not trained and has no such option; it has common_dim, salient_dim")
-    for option in ("common_dim", "salient_dim"):
-        if getattr(recipe, option) < 1:
-            raise InputError(f"{option}: {getattr(recipe, option)} is not at least 1")
 
 
 def solve(method: LinearCodes, recipe: Recipe, cohort: Cohort) -> None:

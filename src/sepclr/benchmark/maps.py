@@ -89,11 +89,8 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     region = None if truth is None else _region(truth, people.images[0], first)
     train = Cohort(x, torch.from_numpy(people.is_target), people.attributes).where(~tested)
     answer = readout(method, salient_codes(method, train, study), values[~tested])
-    healthy = mean_volume(x.where(~tested & ~people.is_target))
-    background = np.flatnonzero(~tested & ~people.is_target)
-    here = np.zeros(x.shape[2:])
-    for row in background.tolist():
-        here += in_space(x[row : row + 1][0, 0].float().numpy(), affines[row], affines[0]) / len(background)
+    background = ~tested & ~people.is_target
+    healthy = mean_volume(x.where(background), affines[background], affines[0])
     make_folder(out, "choose another --out")
     part = out.with_name(out.name + ".part")  # what an interrupted try wrote stays there until the next one
     remove_own(part, OWN, "choose another --out")
@@ -103,11 +100,12 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     for row in shown:
         volume = x[torch.tensor([row])].float()
         onto = _space(people.images[row])
-        for way, found in explain(answer(values[row]), volume, healthy[None]).items():
+        baseline = torch.from_numpy(in_space(healthy, affines[0], affines[row])).float()[None, None]
+        for way, found in explain(answer(values[row]), volume, baseline).items():
             sums[way] = sums.get(way, 0.0) + in_space(found, affines[row], affines[0]) / len(shown)
             _write(part / way / f"{row:04d}_{as_file_name(people.subjects[row])}.nii.gz", found, affines[row], onto)
-    groups = {way: _write(part / f"{way}.nii.gz", total * inside_brain(here), affines[0], first) for way, total in sums.items()}
-    anatomy = _write(part / "background.nii.gz", here, affines[0], first)
+    groups = {way: _write(part / f"{way}.nii.gz", total * inside_brain(healthy), affines[0], first) for way, total in sums.items()}
+    anatomy = _write(part / "background.nii.gz", healthy, affines[0], first)
     scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
     write_results(part / "results.jsonl", [_line(recipe, attribute, len(shown), scores, perf_counter() - began)])
     write_maps_page(part / "maps.html", MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
@@ -182,11 +180,11 @@ def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[A
     return answer
 
 
-def mean_volume(x: Stored) -> Float[Tensor, "channels x y z"]:
-    """Average volumes, one at a time."""
-    total = torch.zeros(x.shape[1:])
+def mean_volume(x: Stored, affines: Float[np.ndarray, "n 4 4"], first: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "x y z"]:
+    """Average volumes of one channel on the voxels of the space ``first``, one at a time."""
+    total = np.zeros(x.shape[2:])
     for row in range(len(x)):
-        total += x[row : row + 1][0]
+        total += in_space(x[row : row + 1][0, 0].float().numpy(), affines[row], first)
     return total / len(x)
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
+from sepclr.benchmark.preflight import CRITIC_OPTIONS, critic_options
 from sepclr.benchmark.profiles import PROFILES, adapted
-from sepclr.benchmark.recipes import LINEAR, NEED_ROOT, WHERE, DataName, Independence, MethodName, Profile, Recipe, changed, shared
+from sepclr.benchmark.recipes import LINEAR, MACHINE_FIELDS, NEED_ROOT, DataName, Independence, MethodName, Profile, Recipe, changed, shared
 from sepclr.benchmark.study import NOTED, Study
 from sepclr.errors import InputError
 
@@ -44,13 +45,16 @@ class Job:
     def key(self) -> str:
         """Hash of the recipe, its weights resolved: whatever the machine and whatever fields later versions add.
 
+        ``precision: auto`` is a fact of the machine, too: the row says which it was.
+
         Raises:
             InputError: a weight that the method does not have.
         """
         from sepclr.benchmark.build import resolved  # torch, which nothing else here needs
 
         standing = asdict(Recipe(self.recipe.data))
-        deciding = {name: value for name, value in shared(resolved(self.recipe)).items() if name not in WHERE and value != standing[name]}
+        whole = shared(resolved(self.recipe))
+        deciding = {name: value for name, value in whole.items() if name not in MACHINE_FIELDS and value != standing[name]}
         return hashlib.sha256(json.dumps({"data": self.recipe.data} | deciding, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
@@ -135,10 +139,16 @@ def plan(
     for seed, fold in itertools.product(seeds, dict.fromkeys(folds)):
         for method, way in rows:
             recipe = replace(_recipe(data, profile, method, way, seed), study=study, fold=fold)
-            # Options of a table's networks are not meant for its rows without any.
-            given = {} if method in LINEAR and not set(chosen) <= {*LINEAR} else options or {}
-            jobs.append(Job(changed(recipe, dict(given)), profile))
+            alone = len(rows) == 1 or {name for name, _ in rows} <= {*LINEAR}  # then an option that does not apply is an error
+            jobs.append(Job(changed(recipe, dict(options or {}) if alone else _meant(dict(options or {}), recipe)), profile))
     return jobs
+
+
+def _meant(options: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Leave out options that are meant for other rows of the table: of networks for a row without any, of a critic for one without."""
+    if recipe.method in LINEAR:
+        return {}
+    return {name: value for name, value in options.items() if name not in CRITIC_OPTIONS - critic_options(recipe)}
 
 
 def _recipe(data: DataName, profile: Profile, method: MethodName, independence: Independence, seed: int) -> Recipe:

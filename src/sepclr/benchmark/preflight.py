@@ -7,23 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sepclr.benchmark.folder import RunFolder, check_out, check_place
-from sepclr.benchmark.recipes import LINEAR, NEED_ROOT, VARIATIONAL, Recipe
+from sepclr.benchmark.profiles import adapted
+from sepclr.benchmark.recipes import LINEAR, MACHINE_FIELDS, NEED_ROOT, VARIATIONAL, Recipe
 from sepclr.errors import InputError
-from sepclr.ranges import check_at_least, check_image_views, check_positive, check_volume_views
+from sepclr.ranges import check_at_least, check_image_views, check_positive, check_volume_views, check_weights
 
 METHOD_OPTIONS = {
     "fidelity": ("cvae", "sepvae"),
     "form": ("sepclr",),
     "further_views": ("sepclr",),
-    "adversary_over": ("sepclr", "convae", "sepvae"),
-    "critic_steps": ("sepclr", "cvae", "convae", "sepvae"),
-    "critic_learning_rate": ("sepclr", "cvae", "convae", "sepvae"),
-    "critic_log_variance": ("sepclr",),
     "tau": ("sepclr", "simclr", "simclr-target"),
     "tau_salient": ("sepclr",),
 }
 """Options that only some methods have."""
 
+CRITIC_OPTIONS = frozenset({"adversary_over", "critic_steps", "critic_learning_rate", "critic_log_variance"})
+"""Options of critics; ``critic_options`` lists those of a recipe."""
+
+# The dataclasses of weights come with torch; a test compares the names.
 METHOD_WEIGHTS = {
     "sepclr": ("common", "salient", "information_less", "independence"),
     "cvae": ("reconstruction", "common", "salient", "independence"),
@@ -39,6 +40,9 @@ METHOD_WEIGHTS = {
 
 OF_IMAGES = ("crop", "crop_scale", "crop_ratio", "jitter", "jitter_probability", "jitter_whole_batch", "grey")
 OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout")
+
+CONDITIONAL = ("vclub", "vl1out", "vub")
+"""How the names of independence terms with a conditional density begin."""
 
 TABLES = (".tsv", ".csv")
 """Kinds of file that hold a table of images."""
@@ -64,7 +68,9 @@ def check_recipe(recipe: Recipe) -> None:
     for option, having in METHOD_OPTIONS.items():
         if method not in having and getattr(recipe, option) != getattr(Recipe, option):
             raise InputError(f"{option}: method {method!r} has no such option; {', '.join(having)} have it")
-    for name in weights_of(recipe):
+    _check_critic(recipe)
+    for name, weight in weights_of(recipe).items():
+        check_weights(**{f"weight_{name}": weight})
         if name not in METHOD_WEIGHTS[method]:
             raise InputError(
                 f"weight_{name}: method {method!r} has no such term; it has {', '.join(sorted(METHOD_WEIGHTS[method])) or 'none'}"
@@ -77,7 +83,36 @@ def check_recipe(recipe: Recipe) -> None:
     for option in ("tau", "tau_salient", "critic_learning_rate", "critic_log_variance", "learning_rate"):
         if isinstance(value := getattr(recipe, option), float | int):
             check_positive(**{option: value})
+    if method in LINEAR:
+        _check_linear(recipe)
     _check_views(recipe)
+
+
+def critic_options(recipe: Recipe) -> frozenset[str]:
+    """List the options of a critic that a recipe has."""
+    turns = {"critic_steps", "critic_learning_rate"}
+    if recipe.independence == "tc" or recipe.method in ("convae", "sepvae"):
+        return frozenset(turns | {"adversary_over"})
+    if recipe.independence.startswith(CONDITIONAL):
+        return frozenset(turns | {"critic_log_variance"})
+    # As released, cVAE's discriminator learns with the encoders.
+    return frozenset(turns if recipe.method == "cvae" and recipe.fidelity == "paper" else ())
+
+
+def _check_critic(recipe: Recipe) -> None:
+    """Refuse options of a critic that the recipe does not have: they would give a row another's name."""
+    for option in sorted(CRITIC_OPTIONS - critic_options(recipe)):
+        if getattr(recipe, option) != getattr(Recipe, option):
+            raise InputError(f"{option}: {recipe.label!r} has no such option; leave it out")
+
+
+def _check_linear(recipe: Recipe) -> None:
+    """Refuse options of networks, views and training for principal components."""
+    usual = adapted(Recipe(recipe.data), recipe.method)
+    free = {"study", "fold", "seed", "common_dim", "salient_dim", "precision", *MACHINE_FIELDS}
+    for option, value in vars(usual).items():
+        if option not in free and getattr(recipe, option) != value:
+            raise InputError(f"{option}: method {recipe.method!r} is not trained and has no such option; it has common_dim, salient_dim")
 
 
 def weights_of(recipe: Recipe) -> dict[str, float]:

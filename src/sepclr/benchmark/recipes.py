@@ -38,7 +38,7 @@ LINEAR = ("pca", "contrastive-pca")
 NEED_ROOT = ("digits-on-cifar",)
 """Data sets that lie in a folder of the user's."""
 
-WHERE = ("accelerator", "devices", "nodes", "strategy", "workers")
+MACHINE_FIELDS = ("accelerator", "devices", "nodes", "strategy", "workers")
 """Fields that say where a recipe runs, and nothing about its numbers."""
 
 
@@ -72,7 +72,7 @@ class Recipe:
         weight_reconstruction: of the squared error; as published for the method if not given, like all weights.
         weight_common: λ_C of SepCLR, β_c of the variational methods.
         weight_salient: λ_S of SepCLR, β_s of the variational methods.
-        weight_information_less: β of SepCLR, α of SepVAE, λ_s of MM-cVAE.
+        weight_information_less: β of SepCLR, β_s α of SepVAE, λ_s of MM-cVAE.
         weight_independence: λ of SepCLR, γ of cVAE and ConVAE, κ of SepVAE.
         weight_shared: λ_c of MM-cVAE.
         weight_classification: γ of SepVAE.
@@ -168,7 +168,7 @@ def shared(recipe: Recipe) -> dict[str, Any]:
     """List the fields of a recipe as others may see them: of a study whose content is known the table's name, not its folder."""
     values = asdict(recipe)
     if recipe.study:
-        del values["study"]["folds_file"]  # it lies beside the runs; deal says what is in it
+        del values["study"]["folds_file"]  # stored with the runs, identified by its digest
     if recipe.study and recipe.study.content:
         names = {field: Path(path).name for field in ("table", "mask") if (path := values["study"][field])}
         values["study"] = values["study"] | names

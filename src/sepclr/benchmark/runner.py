@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sepclr.benchmark import sources
-from sepclr.benchmark.brains import dealt
+from sepclr.benchmark.brains import drawn
 from sepclr.benchmark.build import build, resolved
 from sepclr.benchmark.folder import RunFolder, open_folder, same_recipe, write_whole
 from sepclr.benchmark.linear import LinearCodes, solve
@@ -62,7 +62,7 @@ def run(
     if resume:
         same_recipe(folder, recipe)
     # The first process stores the folds before it starts others on this machine.
-    study, folds = dealt(recipe.study, folder.folds if resume or (not is_first() and folder.folds.exists()) else None)
+    study, folds = drawn(recipe.study, folder.folds if resume or (not is_first() and folder.folds.exists()) else None)
     recipe = replace(recipe, study=study)
     source = sources.load(recipe, root, download=download)
     method, views = prepare(recipe, source)
@@ -100,7 +100,7 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
         InputError: options that cannot be used, or too few samples for a batch.
     """
     if recipe.method not in LINEAR:
-        Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # complains by itself
+        Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # raises InputError
     shape = source.train.x.shape[1:]
     return build(recipe, shape), _views(recipe, shape)
 
@@ -196,7 +196,7 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
     """
     folder = RunFolder(path)
     recipe = folder.recipe()
-    load_method(folder)  # complains about an unfinished run before the data are read
+    load_method(folder)  # raises InputError for an unfinished run before the data are read
     return evaluate(folder, sources.load(recipe, root or folder.root()))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Harmonise = Literal["none", "residualise", "combat"]
 
-NOTED = ("content", "volumes", "deal", "folds_file")
+NOTED = ("content", "volumes", "folds_digest", "folds_file")
 """Fields of a study that are no options: commands fill them in."""
 
 
@@ -38,7 +38,7 @@ class Study:
         resample: whether shapes and affines of the files may differ.
         content: hash of what the table says; a run is evaluated on the same alone. None is not compared.
         volumes: hash of what the image files hold, and the mask; compared likewise.
-        deal: hash of the fold in which each subject is tested; compared likewise.
+        folds_digest: hash of the fold in which each subject is tested; compared likewise.
         folds_file: file that lists these folds; they are drawn where it is None.
     """
 
@@ -63,7 +63,7 @@ class Study:
     resample: bool = False
     content: str | None = None
     volumes: str | None = None
-    deal: str | None = None
+    folds_digest: str | None = None
     folds_file: str | None = field(default=None, compare=False)
 
 

@@ -36,10 +36,7 @@ from sepclr.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Args:
-        arguments: words of the command line, those of the process where None.
+    """Run a command, given as words, those of the process if None.
 
     Returns:
         0, or 2 where something that was given cannot be used; the reason is then one line on standard error.
@@ -98,8 +95,7 @@ def _fit(recipe: Recipe, out: Path, **how: Any) -> None:
 
 def benchmark_mri(options: Namespace) -> None:
     """Run Table 3 of the paper on your own volumes: its methods, all cross-validation folds."""
-    study = _study(options)
-    _benchmark("mri", options, study, options.only_folds or range(1 if study.split else study.folds))
+    _benchmark("mri", options)
 
 
 def benchmark_digits_on_cifar(options: Namespace) -> None:
@@ -131,25 +127,28 @@ def evaluate(options: Namespace) -> None:
     _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
 
 
-def _benchmark(data: DataName, options: Namespace, study: Study | None = None, folds: Sequence[int] = (0,)) -> None:
+def _benchmark(data: DataName, options: Namespace) -> None:
     given = {name: value for name, value in vars(options).items() if name != "independence"}
-    rows = {"methods": options.methods, "independence": options.independence, "seeds": options.seeds}
-    jobs = plan(data, options.profile, **rows, folds=folds, study=study, options=given)
+    rows = {"methods": options.methods, "independence": options.independence, "seeds": options.seeds, "options": given}
+    jobs = plan(data, options.profile, **rows)
     name = f"{data}-{options.profile}"
     runs = Path(options.runs or f"runs/benchmark-{name}").absolute()
     results = Path(options.results or f"results/{name}.jsonl").absolute()
-    root = _cache(options) if study else Path(options.root).absolute() if options.root else None
+    root = _cache(options) if data == "mri" else Path(options.root).absolute() if options.root else None
     download = "download" in options and options.download
     if not options.status:
         check_workers(options.jobs, options.backend, options.scheduler)
         preflight.check_rows([job.recipe for job in jobs], root, download=download)
         preflight.check_table_places(runs, results)
-    from sepclr.benchmark.brains import dealt_beside
+    if data == "mri":
+        study = _study(options)
+        from sepclr.benchmark.brains import with_drawn_folds_beside
+
+        folds = options.only_folds or range(1 if study.split else study.folds)
+        jobs = plan(data, options.profile, **rows, folds=folds, study=with_drawn_folds_beside(study, runs))
     from sepclr.benchmark.jobs import Places, check_jobs, run_jobs
     from sepclr.benchmark.table import print_status, show_table
 
-    if study:
-        jobs = plan(data, options.profile, **rows, folds=folds, study=dealt_beside(study, runs), options=given)
     places = Places(runs, results, root)
     if options.status:
         print_status(jobs, places)

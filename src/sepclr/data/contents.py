@@ -45,7 +45,10 @@ def contents(paths: Sequence[Path], folder: Path) -> list[str]:
 
 def _facts(path: Path) -> list[int]:
     """Return what differs where a file was replaced or edited; the last also where its other times were put back."""
-    found = path.stat()
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 

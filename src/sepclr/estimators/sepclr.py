@@ -28,7 +28,8 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         salient_dim: length of the salient code s.
         independence: how c and s are kept apart: ``k-jem``, ``none``, or another of ``sepclr.losses.INDEPENDENCE``.
         background: which of the two labels in y is background; the lower one where None.
-        encoder: ``mlp`` for rows, ``resnet8``, ``resnet10`` or ``resnet18`` for images; ``auto`` takes ``mlp`` or ``resnet10``.
+        encoder: ``mlp`` for rows, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10`` or ``resnet18`` for images; ``auto`` takes ``mlp`` or
+            ``resnet10``.
         width: units of a hidden layer of ``mlp``, channels of the first stage of a ResNet.
         crop: side of a view of an image, in pixels; three quarters of the shorter side where None.
         weight_salient: λ_S.
@@ -37,7 +38,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tau: kernel bandwidth τ, or ``"median"`` for the median heuristic in each space.
         form: the terms as ``released``, or as the ``paper`` prints them.
         further_views: views of a sample beside the first.
-        max_epochs: passes over the samples.
+        max_epochs: passes over the larger group.
         batch_size: samples a step, of both groups together.
         learning_rate: Adam's step size, under a cosine schedule.
         random_state: seed of weights, batches and views.
@@ -199,5 +200,5 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return RowViews()
         channels, *space = self.sample_shape_
         if self.encoder == "conv":
-            raise InputError("encoder: 'conv' takes whole images, and views are crops; choose resnet8, resnet10 or resnet18")
+            raise InputError("encoder: 'conv' takes whole images, and views are crops; choose cnn3, cnn4, resnet8, resnet10 or resnet18")
         return ImageViews(channels, self.crop or max(1, 3 * min(space) // 4))

@@ -180,11 +180,11 @@ class VariationalBound(nn.Module):
     def loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
         """Compute the bound, which the encoders minimise; q gets no gradient from it."""
 
-        def bounded(q: nn.Module, given: Tensor, of: Tensor) -> Tensor:
+        def bound(q: nn.Module, given: Tensor, of: Tensor) -> Tensor:
             mean, log_variance = functional_call(q, {name: value.detach() for name, value in q.named_parameters()}, (given,))
             return BOUNDS[self.bound](mean, log_variance, of)
 
-        return self._averaged(bounded, c, s)
+        return self._averaged(bound, c, s)
 
     def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
         """Compute −1/N Σ log q(s_i|c_i), which q minimises; the encoders get no gradient from it."""

@@ -72,7 +72,7 @@ def hsic(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths =
 def mmd(c: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: Bandwidth = 0.5) -> Scalar:
     """Estimate MMD²(c_X, c_Y) between the common codes of background and of target, with kernels of several widths around τ.
 
-    It is 0 where c does not tell the groups apart, and so does not hold what only targets have.
+    It is 0 where c does not tell the groups apart, and so does not hold target-specific patterns.
 
     Args:
         c: common codes, shape (n, d).

@@ -27,7 +27,7 @@ class Independence(nn.Module):
 
     - ``none``: 0.
     - ``k-jem``: −Ĥ(c,s̃); ``k-mi``: −Ĥ(c,s̃) + Ĥ(c) + Ĥ(s̃). s̃ is s with background rows set to 0.
-    - ``hsic``: of c and s̃, with the median width of each space.
+    - ``hsic``: of c and s̃; SepCLR gives it the median width of each space.
     - ``mmd``: MMD² between the common codes of background and of target, several widths around τ. It moves c alone.
     - ``vclub-*``, ``vl1out-*``, ``vub-*``: bounds with a learnt q(s|c) (``c2s``), q(c|s) (``s2c``) or both (``sym``), on targets: rows of
       s̃ that are exactly 0 would collapse q.
@@ -82,7 +82,7 @@ class Independence(nn.Module):
         if self.name == "mmd":
             return mmd(c, is_target, tau[0])
         kernel_term = {"k-jem": joint_entropy, "k-mi": kernel_mutual_information, "hsic": hsic}[self.name]
-        return kernel_term(c, hide_background(s, is_target), "median" if self.name == "hsic" else tau)
+        return kernel_term(c, hide_background(s, is_target), tau)
 
     def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Scalar:
         """Compute what the critic minimises, without gradient for the codes.

@@ -6,10 +6,11 @@ from sepclr.methods.mmcvae import MMcVAE, MMcVAEWeights
 from sepclr.methods.sepclr import Form, SepCLR, SepCLRWeights, default_critic, default_weights
 from sepclr.methods.sepvae import SepVAE, SepVAEWeights
 from sepclr.methods.simclr import SimCLR, SimCLRWeights
-from sepclr.methods.variational import ContrastiveVAE
+from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE
 
 __all__ = [
     "CVAE",
+    "DISCRIMINATOR",
     "CVAEWeights",
     "ConVAE",
     "ConVAEWeights",

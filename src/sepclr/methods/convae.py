@@ -19,7 +19,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sepclr.losses import Over, TotalCorrelation
-from sepclr.methods.variational import ContrastiveVAE, evidence
+from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, evidence
 from sepclr.types import Outputs, Scalar
 
 
@@ -65,8 +65,8 @@ class ConVAE(ContrastiveVAE):
         dims: tuple[int, int],
         *,
         adversary_over: Over = "all",
-        critic_steps: int = 1,
-        critic_learning_rate: float = 1e-3,
+        critic_steps: int = DISCRIMINATOR[0],
+        critic_learning_rate: float = DISCRIMINATOR[1],
         weights: ConVAEWeights | None = None,
     ) -> None:
         super().__init__(

@@ -20,7 +20,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sepclr.losses import TotalCorrelation
-from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
+from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, Fidelity, evidence
 from sepclr.types import Outputs, Scalar
 
 
@@ -66,8 +66,8 @@ class CVAE(ContrastiveVAE):
         dims: tuple[int, int],
         *,
         fidelity: Fidelity = "paper",
-        critic_steps: int = 1,
-        critic_learning_rate: float = 1e-3,
+        critic_steps: int = DISCRIMINATOR[0],
+        critic_learning_rate: float = DISCRIMINATOR[1],
         weights: CVAEWeights | None = None,
     ) -> None:
         super().__init__(

@@ -7,7 +7,7 @@
 MMD² sums Gaussian kernels exp(−γ‖a − b‖²) with γ = 10⁻⁶ … 10⁶, thirteen of them, self pairs in, as in the authors' program
 (github.com/suinleelab/MM-cVAE), which returns a constant 0 where rounding makes the estimate negative; here it keeps its gradient.
 
-The penalties stand beside errors that are summed over a batch; ours are means over samples, and the penalties divided by that batch. The
+The penalties are added to errors that are summed over a batch; ours are means over samples, and the penalties divided by that batch. The
 authors of the method take λ_c = 10⁴ and λ_s = 10³ at 128 samples, with β_c = β_s = 1; those of SepVAE, whose rerun of the method
 (github.com/neurospin-projects/2023_rlouiset_sepvae, celeba/mm-cvae.py) is the one behind SepCLR's Table 1, take 10³ and 10² at 512, with
 0.5: these are the defaults.
@@ -39,8 +39,8 @@ class MMcVAEWeights:
         reconstruction: of the squared error, 1.
         common: β_c, 0.5.
         salient: β_s, 0.5.
-        information_less: λ_s, 10² beside a sum over 512 samples.
-        shared: λ_c, 10³ beside a sum over 512 samples.
+        information_less: λ_s, 10² with a sum over 512 samples.
+        shared: λ_c, 10³ with a sum over 512 samples.
     """
 
     reconstruction: float = 1.0

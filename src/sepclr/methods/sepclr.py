@@ -38,6 +38,7 @@ from sepclr.losses import (
     uniformity,
 )
 from sepclr.losses.independence import DIRECTED
+from sepclr.methods.variational import DISCRIMINATOR
 from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
@@ -80,7 +81,7 @@ def default_critic(independence: str) -> tuple[int, float] | None:
     A discriminator takes one step of 1e-3, as the SepVAE authors train theirs, a conditional density five of 1e-4.
     """
     if independence == "tc":
-        return 1, 1e-3
+        return DISCRIMINATOR
     return (5, 1e-4) if independence in DIRECTED else None
 
 
@@ -101,7 +102,8 @@ class SepCLR(nn.Module):
         critic_learning_rate: the critic's step size, as ``default_critic`` if None.
         critic_log_variance: largest size of a log-variance of a conditional density.
         weights: one multiplier per term; ``default_weights`` where not given.
-        tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` chooses one per space and step, that of s by targets.
+        tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` chooses one per space and step, that of s by targets;
+            ``hsic`` always does.
 
     Raises:
         InputError: unknown form or independence, no view, no step of the critic, or a bandwidth, step size or limit that is not positive.
@@ -160,8 +162,10 @@ class SepCLR(nn.Module):
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``common``, ``salient``, ``information_less`` and ``independence``."""
-        views = [(out[f"c{number}"], out[f"s{number}"]) for number in range(1, 2 + self.further_views)]
-        tau_c, tau_s = self._bandwidths(views, is_target)
+        views = self._views(out)
+        tau_c, tau_s = self._bandwidths(views, is_target, self.tau)
+        # HSIC is blind where its kernels are far narrower or wider than the codes are spread.
+        widths = self._bandwidths(views, is_target, ("median", "median")) if self.independence.name == "hsic" else (tau_c, tau_s)
         common, salient, joint = (
             torch.stack(each).mean() for each in zip(*(self._entropies(c, s, is_target, (tau_c, tau_s)) for c, s in views), strict=True)
         )
@@ -171,12 +175,16 @@ class SepCLR(nn.Module):
             "information_less": _mean(lambda _, s: information_less(s, is_target, tau_s), views),
             "independence": joint
             if self.independence.name == "k-jem"  # already there
-            else _mean(lambda c, s: self.independence.loss(c, s, is_target, (tau_c, tau_s)), views),
+            else _mean(lambda c, s: self.independence.loss(c, s, is_target, widths), views),
         }
 
-    def _bandwidths(self, views: Sequence[View], is_target: Tensor) -> tuple[Bandwidth, Bandwidth]:
-        """Resolve ``"median"`` once for all terms of a step, so that one objective has one width per space."""
-        tau_c, tau_s = self.tau
+    def _views(self, out: Outputs) -> list[View]:
+        """List the projections of each view."""
+        return [(out[f"c{number}"], out[f"s{number}"]) for number in range(1, 2 + self.further_views)]
+
+    def _bandwidths(self, views: Sequence[View], is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]) -> tuple[Bandwidth, Bandwidth]:
+        """Resolve ``"median"`` once for all views of a step, so that one objective has one width per space."""
+        tau_c, tau_s = tau
         if isinstance(tau_c, str):
             tau_c = bandwidths(torch.cat([c for c, _ in views]), tau_c)
         if isinstance(tau_s, str):
@@ -200,8 +208,7 @@ class SepCLR(nn.Module):
         Raises:
             InputError: independence without a critic.
         """
-        views = [(out[f"c{number}"], out[f"s{number}"]) for number in range(1, 2 + self.further_views)]
-        return _mean(lambda c, s: self.independence.critic_loss(c, s, is_target), views)
+        return _mean(lambda c, s: self.independence.critic_loss(c, s, is_target), self._views(out))
 
 
 def _mean(term: Callable[[Tensor, Tensor], Scalar], views: Sequence[View]) -> Scalar:

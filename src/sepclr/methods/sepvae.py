@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sepclr.losses import Over, TotalCorrelation, full_precision
-from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
+from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, Fidelity, evidence
 from sepclr.types import Batch, Outputs, Scalar
 
 RELEASED_CLASSIFICATION = 1e-10
@@ -78,8 +78,8 @@ class SepVAE(ContrastiveVAE):
         *,
         fidelity: Fidelity = "paper",
         adversary_over: Over = "all",
-        critic_steps: int = 1,
-        critic_learning_rate: float = 1e-3,
+        critic_steps: int = DISCRIMINATOR[0],
+        critic_learning_rate: float = DISCRIMINATOR[1],
         weights: SepVAEWeights | None = None,
     ) -> None:
         super().__init__(

@@ -57,7 +57,7 @@ class SimCLR(nn.Module):
         super().__init__()
         if group not in ("all", "target"):
             raise InputError(f"group: {group!r} is unknown; choose all or target")
-        bandwidths(torch.zeros(1, 1), tau)  # complains
+        bandwidths(torch.zeros(1, 1), tau)  # raises InputError
         self.common, self.common_head = common, common_head
         self.group, self.tau = group, tau
         self.weights = weights or SimCLRWeights()

@@ -26,6 +26,9 @@ from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 from sepclr.views import pixels
 
+DISCRIMINATOR = 1, 1e-3
+"""Steps of a discriminator before each step of the encoders, and its step size, as the SepVAE authors train theirs."""
+
 Fidelity = Literal["paper", "released"]
 """The paper's intent, or what the authors' program does where that differs."""
 
@@ -55,8 +58,8 @@ class ContrastiveVAE(nn.Module):
         adversary: TotalCorrelation | None = None,
         *,
         adversary_over: Over = "all",
-        critic_steps: int = 1,
-        critic_learning_rate: float = 1e-3,
+        critic_steps: int = DISCRIMINATOR[0],
+        critic_learning_rate: float = DISCRIMINATOR[1],
         fidelity: Fidelity = "paper",
     ) -> None:
         super().__init__()

@@ -96,7 +96,7 @@ def fit(
     Raises:
         InputError: a cohort or a batch size that cannot give batches of both groups.
     """
-    Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # complains before anything starts
+    Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # raises InputError before anything starts
     together = processes()  # more than one where the caller has joined them: then it is not for us to part them
     cast(nn.Module, method).train()  # Lightning leaves the mode as it finds it
     if cohort.x.ndim in (4, 5):
