@@ -68,7 +68,6 @@ def check_recipe(recipe: Recipe) -> None:
     for option, having in METHOD_OPTIONS.items():
         if method not in having and getattr(recipe, option) != getattr(Recipe, option):
             raise InputError(f"{option}: method {method!r} has no such option; {', '.join(having)} have it")
-    _check_critic(recipe)
     for name, weight in weights_of(recipe).items():
         check_weights(**{f"weight_{name}": weight})
         if name not in METHOD_WEIGHTS[method]:
@@ -83,6 +82,7 @@ def check_recipe(recipe: Recipe) -> None:
     for option in ("tau", "tau_salient", "critic_learning_rate", "critic_log_variance", "learning_rate"):
         if isinstance(value := getattr(recipe, option), float | int):
             check_positive(**{option: value})
+    _check_critic(recipe)
     if method in LINEAR:
         _check_linear(recipe)
     _check_views(recipe)
