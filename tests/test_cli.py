@@ -148,7 +148,7 @@ DECIDED_BY_WORDS = [
     ("benchmark marked-digits --runs file/runs", "file/runs: cannot be written"),
     ("benchmark mri --table nowhere.tsv", "nowhere.tsv: no such table"),
     ("benchmark mri --table nowhere.tsv --jobs 0", "jobs: 0 is not at least 1"),
-    ("benchmark mri --table nowhere.tsv --tau -1", "tau: -1.0 is not positive"),
+    ("benchmark mri --table nowhere.tsv --methods sepclr --tau -1", "tau: -1.0 is not positive"),
     ("fit marked-digits --method pca --encoder resnet8", "encoder: method 'pca' is not trained"),
     ("fit marked-digits --independence none --critic_steps 7", "critic_steps: 'none' has no such option"),
     ("fit marked-digits --independence mmd --critic_log_variance 3", "critic_log_variance: 'mmd' has no such option"),
