@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.reports.test_comparison import ROWS, brains
 
-from sepclr.benchmark.pages import compared, fill, picture
+from sepclr.benchmark.pages import compared, fill, length_picture, picture
 from sepclr.reports import comparison_markdown
 from sepclr.types import InputError
 
@@ -68,5 +68,7 @@ def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
     assert fill(page, ROOT / "results") == page
 
 
-def test_the_picture_of_the_page_is_of_the_results():
-    assert (ROOT / "docs" / "table1.svg").read_text() == picture(ROOT / "results" / "digits-on-cifar-cpu.jsonl")
+def test_the_pictures_of_the_page_are_of_the_results():
+    short, long = (ROOT / "results" / f"digits-on-cifar-{name}.jsonl" for name in ("cpu", "length"))
+    assert (ROOT / "docs" / "table1.svg").read_text() == picture(short)
+    assert (ROOT / "docs" / "length.svg").read_text() == length_picture(short, long)

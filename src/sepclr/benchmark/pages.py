@@ -14,7 +14,7 @@ from typing import Any
 
 from sepclr.benchmark.published import PUBLISHED, beside_study, table_3
 from sepclr.methods import catalogue
-from sepclr.reports import Comparison, compare, comparison_markdown, markdown, plain, svg
+from sepclr.reports import Comparison, as_svg, compare, comparison_markdown, draw_length, markdown, plain, svg
 from sepclr.types import InputError
 
 METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
@@ -62,6 +62,12 @@ def picture(results: Path) -> str:
     return svg(next(table for table in compared(_rows(results)) if table.protocol == "strict"))
 
 
+def length_picture(*results: Path) -> str:
+    """Draw the ``strict`` scores of runs of several lengths against their time of training, as SVG."""
+    rows = [row for path in results for row in _rows(path) if row["protocol"] == "strict"]
+    return as_svg(lambda: draw_length(rows))
+
+
 def _rows(results: Path) -> list[Mapping[str, Any]]:
     return [json.loads(line) for line in results.read_text().splitlines()]
 
@@ -71,4 +77,6 @@ if __name__ == "__main__":
     for page in pages:
         page.write_text(fill(page.read_text(), results))
         if page.name == "table1.md":
-            page.with_suffix(".svg").write_text(picture(results / "digits-on-cifar-cpu.jsonl"))
+            short, long = (results / f"digits-on-cifar-{name}.jsonl" for name in ("cpu", "length"))
+            page.with_suffix(".svg").write_text(picture(short))
+            page.with_name("length.svg").write_text(length_picture(short, long))

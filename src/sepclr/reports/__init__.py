@@ -3,7 +3,8 @@
 from sepclr.reports.check_page import CheckPage, write_check_page
 from sepclr.reports.comparison import Comparison, compare
 from sepclr.reports.console import print_comparison, print_separation
-from sepclr.reports.dots import svg
+from sepclr.reports.dots import as_svg, svg
+from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.table_page import write_table_page
 from sepclr.reports.tables import comparison_markdown, markdown, plain
@@ -13,8 +14,10 @@ __all__ = [
     "Comparison",
     "Page",
     "RunView",
+    "as_svg",
     "compare",
     "comparison_markdown",
+    "draw_length",
     "markdown",
     "plain",
     "print_comparison",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 from typing import Any
 
 from sepclr.reports.comparison import Comparison, Line
@@ -79,9 +80,14 @@ def _dots(axes: Any, place: int, line: Line, column: str, colour: str) -> None:
 
 def svg(table: Comparison) -> str:
     """Draw a comparison as SVG, the same for the same rows."""
+    return as_svg(lambda: draw(table))
+
+
+def as_svg(draw_figure: Callable[[], Any]) -> str:
+    """Write the figure that a function draws as SVG, the same for the same figure."""
     import matplotlib
 
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "sepclr"}):
-        draw(table).savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        draw_figure().savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()
