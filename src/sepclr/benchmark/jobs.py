@@ -158,7 +158,7 @@ def _each(
         try:
             yield from tasks(delayed(_attempt)(job, places, wait) for job in jobs)
         except killed as error:
-            say(f"a worker was killed ({type(error).__name__}); what it had begun goes on with another")
+            say(f"a worker was killed ({type(error).__name__}); another resumes what it had begun")
 
 
 def _error(places: Places, job: Job) -> Path:

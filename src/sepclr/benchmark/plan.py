@@ -109,7 +109,7 @@ def plan(
         data: name of the data set.
         profile: size of machine.
         methods: which methods; all of the table if none is given, or SepCLR alone where ``independence`` is.
-        independence: which of SepCLR's ways to independence; all of the table if none is given.
+        independence: SepCLR's independence terms; all of the table if none is given.
         seeds: seeds of each row.
         folds: folds of the study.
         study: the study, for ``mri``.
@@ -119,7 +119,7 @@ def plan(
         The runs.
 
     Raises:
-        InputError: no such profile, a seed that is given twice or is negative, or ways to independence without SepCLR.
+        InputError: no such profile, a seed that is given twice or is negative, or independence terms without SepCLR.
     """
     if (data, profile) not in PROFILES:
         known = ", ".join(size for name, size in PROFILES if name == data)

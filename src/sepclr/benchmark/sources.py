@@ -25,8 +25,8 @@ class Source:
         lead: what the samples are, in two sentences.
         train: training samples.
         tests: test samples of each protocol.
-        common_attributes: names of the attributes that belong into c.
-        salient_attributes: names of the attributes that belong into s.
+        common_attributes: names of the attributes that belong in c.
+        salient_attributes: names of the attributes that belong in s.
         class_names: names of integer classes, for the attributes that have them.
         columns: what published tables call an attribute, where they call it something else.
         everyone: whether background has attributes, too; they are then read from all samples of which they are known.
@@ -60,8 +60,8 @@ ABOUT: Mapping[str, tuple[str, str]] = {
     ),
     "mri": (
         "Brains",
-        "Background and target are groups of subjects with a volume of the brain each. What both groups have belongs into c, "
-        "what only the target has into s.",
+        "Background and target are groups of subjects with a volume of the brain each. What both groups have belongs in c, "
+        "what only the target has in s.",
     ),
 }
 """Title and lead of each data set."""

@@ -1,4 +1,4 @@
-"""Fetch public data sets from their publishers: checksums verified, and a download that was cut goes on where it stopped."""
+"""Fetch public data sets from their publishers: checksums verified, and an interrupted download resumes."""
 
 from __future__ import annotations
 

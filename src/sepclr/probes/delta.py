@@ -23,8 +23,8 @@ def delta_tot(rows: Sequence[Row], *, common: Sequence[str], salient: Sequence[s
 
     Args:
         rows: rows of one run and one protocol, of which the trained encoders' codes c and s are read.
-        common: names of the attributes that belong into c.
-        salient: names of the attributes that belong into s.
+        common: names of the attributes that belong in c.
+        salient: names of the attributes that belong in s.
         metric: ``balanced_accuracy`` or ``accuracy``.
 
     Returns:

@@ -29,8 +29,8 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
 
     Args:
         runs: rows of each run, by its name.
-        common: names of the attributes that belong into c.
-        salient: names of the attributes that belong into s.
+        common: names of the attributes that belong in c.
+        salient: names of the attributes that belong in s.
     """
     for protocol in dict.fromkeys(row["protocol"] for rows in runs.values() for row in rows):
         errors = any(row["metric"] in LOWER_IS_BETTER for rows in runs.values() for row in rows)

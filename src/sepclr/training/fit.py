@@ -89,7 +89,7 @@ def fit(
         settings: how to optimise.
         seed: of batches and views; torch's global generator is left as it was.
         folder: where ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt`` go; nothing is written without it. Where a
-            checkpoint lies there, training goes on from it.
+            checkpoint lies there, training resumes from it.
         progress: show a bar with the terms of the loss on a terminal, print a line per epoch elsewhere; a string is printed before each
             line, and there is no bar.
 
