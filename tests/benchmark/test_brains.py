@@ -277,7 +277,7 @@ def test_a_benchmark_of_brains_from_the_table_to_the_page(table: Path, tmp_path:
 @pytest.fixture(scope="module")
 def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    words = ["--encoder", "cnn3", "--width", "8", "--fold", "1", "--out", str(folder / "run")]
+    words = ["--encoder", "resnet8", "--width", "8", "--fold", "1", "--out", str(folder / "run")]
     assert main(["fit", "mri", *options(table, folder), *words]) == 0
     return folder / "run"
 
@@ -452,5 +452,5 @@ def test_agreement_counts_the_strongest_voxels_of_the_brain():
 
 
 def test_the_mean_volume_is_the_mean(study: Study, tmp_path: Path):
-    _, x, _ = volumes(study, tmp_path)
+    _, x, affines = volumes(study, tmp_path)
     np.testing.assert_allclose(mean_volume(x, affines, affines[0]), x[:].float().mean(0)[0], rtol=1e-5)

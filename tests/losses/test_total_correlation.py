@@ -34,7 +34,11 @@ def untrained(problem: Problem | None = None, seed: int = 0) -> TotalCorrelation
     """A critic in float64 with random weights."""
     of = problem or random_problem()
     torch.manual_seed(seed)
-    return TotalCorrelation(of.c.shape[1], of.s.shape[1], hidden=(5, 5)).double()
+    module = TotalCorrelation(of.c.shape[1], of.s.shape[1], hidden=(5, 5)).double()
+    if len(of.c):  # some log-odds above 0 and some below
+        with torch.no_grad():
+            module.critic[-1].bias -= module.logits(of.c, of.s).median()
+    return module
 
 
 def blind(of: Problem, logit: float = 0.0) -> TotalCorrelation:
@@ -206,7 +210,7 @@ def correlated(rho: float, n: int, seed: int) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("rho", [0.0, 0.8])
 def test_a_trained_critic_knows_the_true_information(rho: float) -> None:
     torch.manual_seed(0)
-    module = TotalCorrelation(1, 1)
+    module = TotalCorrelation(1, 1, hidden=(64, 64))
     optimiser = torch.optim.Adam(module.parameters(), lr=3e-3)
     for step in range(600):
         optimiser.zero_grad()
