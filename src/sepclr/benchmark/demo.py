@@ -10,7 +10,7 @@ from typing import Any
 
 from joblib import Parallel, cpu_count, delayed
 
-from sepclr.benchmark.folder import write_whole
+from sepclr.benchmark.folder import this_command, write_whole
 from sepclr.benchmark.preflight import check_demo
 from sepclr.benchmark.recipes import Recipe
 from sepclr.benchmark.report import write_report
@@ -25,7 +25,7 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
     Args:
         recipe: of the main run; with independence ``none`` it is run alone.
         out: folder that gets a run's folder each, ``metrics.json``, ``results.jsonl`` and ``report.html``.
-        resume: go on with what lies in ``out``.
+        resume: resume the runs in ``out``.
         progress: print a line per epoch; on a single core show bars with the terms of the loss.
 
     Returns:
@@ -43,6 +43,7 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
             out / independence,
             resume=resume and (out / independence).exists(),  # it may have been interrupted before it began
             progress=independence if progress and together > 1 else progress,
+            command=this_command(),
         )
         for independence in runs
     )

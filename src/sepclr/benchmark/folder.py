@@ -251,9 +251,14 @@ def write_whole(path: Path, text: str) -> None:
     part.replace(path)
 
 
+def this_command() -> str:
+    """Return the words of this process."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
 def environment(command: str | None = None) -> dict[str, Any]:
     """Describe where a run is made: command (the words of this process if not given), time, versions, commit of the code, machine."""
-    words = command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    words = command or this_command()
     return {"command": words, "time": datetime.now(UTC).isoformat(timespec="seconds")} | made_with()
 
 

@@ -11,7 +11,7 @@ from sepclr.reports.html import write_html
 
 NOTES = {
     "strict": "Balanced accuracy on all test samples, standardised codes, probes that converge.",
-    "published": "Accuracy on 500 test targets, as the published numbers were taken: 100 iterations, codes standardised where a method's authors do.",
+    "published": "Accuracy on 500 test targets, as the published numbers were taken: 100 iterations, codes unscaled but for VAEs.",
 }
 
 
