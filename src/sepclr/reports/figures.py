@@ -126,9 +126,12 @@ def _principal(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _tsne(x: NDArray[np.float64]) -> NDArray[np.float64]:
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     perplexity = min(30.0, (len(x) - 1) / 3)
-    return np.asarray(TSNE(init="pca", random_state=0, perplexity=perplexity).fit_transform(x), dtype=np.float64)
+    # Threads that wait for each other at every one of its thousand short steps cost more than they give, above all beside other work.
+    with threadpool_limits(1):
+        return np.asarray(TSNE(init="pca", random_state=0, perplexity=perplexity).fit_transform(x), dtype=np.float64)
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
