@@ -25,6 +25,7 @@ def draw_length(rows: Sequence[Mapping[str, Any]]) -> Any:
         for each length, over seeds where there are several.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     lengths: dict[str, dict[int, list[Mapping[str, Any]]]] = {}
     for row in rows:
@@ -41,12 +42,15 @@ def draw_length(rows: Sequence[Mapping[str, Any]]) -> Any:
             spread = [stdev(each) if len(each) > 1 else 0.0 for each in values]
             axes.errorbar(minutes, [mean(each) for each in values], spread, color=colour, marker="o", markersize=4, label=name)
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title(column), fontsize=10)
         if column not in DELTAS:
             axes.set_ylim(0, 103)
         axes.grid(color="#eceef1", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.tick_params(labelsize=8.5)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(COLOURS), frameon=False, fontsize=9)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(COLOURS), frameon=False, fontsize=9)
     figure.supxlabel("minutes of training on one core; dashed: best expected", fontsize=8.5, color=QUIET)
     return figure
