@@ -324,7 +324,7 @@ def test_images_that_lie_elsewhere_are_not_encoded(run: Path, table: Path, tmp_p
     nibabel.save(nibabel.Nifti1Image(image.get_fdata()[:, :, 30:], image.affine), tmp_path / "cut.nii")  # without its bottom
     new = write_cells(tmp_path / "new.tsv", {"participant_id": ["a"], "image": ["cut.nii"]})
     assert main(["encode", str(run), "--input", str(new), "--out", str(tmp_path / "codes.npz")]) == 2
-    assert "1 images lie elsewhere in space than those of the run: a (" in capsys.readouterr().err
+    assert "1 images are not aligned with the training images: a (" in capsys.readouterr().err
 
 
 def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

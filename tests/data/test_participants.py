@@ -116,7 +116,7 @@ def test_what_is_wrong_with_a_table_is_named(table: Path, old: str, new: str, na
         read_participants(table, replace(COLUMNS, split="side"))
 
 
-@pytest.mark.parametrize(("values", "says"), [("5", "is '5' in every row"), ("n/a", "is known of nobody")])
+@pytest.mark.parametrize(("values", "says"), [("5", "is '5' in every row"), ("n/a", "has no values")])
 def test_an_attribute_that_says_nothing_is_named(table: Path, values: str, says: str):
     lines = [line.split("\t") for line in ROWS.splitlines()]
     table.write_text("\n".join("\t".join([*cells[:2], "age" if i == 0 else values, *cells[3:]]) for i, cells in enumerate(lines)) + "\n")

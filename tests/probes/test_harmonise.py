@@ -71,7 +71,7 @@ def test_sites_that_cannot_be_evened_out_are_named():
         harmonised(train, with_site(test, 0, "d"), "site", "residualise")
     with pytest.raises(InputError, match="site: d has a single training sample"):
         harmonised(with_site(train, 0, "d"), test, "site", "residualise")
-    with pytest.raises(InputError, match="site: 'site' is not known of everybody"):
+    with pytest.raises(InputError, match="site: 'site' has missing values"):
         harmonised(train, with_site(test, 3, ""), "site", "residualise")
     with pytest.raises(InputError, match="harmonise: 'magic' is unknown"):
         harmonised(train, test, "site", "magic")

@@ -100,7 +100,7 @@ def read_volumes(
         Whose they are, shape (n,), and the volumes, shape (n, 1, *space).
 
     Raises:
-        InputError: a run of another data set, a table or images that cannot be used, or images that lie elsewhere in space than those of
+        InputError: a run of another data set, a table or images that cannot be used, or images that are not aligned with those of
             the run, where these lay in one place.
     """
     recipe = folder.recipe()
@@ -122,7 +122,7 @@ def read_volumes(
         far = [np.abs(corners @ (each - affine).T).max() for each in affines]
         if elsewhere := [f"{name} ({away:.0f} mm)" for name, away in zip(whose, far, strict=True) if away > max(spacing)]:
             raise InputError(
-                f"{table}: {len(elsewhere)} images lie elsewhere in space than those of the run: {listed(elsewhere)}; "
+                f"{table}: {len(elsewhere)} images are not aligned with the training images: {listed(elsewhere)}; "
                 "bring them into the same space and field of view"
             )
     return whose, x

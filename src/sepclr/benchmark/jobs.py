@@ -1,4 +1,4 @@
-"""Run the rows of a table: each once, wherever a worker is free, and on from where it was cut."""
+"""Run the rows of a table: skip finished runs, resume interrupted ones, wherever a worker is free."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
 
 
 def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
-    """Run a job to its row, on from where it was cut; nothing where it has its row.
+    """Run a job to its row, resuming it where it was interrupted; do nothing where it has its row.
 
     Args:
         job: the run.

@@ -90,7 +90,7 @@ class _Resuming:
 
         Raises:
             requests.RequestException: no answer, or one that is an error.
-            urllib3.exceptions.HTTPError: the connection was cut.
+            urllib3.exceptions.HTTPError: the connection broke.
         """
         have = self.part.stat().st_size if self.part.exists() else 0
         # Without "identity" some servers label a .gz as compressed on the way, and its length would not be that of the file.

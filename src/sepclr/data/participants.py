@@ -100,7 +100,7 @@ def read_participants(table: Path, columns: Columns) -> Participants:
     """Read a table and check all of it that can be checked without opening an image.
 
     Args:
-        table: the file; commas separate in ``.csv``, tabulators in others.
+        table: the file; commas separate in ``.csv``, tabs in others.
         columns: what its columns mean.
 
     Returns:
@@ -230,7 +230,7 @@ def _attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) 
     """Turn a column into numbers or classes."""
     known = values[values != ""]
     if len(np.unique(known)) < 2:
-        says = f"is {str(known[0])!r} in every row" if len(known) else "is known of nobody"
+        says = f"is {str(known[0])!r} in every row" if len(known) else "has no values"
         raise InputError(f"attributes: {name!r} {says} of {table}; there is nothing to read from it")
     strange = [value for value in known.tolist() if not _is_number(value)]
     if kind == "numeric" and strange:

@@ -22,7 +22,7 @@ class ProbabilisticContrastivePCA(LinearContrast):
         σ² = mean of the λ after the first d;  W = U_d (Λ_d − σ² I)^½
 
     It is a maximum only if γ < n/m and σ² > 0; elsewhere the likelihood grows without bound as σ² → 0, and there is no W. The authors'
-    program does not check the second and goes on with a negative σ². Shared variance shrinks to a share of 1 − γm/n: where it is larger
+    program does not check the second and continues with a negative σ². Shared variance shrinks to a share of 1 − γm/n: where it is larger
     than what is the target's own by more than that, it still comes first.
 
     Args:

@@ -35,7 +35,7 @@ def harmonised(train: Probed, test: Probed, site: str, how: str) -> tuple[Probed
         Both with other codes.
 
     Raises:
-        InputError: an unknown way, a site that is not known of everybody, is new in the test samples or has a single training sample, or
+        InputError: an unknown way, a site that has missing values, is new in the test samples or has a single training sample, or
             ``combat`` where its library is not installed.
     """
     ways: Mapping[str, Callable[..., tuple[Codes, Codes]]] = {"residualise": _residualise, "combat": _combat}
@@ -43,7 +43,7 @@ def harmonised(train: Probed, test: Probed, site: str, how: str) -> tuple[Probed
         raise InputError(f"harmonise: {how!r} is unknown; choose {' or '.join(ways)}")
     sites = train.attributes[site], test.attributes[site]
     if any((values == "").any() for values in sites):
-        raise InputError(f"site: {site!r} is not known of everybody; fill it in, or leave sites alone with --harmonise none")
+        raise InputError(f"site: {site!r} has missing values; fill it in, or leave sites alone with --harmonise none")
     if new := sorted(set(sites[1]) - set(sites[0])):
         raise InputError(f"site: {', '.join(map(str, new))} has no training sample; its effect cannot be learnt")
     names, counts = np.unique(sites[0], return_counts=True)
