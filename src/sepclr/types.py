@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 from jaxtyping import Bool, Float, Shaped
@@ -93,6 +93,31 @@ class HasCritic(Protocol):
 
     def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
         """Compute what the critic minimises, pure, on the whole batch; ``out`` comes without gradient."""
+        ...
+
+
+class Steering(NamedTuple):
+    """How a step changes the gradients of some outputs before they reach the encoders.
+
+    Attributes:
+        gradients: by name of the output, from its gradient on the whole batch, shape (n, ...), to another. Loss scaling and averaging over
+            processes multiply gradients, so that a function must keep factors: f(2g) = 2f(g).
+        logged: what is worth a curve.
+    """
+
+    gradients: Mapping[str, Callable[[Tensor], Tensor]]
+    logged: Mapping[str, Scalar]
+
+
+@runtime_checkable
+class HasSteering(Protocol):
+    """A method that acts on the gradient of its codes, beside what its terms ask of them."""
+
+    def steering(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Steering:
+        """Say what a step does to the gradients of outputs, which come without gradient and from the whole batch.
+
+        It may update running statistics, which are buffers: it is called once a step, with the same values on every process.
+        """
         ...
 
 

@@ -2,6 +2,6 @@
 
 from sepclr.nets.convolutional import conv_encoder, decoder
 from sepclr.nets.encoders import ENCODERS, Norm, encoder
-from sepclr.nets.heads import head
+from sepclr.nets.heads import head, standardise
 
-__all__ = ["ENCODERS", "Norm", "conv_encoder", "decoder", "encoder", "head"]
+__all__ = ["ENCODERS", "Norm", "conv_encoder", "decoder", "encoder", "head", "standardise"]

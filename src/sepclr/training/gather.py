@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -51,6 +52,13 @@ class _Gather(torch.autograd.Function):
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total.chunk(processes())[dist.get_rank()]
+
+
+def on_the_whole(change: Callable[[Tensor], Tensor], value: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
+    """Change the values of all processes' samples together, and give those of this process's samples back."""
+    with torch.no_grad():
+        whole = change(gathered(value))
+        return whole.chunk(processes())[dist.get_rank()] if processes() > 1 else whole
 
 
 def in_order(part: Shaped[Tensor, "n ..."], length: int) -> Shaped[Tensor, "length ..."]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from time import perf_counter
 from typing import Any, cast
 
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from sepclr.data import Batches, Cohort
-from sepclr.training.gather import gathered
-from sepclr.types import Batch, HasCritic, HasFurtherViews, Method, Outputs
+from sepclr.training.gather import gathered, on_the_whole
+from sepclr.types import Batch, HasCritic, HasFurtherViews, HasSteering, Method, Outputs
 
 VIEWS, LOSS = 1, 2
 """What is drawn at random by torch: each has seeds of its own, so that a view and a loss never draw the same numbers."""
@@ -100,13 +101,14 @@ class Training(LightningModule):
         """Step the critic, if any, then the rest on the sum of weights × terms, all on the batch of all processes."""
         number = 1 + (self.method.further_views if isinstance(self.method, HasFurtherViews) else 1)
         views = [Batch(by_layout(self.views(batch.x), self.layout), batch.is_target) for _ in range(number)]
-        out = {name: gathered(value) for name, value in self.method.outputs(*views).items()}
+        own = self.method.outputs(*views)
+        out = {name: gathered(value) for name, value in own.items()}
         is_target = gathered(batch.is_target)
         # What a loss draws at random is the same on every process, and leaves the views' randomness alone.
         drawn_on = [batch.x.device] if batch.x.is_cuda else []
         with torch.random.fork_rng(devices=drawn_on), torch.autocast(batch.x.device.type, enabled=False):
             torch.manual_seed(_seed(LOSS, self.seed, self.current_epoch, index))
-            logged = self._critic_turns(out, is_target)
+            logged = self._critic_turns(out, is_target) | self._steer(own, out, is_target)
             terms = self.method.terms(out, is_target)
         weights = asdict(cast(Any, self.method.weights))
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
@@ -118,6 +120,15 @@ class Training(LightningModule):
             schedule.step()
         for name, value in {**terms, **logged, "loss": loss}.items():
             self.log(name, value.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
+
+    def _steer(self, own: Outputs, out: Outputs, is_target: Tensor) -> dict[str, Tensor]:
+        """Have the gradients of this process's outputs changed on their way to the encoders, where the method asks for it."""
+        if not isinstance(self.method, HasSteering):
+            return {}
+        steering = self.method.steering({name: value.detach() for name, value in out.items()}, is_target)
+        for name, change in steering.gradients.items():
+            own[name].register_hook(partial(on_the_whole, change))  # type: ignore[no-untyped-call]
+        return dict(steering.logged)
 
     def _critic_turns(self, out: Outputs, is_target: Tensor) -> dict[str, Tensor]:
         """Step the critic on codes without gradient; give its last loss by name, for the log."""
