@@ -31,6 +31,7 @@ def test_metrics_hold_the_cells_that_say_whether_separation_worked(out: Path):
         assert cells["chance"] == pytest.approx(0.1)
         assert all(0 <= cells[name] <= 1 for name in ("from_s", "from_c", "untrained_s", "untrained_c"))
     assert metrics["seconds"] > 0
+    assert set(metrics["k-jem"]) == {"salient_attribute", "common_attribute", "seconds"}
 
 
 @pytest.mark.browser
@@ -44,7 +45,7 @@ def test_the_page_opens_without_a_word_and_fits(out: Path, browser: Any, width: 
     view.goto((out / "report.html").as_uri())
     assert view.evaluate("document.documentElement.scrollWidth <= innerWidth")
     text = view.inner_text("body")
-    assert all(word in text for word in ("Marked digits", "k-jem", "none", "mark", "digit"))
+    assert all(word in text for word in ("Marked digits", "decorrelation", "k-jem", "mark", "digit"))
     view.close()
     assert said == []
 
@@ -52,7 +53,7 @@ def test_the_page_opens_without_a_word_and_fits(out: Path, browser: Any, width: 
 def test_new_samples_are_encoded_and_the_run_is_evaluated_again(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     np.save(tmp_path / "x.npy", np.zeros((5, 1, 32, 32), np.uint8))
     codes = tmp_path / "codes.npz"
-    assert main(["encode", str(out / "k-jem"), "--input", str(tmp_path / "x.npy"), "--out", str(codes)]) == 0
+    assert main(["encode", str(out / "decorrelation"), "--input", str(tmp_path / "x.npy"), "--out", str(codes)]) == 0
     with np.load(codes) as written:
-        assert (written["c"].shape, written["s"].shape) == ((5, 32), (5, 16))
+        assert (written["c"].shape, written["s"].shape) == ((5, 32), (5, 32))
     assert "5 samples" in capsys.readouterr().out

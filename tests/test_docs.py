@@ -23,6 +23,7 @@ def test_every_public_loss_is_on_the_page_or_belongs_to_one_that_is():
     helpers = {
         "Bandwidth",
         "Bandwidths",
+        "Correlation",
         "GaussianConditional",
         "INDEPENDENCE",
         "Over",

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from sepclr import nets
 from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
-from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
-from sepclr.types import Batch, HasCritic, InputError, Method
+from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.types import Batch, HasCritic, HasSteering, InputError, Method
 
 SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
 
@@ -34,6 +34,22 @@ def sepclr(independence: str, encoder: str = "cnn3", **options: Any) -> Callable
             nets.head(4),
             (5, 4),
             independence=independence,
+            **options,
+        )
+
+    return build
+
+
+def decorrelated(**options: Any) -> Callable[[tuple[int, ...]], Decorrelated]:
+    def build(shape: tuple[int, ...]) -> Decorrelated:
+        kind = "mlp" if len(shape) == 1 else "cnn3"
+        return Decorrelated(
+            nets.encoder(kind, shape, 5, width=4),
+            nets.encoder(kind, shape, 4, width=4),
+            nets.head(5),
+            nets.head(4),
+            (nets.standardise(5), nets.standardise(4)),
+            (5, 4),
             **options,
         )
 
@@ -57,9 +73,12 @@ def simclr(group: str) -> Callable[[tuple[int, ...]], SimCLR]:
 
 DIMS = (5, 4)
 METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
-    "sepclr as printed, two further views": sepclr("k-jem", form="paper", further_views=2),
+    "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
     "sepclr of residual networks": sepclr("k-jem", "resnet10"),
     "sepclr by the median heuristic": sepclr("k-jem", tau="median"),
+    "decorrelated": decorrelated(),
+    "decorrelated, two further views": decorrelated(further_views=2),
+    "decorrelated, no neighbours": decorrelated(neighbours=None),
     "cvae": variational(partial(CVAE, dims=DIMS)),
     "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),
     "convae": variational(partial(ConVAE, dims=DIMS)),
@@ -96,6 +115,17 @@ def outputs_of(method: Method, shape: tuple[int, ...], is_target: Tensor) -> Any
     return method.outputs(*views(shape, is_target, 1 + getattr(method, "further_views", 1)))
 
 
+def steered(method: Method, shape: tuple[int, ...], is_target: Tensor) -> tuple[Any, dict[str, Tensor]]:
+    """Outputs whose gradients are changed as the method asks for, as training changes them, and what it logs."""
+    out = outputs_of(method, shape, is_target)
+    if not isinstance(method, HasSteering):
+        return out, {}
+    steering = method.steering({name: value.detach() for name, value in out.items()}, is_target)
+    for name, change in steering.gradients.items():
+        out[name].register_hook(change)
+    return out, dict(steering.logged)
+
+
 def losses_of(method: Method, out: Any, is_target: Tensor) -> list[Tensor]:
     """All terms, and the critic's loss where there is a critic."""
     losses = [*method.terms(out, is_target).values()]
@@ -123,7 +153,8 @@ def test_outputs_are_per_sample_so_that_they_can_be_gathered(method, shape):
 
 
 def test_every_parameter_gets_a_finite_gradient(method, shape):
-    out = outputs_of(method, shape, MIXED)
+    out, logged = steered(method, shape, MIXED)
+    assert all(value.shape == () and value.isfinite() for value in logged.values())
     sum(losses_of(method, out, MIXED)).backward()
     for name, parameter in method.named_parameters():
         assert parameter.grad is not None, name
@@ -150,7 +181,7 @@ def test_order_of_samples_does_not_matter(method, shape):
 @pytest.mark.parametrize("is_target", [torch.zeros(6, dtype=torch.bool), torch.ones(6, dtype=torch.bool)], ids=["background", "target"])
 def test_a_batch_of_one_group_is_finite(method, shape, is_target):
     terms = method.terms(outputs_of(method, shape, is_target), is_target)
-    losses = [*terms.values(), *losses_of(method, outputs_of(method, shape, is_target), is_target)]
+    losses = [*terms.values(), *losses_of(method, steered(method, shape, is_target)[0], is_target)]
     sum(losses).backward()
     assert all(torch.isfinite(loss) for loss in losses)
     assert all(torch.isfinite(parameter.grad).all() for parameter in method.parameters())
@@ -221,9 +252,9 @@ def test_the_salient_term_is_a_mean_over_targets_to_the_last_digit():
     torch.testing.assert_close(method.terms(out, is_target)["salient"], expected, rtol=1e-12, atol=0)
 
 
-def plain(form: str, further_views: int = 1, **options: Any) -> SepCLR:
+def plain(objective: str, further_views: int = 1, **options: Any) -> SepCLR:
     """SepCLR on codes: no network, so that terms can be asked about outputs of any kind."""
-    return SepCLR(*(torch.nn.Identity() for _ in range(4)), (3, 2), form=form, further_views=further_views, **options)
+    return SepCLR(*(torch.nn.Identity() for _ in range(4)), (3, 2), objective=objective, further_views=further_views, **options)
 
 
 def random_outputs(views: int, n: int = 9) -> dict[str, Tensor]:
@@ -238,9 +269,9 @@ def random_outputs(views: int, n: int = 9) -> dict[str, Tensor]:
 TARGETS = torch.arange(9) % 3 != 0
 
 
-def test_form_paper_trains_equations_3_4_and_7_as_printed():
+def test_objective_published_trains_equations_3_4_and_7_as_printed():
     out, k = random_outputs(4), 3
-    terms = plain("paper", k).terms(out, TARGETS)
+    terms = plain("published", k).terms(out, TARGETS)
     c, s = ([out[f"{space}{number}"].tolist() for number in range(1, 5)] for space in "cs")
     n, targets = 9, [i for i in range(9) if TARGETS[i]]
 
@@ -263,7 +294,7 @@ def test_form_paper_trains_equations_3_4_and_7_as_printed():
     assert terms["salient"].item() == pytest.approx(salient, rel=1e-6)
 
 
-def test_form_released_has_twice_the_mean_uniformity_of_all_views():
+def test_objective_released_has_twice_the_mean_uniformity_of_all_views():
     out = random_outputs(3)
     terms = plain("released", 2).terms(out, TARGETS)
     shown = [out[f"s{v}"] * TARGETS[:, None] for v in (1, 2, 3)]
@@ -280,8 +311,8 @@ def test_the_median_heuristic_gives_one_objective_one_width_for_each_space():
     spaces = torch.cat([out["c1"], out["c2"]]), torch.cat([out["s1"][TARGETS], out["s2"][TARGETS]])
     widths = tuple(float(bandwidths(z, "median")) for z in spaces)
     assert widths[0] != pytest.approx(widths[1], rel=1e-3)
-    for form in ("released", "paper"):
-        by_rule, by_hand = (plain(form, tau=tau).terms(out, TARGETS) for tau in ("median", widths))
+    for objective in ("released", "published"):
+        by_rule, by_hand = (plain(objective, tau=tau).terms(out, TARGETS) for tau in ("median", widths))
         for name, value in by_hand.items():
             torch.testing.assert_close(by_rule[name], value, rtol=1e-6, atol=1e-9)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,8 +13,9 @@ import torch
 from sepclr.benchmark import runner, trained
 from sepclr.benchmark.build import WEIGHTS, build
 from sepclr.benchmark.preflight import METHOD_WEIGHTS
-from sepclr.benchmark.profiles import CPU, DEMO, EPOCHS, PAPER, adapted
+from sepclr.benchmark.profiles import CPU, DEMO, EPOCHS, MRI, PAPER, adapted
 from sepclr.benchmark.recipes import LINEAR, VARIATIONAL, MethodName, Recipe
+from sepclr.methods import DecorrelatedWeights
 from sepclr.types import InputError
 
 
@@ -28,7 +29,7 @@ def test_every_method_runs_from_recipe_to_report(tiny: Recipe, tmp_path: Path, m
     finished = runner.run(small(tiny, method), tmp_path / "run", progress=False)
     (strict, *_) = (json.loads(line) for line in finished.folder.results.read_text().splitlines())
     assert strict["method"] == method
-    assert strict["independence"] == ("k-jem" if method == "sepclr" else "")
+    assert strict["independence"] == ("decorrelation" if method == "sepclr" else "")
     page = finished.folder.report.read_text()
     assert ("without salient" in page) == (method in VARIATIONAL)
     again, _ = trained.load_method(finished.folder)
@@ -44,8 +45,38 @@ def test_from_a_constant_code_nothing_is_read(tiny: Recipe, tmp_path: Path):
 
 @pytest.mark.parametrize("method", WEIGHTS)
 def test_without_weights_in_the_recipe_they_are_the_published_ones(method: MethodName):
-    made = build(adapted(PAPER, method), (3, 32, 32))
+    made = build(adapted(PAPER, method, "k-jem"), (3, 32, 32))
     assert made.weights == WEIGHTS[method]()
+
+
+@pytest.mark.parametrize("recipe", [PAPER, DEMO, MRI])
+def test_decorrelation_has_weights_of_one_on_all_data(recipe: Recipe):
+    shape = (1, 16, 16, 16) if recipe.data == "mri" else (1, 32, 32)
+    assert build(replace(adapted(recipe, "sepclr"), width=8), shape).weights == DecorrelatedWeights(1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            {"weight_independence": 1.0},
+            "weight_independence: objective 'decorrelated' has no such term; it has common, information_less, salient",
+        ),
+        ({"independence": "k-jem"}, "independence: 'k-jem' does not go with objective 'decorrelated'; give decorrelation, or objective"),
+        ({"objective": "released"}, "independence: 'decorrelation' does not go with objective 'released'; give a term such as k-jem"),
+        ({"tau_salient": 1.0}, "tau_salient: objective 'decorrelated' has one bandwidth"),
+        ({"tau": "median"}, "tau: 'median' is for objectives released and published"),
+    ],
+)
+def test_options_of_another_objective_are_errors(change: dict[str, Any], named: str):
+    with pytest.raises(InputError) as error:
+        build(replace(adapted(DEMO, "sepclr"), **change), (1, 32, 32))
+    assert named in str(error.value)
+
+
+def test_a_code_of_one_number_cannot_be_standardised_within_each_sample():
+    with pytest.raises(InputError, match="norm: 'group' standardises a code within each sample"):
+        build(replace(adapted(DEMO, "sepclr"), norm="group", common_dim=1), (1, 32, 32))
 
 
 def test_a_weight_in_the_recipe_replaces_the_published_one():
@@ -100,7 +131,7 @@ def test_a_released_sepvae_keeps_a_weight_that_is_given():
 
 
 def test_adapted_recipes_are_as_long_as_sepclr_s_in_time_on_a_cpu_and_in_epochs_as_published():
-    assert adapted(CPU, "sepclr") == CPU
+    assert adapted(CPU, "sepclr", "k-jem") == CPU
     assert adapted(CPU, "cvae").max_epochs == EPOCHS["digits-on-cifar"]["cvae"]
     assert adapted(DEMO, "simclr").max_epochs == EPOCHS["marked-digits"]["simclr"]
     assert adapted(PAPER, "cvae").max_epochs == PAPER.max_epochs

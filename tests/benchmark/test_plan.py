@@ -12,7 +12,7 @@ from sepclr import cli, methods
 from sepclr.benchmark.build import WEIGHTS, resolved
 from sepclr.benchmark.plan import METHODS, Job, plan
 from sepclr.benchmark.preflight import check_recipe
-from sepclr.benchmark.profiles import CPU, DEMO, PAPER
+from sepclr.benchmark.profiles import CPU, DEMO, PAPER, compared
 from sepclr.benchmark.published import COLUMNS, COLUMNS_3, TABLE_1, TABLE_3
 from sepclr.benchmark.recipes import LINEAR, MACHINE_FIELDS, Recipe
 from sepclr.types import InputError
@@ -24,9 +24,10 @@ def rows(jobs: list[Job]) -> list[tuple[str, str]]:
     return [(job.recipe.method, job.recipe.independence if job.recipe.method == "sepclr" else "") for job in jobs]
 
 
-def test_a_table_is_the_published_one_simclr_and_principal_components():
-    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, ("simclr", ""), ("pca", ""), ("contrastive-pca", "")}
-    assert len(plan("digits-on-cifar")) == 21
+def test_a_table_is_the_published_one_decorrelation_simclr_and_principal_components():
+    ours = {("sepclr", "decorrelation"), ("simclr", ""), ("pca", ""), ("contrastive-pca", "")}
+    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, *ours}
+    assert len(plan("digits-on-cifar")) == 22
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference tables are not beside this checkout")
@@ -54,8 +55,8 @@ def test_published_scores_add_up_to_the_signed_distance_but_for_one():
 
 def test_every_row_has_its_first_seed_before_any_has_its_second():
     jobs = plan("marked-digits", seeds=[0, 5])
-    assert [job.recipe.seed for job in jobs] == [0] * 21 + [5] * 21
-    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == 42
+    assert [job.recipe.seed for job in jobs] == [0] * 22 + [5] * 22
+    assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == 44
 
 
 def test_profiles_are_those_of_fit_and_options_change_every_recipe():
@@ -64,6 +65,39 @@ def test_profiles_are_those_of_fit_and_options_change_every_recipe():
         assert job.recipe == base
     jobs = plan("digits-on-cifar", options={"max_epochs": 3, "tau": None})
     assert {job.recipe.max_epochs for job in jobs if job.recipe.method not in LINEAR} == {3}
+
+
+def test_decorrelation_has_no_weight_that_a_profile_chooses_and_codes_of_one_length():
+    for data in ("digits-on-cifar", "marked-digits", "mri"):
+        (job,) = plan(data, independence=["decorrelation"])
+        assert job.recipe.objective == "decorrelated"
+        assert job.recipe.common_dim == job.recipe.salient_dim == 32
+        assert all(value is None for name, value in vars(job.recipe).items() if name.startswith("weight_"))
+
+
+def test_an_objective_alone_means_its_ways_to_independence():
+    assert rows(plan("digits-on-cifar", methods=["sepclr"], options={"objective": "decorrelated"})) == [("sepclr", "decorrelation")]
+    published = rows(plan("digits-on-cifar", methods=["sepclr"], options={"objective": "published"}))
+    assert ("sepclr", "decorrelation") not in published
+    assert len(published) == 14
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [("decorrelated", "decorrelation"), ("released", "k-jem")]),
+        ({"objective": "released"}, [("released", "k-jem"), ("released", "none")]),
+        ({"independence": "mmd"}, [("released", "mmd"), ("released", "none")]),
+        ({"objective": "published"}, [("published", "k-jem"), ("published", "none")]),
+        ({"independence": "none"}, [("released", "none")]),
+    ],
+)
+def test_a_way_is_compared_with_what_it_replaces(given: dict[str, Any], expected: list[tuple[str, str]]):
+    recipes = compared(DEMO, {"objective": None, "independence": None, "method": None, "max_epochs": 3, **given})
+    assert [(recipe.objective, recipe.independence) for recipe in recipes] == expected
+    assert {recipe.max_epochs for recipe in recipes} == {3}
+    for recipe in recipes:
+        check_recipe(recipe)
 
 
 def test_options_of_a_critic_change_rows_with_one_only_and_are_an_error_where_there_is_no_other():

@@ -172,8 +172,9 @@ def test_a_result_says_what_was_used_and_all_sessions_that_differ(tiny: Recipe, 
     assert "sessions" not in result(runner.run(tiny, tmp_path / "other", progress=False), "strict")
 
 
-def test_the_demo_compares_with_none_and_goes_on_where_it_was_cut(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_demo_compares_two_ways_and_goes_on_where_it_was_cut(tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "demo"
+    recipes = [tiny, replace(tiny, independence="none")]
     run = runner.run
 
     def cut(recipe: Recipe, *args: object, **options: object) -> runner.Finished:
@@ -183,10 +184,10 @@ def test_the_demo_compares_with_none_and_goes_on_where_it_was_cut(tiny: Recipe, 
 
     monkeypatch.setattr("sepclr.benchmark.demo.run", cut)
     with pytest.raises(KeyboardInterrupt), parallel_config("sequential"):
-        demo(tiny, out, progress=False)
+        demo(recipes, out, progress=False)
     monkeypatch.setattr("sepclr.benchmark.demo.run", run)
     with parallel_config("sequential"):  # other processes know nothing of the tiny data
-        assert demo(tiny, out, resume=True, progress=False) == out / "report.html"
+        assert demo(recipes, out, resume=True, progress=False) == out / "report.html"
     metrics = json.loads((out / "metrics.json").read_text())
     for cells in (metrics, metrics["none"]):
         assert set(cells["salient_attribute"]) >= {"from_s", "from_c", "untrained_s", "untrained_c", "chance"}
@@ -223,7 +224,7 @@ def test_what_lightning_cannot_use_is_named_and_leaves_no_folder(
 @pytest.mark.parametrize(("change", "named"), [({"devices": "2"}, "devices: 2 on 1 node"), ({"method": "cvae"}, "method: the demo shows")])
 def test_the_demo_takes_one_device_and_shows_sepclr(tiny: Recipe, tmp_path: Path, change: dict[str, str], named: str):
     with pytest.raises(InputError, match=named):
-        demo(replace(tiny, **change), tmp_path / "demo", progress=False)
+        demo([replace(tiny, **change)], tmp_path / "demo", progress=False)
     assert not (tmp_path / "demo").exists()
 
 

@@ -17,11 +17,11 @@ from torch import nn
 
 from sepclr import nets
 from sepclr.data import Cohort, Stored
-from sepclr.methods import SepCLR
+from sepclr.methods import Decorrelated, SepCLR, SepCLRWeights
 from sepclr.training import Settings, encode, fit, project
 from sepclr.training.fit import resolve_precision
 from sepclr.training.module import by_layout, layout
-from sepclr.types import InputError, Outputs
+from sepclr.types import InputError, Outputs, Steering
 from sepclr.views import ImageViews, RowViews, pixels
 
 SETTINGS = Settings(max_epochs=4, batch_size=20, learning_rate=1e-2)
@@ -101,6 +101,65 @@ def test_a_resumed_run_equals_one_that_was_never_cut(rows: Cohort, tmp_path: Pat
     assert torch.equal(weights(whole), weights(resumed))
     losses = [[epoch["loss"] for epoch in history(tmp_path / name)] for name in ("whole", "cut")]
     assert losses[0] == losses[1]
+
+
+def decorrelated() -> Decorrelated:
+    torch.manual_seed(0)
+    networks = [nets.encoder("mlp", (6,), dim, width=8) for dim in (4, 3)]
+    return Decorrelated(*networks, nets.head(4), nets.head(3), (nets.standardise(4), nets.standardise(3)), (4, 3))
+
+
+def test_moments_go_on_bit_for_bit_where_a_run_was_cut(rows: Cohort, tmp_path: Path):
+    whole = decorrelated()
+    fit(whole, RowViews(), rows, SETTINGS, seed=0, folder=tmp_path / "whole")
+    with pytest.raises(Stop):
+        fit(decorrelated(), CutAfter(calls=14), rows, SETTINGS, seed=0, folder=tmp_path / "cut")
+    resumed = decorrelated()
+    fit(resumed, RowViews(), rows, SETTINGS, seed=0, folder=tmp_path / "cut")
+    assert whole.c_with_s.samples > 0
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+    for epoch, again in zip(history(tmp_path / "whole"), history(tmp_path / "cut"), strict=True):
+        assert {name: again[name] for name in ("loss", "c_with_s", "s_with_c", "c_with_group")}.items() <= epoch.items()
+
+
+class Steered(SepCLR):
+    """Nothing reaches the common encoder, and thrice as much the salient one."""
+
+    def steering(self, out: Outputs, is_target: torch.Tensor) -> Steering:
+        assert not any(value.requires_grad for value in out.values())
+        self.seen = {name: value.shape for name, value in out.items()}
+        change = dict.fromkeys(("c1", "c2"), torch.zeros_like) | dict.fromkeys(("s1", "s2"), lambda gradient: 3 * gradient)
+        return Steering(change, {"steered": is_target.sum().float()})
+
+
+def test_gradients_of_codes_are_changed_before_they_reach_the_encoders(rows: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One step of gradient descent in place of Adam, which scale does not move."""
+    monkeypatch.setattr(torch.optim, "Adam", lambda groups, *args, **kwargs: torch.optim.SGD(groups, 0.1))
+    moved = []
+    for kind in (SepCLR, Steered):
+        mine, before = (
+            kind(
+                *(nets.encoder("mlp", (6,), d, width=8) for d in (4, 3)),
+                *(nets.head(d) for d in (4, 3)),
+                (4, 3),
+                independence="none",
+                weights=SepCLRWeights(1.0, 1.0, 1.0),
+            )
+            for _ in range(2)
+        )
+        mine.load_state_dict(method().state_dict(), strict=False)
+        before.load_state_dict(mine.state_dict())
+        fit(mine, nn.Identity(), rows, Settings(1, 60, 0.1, "constant", "32-true"), seed=0, folder=tmp_path / kind.__name__)
+        moved.append({name: value.detach() - before.get_parameter(name).detach() for name, value in mine.named_parameters()})
+    plain, steered = moved
+    assert history(tmp_path / "Steered")[0]["steered"] == 30
+    for name, step in steered.items():
+        if name.startswith("common"):
+            assert plain[name].abs().sum() > 0
+            assert not step.any()
+        else:
+            torch.testing.assert_close(step, 3 * plain[name], rtol=1e-3, atol=1e-5)
 
 
 def test_a_finished_run_is_not_trained_further(rows: Cohort, tmp_path: Path):

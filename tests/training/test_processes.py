@@ -25,11 +25,11 @@ from torch.nn.parallel import DistributedDataParallel
 from sepclr import nets
 from sepclr.data import Cohort
 from sepclr.losses import INDEPENDENCE
-from sepclr.methods import CVAE, ConVAE, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.methods import CVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
 from sepclr.methods import variational as variational_module
 from sepclr.training import Settings, encode, fit
-from sepclr.training.gather import gathered, in_order, share
-from sepclr.types import Batch, HasCritic
+from sepclr.training.gather import gathered, in_order, on_the_whole, share
+from sepclr.types import Batch, HasCritic, HasSteering
 
 FEATURES, EACH = 6, 8
 TARGETS_OF_RANK = (6, 1, 3)
@@ -49,6 +49,19 @@ def method(independence: str, norm: nets.Norm = "group") -> SepCLR:
     ).double()
 
 
+def decorrelated() -> Decorrelated:
+    torch.manual_seed(0)
+    return Decorrelated(
+        nets.encoder("mlp", (FEATURES,), 5, width=8, norm="group"),
+        nets.encoder("mlp", (FEATURES,), 4, width=8, norm="group"),
+        nets.head(5, norm="group"),
+        nets.head(4, norm="group"),
+        (nets.standardise(5, norm="group"), nets.standardise(4, norm="group")),
+        (5, 4),
+        neighbours=3,
+    ).double()
+
+
 def variational(make: Callable[..., Any]) -> Any:
     torch.manual_seed(0)
     networks = nets.encoder("mlp", (FEATURES,), 10, width=8, norm="group"), nets.encoder("mlp", (FEATURES,), 8, width=8, norm="group")
@@ -61,6 +74,7 @@ def simclr(group: str) -> Any:
 
 
 METHODS: dict[str, Callable[[], Any]] = {name: partial(method, name) for name in INDEPENDENCE} | {
+    "decorrelated": decorrelated,
     "cvae": partial(variational, partial(CVAE, dims=(5, 4))),
     "cvae released": partial(variational, partial(CVAE, dims=(5, 4), fidelity="released")),
     "convae": partial(variational, partial(ConVAE, dims=(5, 4))),
@@ -101,8 +115,12 @@ class Outputs(nn.Module):
 
 
 def losses_and_gradients(trained: Any, network: nn.Module, one: Batch, two: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    out = {name: gathered(value) for name, value in network(one, two).items()}
+    own = network(one, two)
+    out = {name: gathered(value) for name, value in own.items()}
     is_target = gathered(one.is_target)
+    if isinstance(trained, HasSteering):
+        for name, change in trained.steering({name: value.detach() for name, value in out.items()}, is_target).gradients.items():
+            own[name].register_hook(partial(on_the_whole, change))
     torch.manual_seed(1)  # what a loss draws
     terms = trained.terms(out, is_target)
     weights = asdict(trained.weights)
@@ -175,8 +193,13 @@ def cohort() -> Cohort:
     return Cohort(torch.randn(48, FEATURES, generator=draw, dtype=torch.float64), torch.arange(48) % 3 == 0)
 
 
-def trained(independence: str) -> dict[str, Tensor]:
-    mine = method(independence)
+TRAINED: dict[str, Callable[[], nn.Module]] = {name: partial(method, name) for name in ("k-jem", "vclub-sym")} | {
+    "decorrelated": decorrelated
+}
+
+
+def trained(name: str) -> dict[str, Tensor]:
+    mine = TRAINED[name]()
     settings = Settings(3, 24, 1e-3, devices=1, accelerator="cpu", precision="64-true", nodes=int(os.environ.get("WORLD_SIZE", "1")))
     fit(mine, Same(), cohort(), settings, seed=0)
     return {name: value.detach().clone() for name, value in mine.state_dict().items()}
@@ -194,7 +217,7 @@ def meet(rank: int, world: int, folder: Path) -> None:
         "TORCHELASTIC_RESTART_COUNT": "0",
     }
     torch.set_num_threads(1)
-    for k, name in enumerate(("k-jem", "vclub-sym")):
+    for k, name in enumerate(TRAINED):
         os.environ["MASTER_PORT"] = str(int((folder / "port").read_text()) + k)
         torch.save(trained(name), folder / f"{name}-{rank}.pt")
 
@@ -210,9 +233,9 @@ def free_port() -> int:
 def test_training_in_two_processes_gives_the_weights_of_one(tmp_path: Path):
     (tmp_path / "port").write_text(str(free_port()))
     processes(meet, (2, tmp_path), 2)
-    for name in ("k-jem", "vclub-sym"):
+    for name, build in TRAINED.items():
         expected = trained(name)
-        before = method(name).state_dict()
+        before = build().state_dict()
         for rank in range(2):
             weights = torch.load(tmp_path / f"{name}-{rank}.pt")
             for parameter, value in expected.items():

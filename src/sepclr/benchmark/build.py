@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -47,7 +47,6 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     if recipe.method in LINEAR:
         return LinearCodes(math.prod(sample_shape), (recipe.common_dim, recipe.salient_dim))
     _check_views(recipe, sample_shape)
-    weights = resolved_weights(recipe)
 
     def network(dim: int) -> nn.Module:
         return nets.encoder(
@@ -69,25 +68,32 @@ def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         if recipe.method == "sepclr":
-            return methods.SepCLR(
-                network(c),
-                network(s),
-                head(c),
-                head(s),
-                (c, s),
-                form=recipe.form,
-                further_views=recipe.further_views,
-                independence=recipe.independence,
-                adversary_over=recipe.adversary_over,
-                critic_log_variance=recipe.critic_log_variance,
-                weights=weights,
-                tau=(recipe.tau, recipe.tau if recipe.tau_salient is None else recipe.tau_salient),
-                **critic,
-            )
+            return _sepclr(recipe, (network(c), network(s), head(c), head(s)), critic)
         if recipe.method in ("simclr", "simclr-target"):
             group = "all" if recipe.method == "simclr" else "target"
-            return methods.SimCLR(network(c), head(c), group=group, weights=weights, tau=recipe.tau)  # type: ignore[arg-type]
+            return methods.SimCLR(network(c), head(c), group=group, weights=resolved_weights(recipe), tau=recipe.tau)  # type: ignore[arg-type]
         return _variational(recipe, (network(2 * c), network(2 * s), nets.decoder(sample_shape, c + s)), critic)
+
+
+def _sepclr(recipe: Recipe, parts: tuple[nn.Module, nn.Module, nn.Module, nn.Module], critic: dict[str, Any]) -> Method:
+    """Make SepCLR of its encoders and its heads."""
+    dims, weights = (recipe.common_dim, recipe.salient_dim), resolved_weights(recipe)
+    if recipe.objective == "decorrelated":
+        c, s = (nets.standardise(dim, norm=recipe.norm) for dim in dims)
+        tau = cast(float, recipe.tau)  # checked
+        return methods.Decorrelated(*parts, (c, s), dims, further_views=recipe.further_views, weights=weights, tau=tau)
+    return methods.SepCLR(
+        *parts,
+        dims,
+        objective=recipe.objective,
+        further_views=recipe.further_views,
+        independence=recipe.independence,
+        adversary_over=recipe.adversary_over,
+        critic_log_variance=recipe.critic_log_variance,
+        weights=weights,
+        tau=(recipe.tau, recipe.tau if recipe.tau_salient is None else recipe.tau_salient),
+        **critic,
+    )
 
 
 def _variational(recipe: Recipe, networks: tuple[nn.Module, nn.Module, nn.Module], critic: dict[str, Any]) -> Method:
@@ -134,5 +140,7 @@ def resolved_weights(recipe: Recipe) -> Any:
     given = weights_of(recipe)
     if recipe.method == "sepvae" and recipe.fidelity == "released":
         given.setdefault("classification", RELEASED_CLASSIFICATION)
+    if recipe.method == "sepclr" and recipe.objective == "decorrelated":
+        return methods.DecorrelatedWeights(**given)
     published = methods.default_weights(recipe.independence) if recipe.method == "sepclr" else WEIGHTS[recipe.method]()
     return replace(published, **given)

@@ -1,9 +1,9 @@
-"""The demo: SepCLR with and without k-JEM on marked digits, side by side on one page."""
+"""The demo: SepCLR in two ways on marked digits, side by side on one page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ from sepclr.benchmark.runner import print_rows, run
 from sepclr.errors import InputError
 
 
-def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = True) -> Path:
-    """Run a recipe, and the same with ``none`` for comparison, and write one report of both.
+def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress: bool = True) -> Path:
+    """Run recipes and write one report of all.
 
     Args:
-        recipe: of the main run; with independence ``none`` it is run alone.
+        recipes: of the main run and, if any, of others for comparison, each with another way to independence.
         out: folder that gets a run's folder each, ``metrics.json``, ``results.jsonl`` and ``report.html``.
         resume: resume the runs in ``out``.
         progress: print a line per epoch; on a single core show bars with the terms of the loss.
@@ -34,25 +34,25 @@ def demo(recipe: Recipe, out: Path, *, resume: bool = False, progress: bool = Tr
     Raises:
         InputError: a folder that holds something or cannot be written, or options that cannot be used.
     """
-    check_demo(recipe, out, resume=resume)
-    runs = dict.fromkeys((recipe.independence, "none"))
-    together = min(len(runs), cpu_count())  # side by side, each on its share of the cores
+    check_demo(recipes, out, resume=resume)
+    together = min(len(recipes), cpu_count())  # side by side, each on its share of the cores
     made = Parallel(n_jobs=together)(
         delayed(run)(
-            replace(recipe, independence=independence, devices="1"),
-            out / independence,
-            resume=resume and (out / independence).exists(),  # it may have been interrupted before it began
-            progress=independence if progress and together > 1 else progress,
+            replace(recipe, devices="1"),
+            out / recipe.label,
+            resume=resume and (out / recipe.label).exists(),  # it may have been interrupted before it began
+            progress=recipe.label if progress and together > 1 else progress,
             command=this_command(),
         )
-        for independence in runs
+        for recipe in recipes
     )
     finished: list[Finished] = [each for each in made if each is not None]
-    if len(finished) < len(runs):
+    if len(finished) < len(recipes):
         raise InputError("demo: started as one of several processes; start it once, without torchrun")
     report = out / "report.html"
     write_report(report, finished)
-    write_whole(out / "metrics.json", json.dumps({**cells(finished[0]), "none": cells(finished[-1])}, indent=1))
+    others = {each.recipe.label: cells(each) for each in finished[1:]}
+    write_whole(out / "metrics.json", json.dumps({**cells(finished[0]), **others}, indent=1))
     write_results(out / "results.jsonl", [result(each, "strict") for each in finished])
     print_rows(finished)
     return report

@@ -20,13 +20,13 @@ METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepcl
 """Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928), SimCLR, which separates nothing, and two without training."""
 
 INDEPENDENCE: tuple[Independence, ...] = tuple(name for name in get_args(Independence) if name != "hsic")
-"""Ways to independence of a table: those of Table 1."""
+"""Ways to independence of a table: those of Table 1, and decorrelation."""
 
 TABLE_3: tuple[tuple[MethodName, ...], tuple[Independence, ...]] = (
     ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "pca", "contrastive-pca"),
-    ("k-jem",),
+    ("decorrelation", "k-jem"),
 )
-"""Methods and ways of a table of brains: those of Table 3, and two without training."""
+"""Methods and ways of a table of brains: those of Table 3, two without training, and decorrelation."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ def plan(
     if independence and "sepclr" not in chosen:
         raise InputError(f"independence: {', '.join(chosen)} keep c and s apart in their own way; add sepclr to --methods")
     rows: list[tuple[MethodName, Independence]] = []
+    if objective := (options or {}).get("objective"):
+        ways = tuple(way for way in ways if (way == "decorrelation") == (objective == "decorrelated"))
     for method in dict.fromkeys(chosen):
         kept_apart: Sequence[Independence] = (independence or ways) if method == "sepclr" else ("none",)
         rows += [(method, way) for way in dict.fromkeys(kept_apart)]
@@ -152,8 +154,6 @@ def _meant(options: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
 
 
 def _recipe(data: DataName, profile: Profile, method: MethodName, independence: Independence, seed: int) -> Recipe:
-    recipe = replace(adapted(PROFILES[data, profile], method), seed=seed)
-    if method == "sepclr":
-        recipe = replace(recipe, independence=independence)
+    recipe = replace(adapted(PROFILES[data, profile], method, independence), seed=seed)
     # By its paper's intent cVAE is ConVAE; as its authors released it, it is a row of its own.
     return replace(recipe, fidelity="released") if method == "cvae" else recipe

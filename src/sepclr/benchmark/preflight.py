@@ -14,7 +14,7 @@ from sepclr.ranges import check_at_least, check_image_views, check_positive, che
 
 METHOD_OPTIONS = {
     "fidelity": ("cvae", "sepvae"),
-    "form": ("sepclr",),
+    "objective": ("sepclr",),
     "further_views": ("sepclr",),
     "tau": ("sepclr", "simclr", "simclr-target"),
     "tau_salient": ("sepclr",),
@@ -70,10 +70,9 @@ def check_recipe(recipe: Recipe) -> None:
             raise InputError(f"{option}: method {method!r} has no such option; {', '.join(having)} have it")
     for name, weight in weights_of(recipe).items():
         check_weights(**{f"weight_{name}": weight})
-        if name not in METHOD_WEIGHTS[method]:
-            raise InputError(
-                f"weight_{name}: method {method!r} has no such term; it has {', '.join(sorted(METHOD_WEIGHTS[method])) or 'none'}"
-            )
+        if name not in terms_of(recipe):
+            named = f"objective {recipe.objective!r}" if method == "sepclr" else f"method {method!r}"
+            raise InputError(f"weight_{name}: {named} has no such term; it has {', '.join(sorted(terms_of(recipe))) or 'none'}")
     check_at_least(0, seed=recipe.seed, fold=recipe.fold, workers=recipe.workers)
     sizes = ("common_dim", "salient_dim", "width", "stem_stride", "further_views", "critic_steps", "max_epochs", "batch_size", "nodes")
     for option, value in ((name, getattr(recipe, name)) for name in sizes):
@@ -82,10 +81,30 @@ def check_recipe(recipe: Recipe) -> None:
     for option in ("tau", "tau_salient", "critic_learning_rate", "critic_log_variance", "learning_rate"):
         if isinstance(value := getattr(recipe, option), float | int):
             check_positive(**{option: value})
+    if method == "sepclr":
+        _check_objective(recipe)
     _check_critic(recipe)
     if method in LINEAR:
         _check_linear(recipe)
     _check_views(recipe)
+
+
+def terms_of(recipe: Recipe) -> tuple[str, ...]:
+    """List the terms that a recipe has a weight for."""
+    terms = METHOD_WEIGHTS[recipe.method]
+    return tuple(name for name in terms if name != "independence") if recipe.independence == "decorrelation" else terms
+
+
+def _check_objective(recipe: Recipe) -> None:
+    """Refuse a way to independence of another objective, and bandwidths by a rule where the objective has one of its own."""
+    decorrelated = recipe.objective == "decorrelated"
+    if decorrelated != (recipe.independence == "decorrelation"):
+        right = "decorrelation, or objective released or published" if decorrelated else "a term such as k-jem, or objective decorrelated"
+        raise InputError(f"independence: {recipe.independence!r} does not go with objective {recipe.objective!r}; give {right}")
+    if decorrelated and recipe.tau_salient is not None:
+        raise InputError("tau_salient: objective 'decorrelated' has one bandwidth for both spaces; leave it out")
+    if decorrelated and isinstance(recipe.tau, str):
+        raise InputError(f"tau: {recipe.tau!r} is for objectives released and published; give a number")
 
 
 def critic_options(recipe: Recipe) -> frozenset[str]:
@@ -170,19 +189,21 @@ def check_table_places(runs: Path, results: Path) -> None:
         check_place(folder, "choose another --runs or --results")
 
 
-def check_demo(recipe: Recipe, out: Path, *, resume: bool) -> None:
-    """Check the recipe and the folder of a demo.
+def check_demo(recipes: Sequence[Recipe], out: Path, *, resume: bool) -> None:
+    """Check the recipes and the folder of a demo.
 
     Raises:
         InputError: a method or devices that the demo does not take, or as ``check_recipe`` and ``check_out``.
     """
-    if recipe.method != "sepclr":
-        raise InputError(f"method: the demo shows sepclr; for {recipe.method!r} use sepclr fit marked-digits --method {recipe.method}")
-    if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
-        raise InputError(f"devices: {recipe.devices} on {recipe.nodes} node(s); the demo's two runs are small and take one device")
-    check_recipe(recipe)
-    begun = [name for name in dict.fromkeys((recipe.independence, "none")) if (out / name).exists()]
-    for name in begun or [recipe.independence]:
+    for recipe in recipes:
+        if recipe.method != "sepclr":
+            raise InputError(f"method: the demo shows sepclr; for {recipe.method!r} use sepclr fit marked-digits --method {recipe.method}")
+        if recipe.devices not in ("auto", "1") or recipe.nodes > 1:
+            raise InputError(f"devices: {recipe.devices} on {recipe.nodes} node(s); the demo's two runs are small and take one device")
+        check_recipe(recipe)
+    names = [recipe.label for recipe in recipes]
+    begun = [name for name in names if (out / name).exists()]
+    for name in begun or names[:1]:
         check_out(out / name, resume=resume)
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from sepclr.benchmark.recipes import LINEAR, VARIATIONAL, DataName, MethodName, Profile, Recipe
+from sepclr.benchmark.recipes import (
+    LINEAR,
+    VARIATIONAL,
+    DataName,
+    Independence,
+    MethodName,
+    Profile,
+    Recipe,
+    changed,
+    way_of,
+)
 
 PAPER = Recipe(data="digits-on-cifar")
 """Digits on CIFAR-10 with the settings that the authors released: two ResNet-18s, 250 epochs of batch 512.
@@ -103,7 +114,7 @@ PROFILES: dict[tuple[DataName, Profile], Recipe] = {
     ("mri", "cpu"): MRI_CPU,
     ("mri", "paper"): MRI,
 }
-"""SepCLR's recipe for each data set and size of machine."""
+"""SepCLR's recipe for each data set and size of machine, with the released objective and k-JEM; ``adapted`` makes the others of it."""
 
 EPOCHS: dict[DataName, dict[MethodName, int]] = {
     "digits-on-cifar": {"cvae": 4, "convae": 4, "mm-cvae": 4, "sepvae": 4, "simclr": 6, "simclr-target": 6},
@@ -113,25 +124,42 @@ EPOCHS: dict[DataName, dict[MethodName, int]] = {
 """Epochs of the other methods' CPU recipes: on digits-on-cifar at most 8 CPU-minutes a row, elsewhere about the time of SepCLR's."""
 
 
-def adapted(recipe: Recipe, method: MethodName) -> Recipe:
-    """Turn SepCLR's recipe into that of another method on the same data.
+def adapted(recipe: Recipe, method: MethodName, independence: Independence = "decorrelation") -> Recipe:
+    """Turn the recipe of a profile into that of one way to independence, or of another method on the same data.
 
-    The variational methods get the small convolutional networks, 64 + 64 dimensions (of brains as many as the others), step size 1e-3 and
-    whole images, as released. In small profiles the batch is that of the other methods, 128 in place of 512: four times the steps in the
-    time that there is. The schedule is that of the other methods, too. Principal components have no networks, views or training; of brains
-    there are 60.
+    Decorrelation has no weight to choose, and both codes are as long as the common one. The variational methods get the small convolutional
+    networks, 64 + 64 dimensions (of brains as many as the others), step size 1e-3 and whole images, as released. In small profiles the
+    batch is that of the other methods, 128 in place of 512: four times the steps in the time that there is. The schedule is that of the
+    other methods, too. Principal components have no networks, views or training; of brains there are 60.
     """
+    none: dict[str, Any] = {field.name: None for field in fields(Recipe) if field.name.startswith("weight_")}
+    if method == "sepclr" and independence == "decorrelation":
+        return replace(recipe, objective="decorrelated", independence=independence, salient_dim=recipe.common_dim, **none)
     if method == "sepclr":
-        return recipe
+        return replace(recipe, independence=independence)
     if method in LINEAR:
         dims = (60, 60) if recipe.data == "mri" else (recipe.common_dim, recipe.salient_dim)
         bare = Recipe(recipe.data, recipe.study, recipe.fold, method, seed=recipe.seed, independence="none", views="none", max_epochs=1)
         return replace(bare, common_dim=dims[0], salient_dim=dims[1])
-    none = {field.name: None for field in fields(Recipe) if field.name.startswith("weight_")}
     epochs = recipe.max_epochs if recipe in (PAPER, MRI) else EPOCHS[recipe.data][method]
-    recipe = replace(recipe, method=method, independence="none", max_epochs=epochs, **none)  # type: ignore[arg-type]
+    recipe = replace(recipe, method=method, independence="none", max_epochs=epochs, **none)
     if method not in VARIATIONAL:
         return recipe
     sizes: dict[str, Any] = {"common_dim": 64, "salient_dim": 64} if recipe.data != "mri" else {}
     plain: dict[str, Any] = {"encoder": "conv", "width": 32, "learning_rate": 1e-3, "views": "none"}
     return replace(recipe, **plain, **sizes)
+
+
+def asked(usual: Recipe, given: Mapping[str, Any]) -> Recipe:
+    """Turn the recipe of a profile into the one that options ask for; what is None was not given."""
+    way = way_of(given.get("objective"), given.get("independence"))
+    return changed(adapted(usual, given.get("method") or "sepclr", way), given)
+
+
+def compared(usual: Recipe, given: Mapping[str, Any]) -> list[Recipe]:
+    """List the recipe that options ask for and, beside it, what it replaces: k-JEM for decorrelation, nothing for other ways."""
+    recipe = asked(usual, given)
+    instead: dict[str, Any] = {"independence": "none"}
+    if recipe.independence == "decorrelation":
+        instead = {"objective": "released", "independence": "k-jem"}
+    return [recipe, *([] if recipe.independence == instead["independence"] else [asked(usual, {**given, **instead})])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from sepclr.benchmark.study import Study
 
 DataName = Literal["marked-digits", "digits-on-cifar", "mri"]
 Independence = Literal[
+    "decorrelation",
     "none",
     "k-jem",
     "k-mi",
@@ -26,6 +28,7 @@ Independence = Literal[
     "mmd",
     "hsic",
 ]
+Objective = Literal["decorrelated", "released", "published"]
 Profile = Literal["cpu", "paper"]
 Backend = Literal["loky", "dask"]
 MethodName = Literal["sepclr", "cvae", "convae", "mm-cvae", "sepvae", "simclr", "simclr-target", "pca", "contrastive-pca"]
@@ -52,10 +55,10 @@ class Recipe:
         fold: cross-validation fold of the study that is tested, from 0.
         method: what is trained.
         fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs (cvae, sepvae).
-        form: SepCLR's terms as ``released``, or as the ``paper`` prints them.
+        objective: SepCLR's terms: ``decorrelated`` (ours), as ``released``, or as ``published``.
         further_views: views of a sample beside the first (SepCLR).
         seed: random seed of weights, batches, views and bootstrap.
-        independence: SepCLR's independence term.
+        independence: how SepCLR keeps c and s apart: ``decorrelation`` where the objective is ``decorrelated``, else a term (k-jem).
         adversary_over: samples that the critic of a total correlation looks at, ``all`` or ``target``.
         critic_steps: steps of a critic before each step of the encoders; the method's own if not given.
         critic_learning_rate: step size of a critic; the method's own if not given.
@@ -108,7 +111,7 @@ class Recipe:
     fold: int = 0
     method: MethodName = "sepclr"
     fidelity: Literal["paper", "released"] = "paper"
-    form: Literal["released", "paper"] = "released"
+    objective: Objective = "released"
     further_views: int = 1
     seed: int = 0
     independence: Independence = "k-jem"
@@ -160,8 +163,13 @@ class Recipe:
 
     @property
     def label(self) -> str:
-        """Display name: the independence term of SepCLR, the method for others."""
+        """Display name: SepCLR's way to independence, the method for others."""
         return self.independence if self.method == "sepclr" else self.method
+
+
+def way_of(objective: Objective | None, independence: Independence | None) -> Independence:
+    """Choose SepCLR's way to independence by the options that are given: each of the two decides the other."""
+    return independence or ("decorrelation" if objective in (None, "decorrelated") else "k-jem")
 
 
 def shared(recipe: Recipe) -> dict[str, Any]:
@@ -175,6 +183,6 @@ def shared(recipe: Recipe) -> dict[str, Any]:
     return values
 
 
-def changed(recipe: Recipe, options: dict[str, Any]) -> Recipe:
+def changed(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
     """Replace the fields of a recipe that were given, that is, are not None."""
     return replace(recipe, **{name: value for name, value in options.items() if name in vars(recipe) and value is not None})

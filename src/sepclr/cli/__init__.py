@@ -14,8 +14,8 @@ from jsonargparse import ArgumentParser, Namespace
 
 from sepclr.benchmark import preflight
 from sepclr.benchmark.plan import plan
-from sepclr.benchmark.profiles import DEMO, PROFILES, adapted
-from sepclr.benchmark.recipes import DataName, Profile, Recipe, changed
+from sepclr.benchmark.profiles import DEMO, PROFILES, asked, compared
+from sepclr.benchmark.recipes import DataName, Profile, Recipe
 from sepclr.benchmark.study import Study, study_from
 from sepclr.benchmark.workers import check_workers
 from sepclr.cli.options import (
@@ -57,30 +57,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demo(options: Namespace) -> None:
-    """Train on marked digits with k-JEM and without: some three minutes on two cores; write a report of how well they separate."""
-    recipe, out = changed(DEMO, vars(options)), _out(options, "demo")
-    preflight.check_demo(recipe, out, resume=options.resume)
+    """Train on marked digits, decorrelated and with k-JEM: some three minutes on two cores; write a report of how well they separate."""
+    recipes, out = compared(DEMO, vars(options)), _out(options, "demo")
+    preflight.check_demo(recipes, out, resume=options.resume)
     from sepclr.benchmark.demo import demo as run
 
-    print(f"report: {run(recipe, out, resume=options.resume)}")
+    print(f"report: {run(recipes, out, resume=options.resume)}")
 
 
 def fit_digits_on_cifar(options: Namespace) -> None:
     """Train on digits over CIFAR-10 photographs, in the layouts of their publishers."""
-    recipe = changed(adapted(PROFILES["digits-on-cifar", options.profile], options.method or "sepclr"), vars(options))
+    recipe = asked(PROFILES["digits-on-cifar", options.profile], vars(options))
     name = f"digits-on-cifar-{options.profile}-{recipe.label}-{recipe.seed}"
     _fit(recipe, _out(options, name), resume=options.resume, root=Path(options.root), download=options.download)
 
 
 def fit_marked_digits(options: Namespace) -> None:
     """Train on marked digits, the data of the demo, which ship with scikit-learn."""
-    recipe = changed(adapted(DEMO, options.method or "sepclr"), vars(options))
+    recipe = asked(DEMO, vars(options))
     _fit(recipe, _out(options, f"marked-digits-{recipe.label}-{recipe.seed}"), resume=options.resume)
 
 
 def fit_mri(options: Namespace) -> None:
     """Train on brain volumes, with groups and attributes of the subjects from a table."""
-    recipe = changed(adapted(PROFILES["mri", options.profile], options.method or "sepclr"), vars(options))
+    recipe = asked(PROFILES["mri", options.profile], vars(options))
     out = _out(options, f"mri-{options.profile}-{recipe.label}-{recipe.seed}-fold{recipe.fold}")
     preflight.check_run(recipe, out, resume=options.resume)
     _fit(replace(recipe, study=_study(options)), out, resume=options.resume, root=_cache(options))

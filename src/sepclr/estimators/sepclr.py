@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,17 +27,18 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         common_dim: length of the common code c.
         salient_dim: length of the salient code s.
-        independence: how c and s are kept apart: ``k-jem``, ``none``, or another of ``sepclr.losses.INDEPENDENCE``.
+        objective: ``decorrelated`` (ours), or the terms as ``released`` or ``published`` by SepCLR's authors.
+        independence: how ``released`` and ``published`` keep c and s apart: ``k-jem`` (if None), ``none``, or another of
+            ``sepclr.losses.INDEPENDENCE``.
         background: which of the two labels in y is background; the lower one where None.
         encoder: ``mlp`` for rows, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10`` or ``resnet18`` for images; ``auto`` takes ``mlp`` or
             ``resnet10``.
         width: units of a hidden layer of ``mlp``, channels of the first stage of a ResNet.
         crop: side of a view of an image, in pixels; three quarters of the shorter side where None.
-        weight_salient: λ_S.
+        weight_salient: λ_S; the objective's own if None, as the weights below.
         weight_information_less: β.
-        weight_independence: λ; the one published for the independence term if None.
-        tau: kernel bandwidth τ, or ``"median"`` for the median heuristic in each space.
-        form: the terms as ``released``, or as the ``paper`` prints them.
+        weight_independence: λ of an independence term.
+        tau: kernel bandwidth τ; of ``released`` and ``published`` also ``"median"`` for the median heuristic in each space.
         further_views: views of a sample beside the first.
         max_epochs: passes over the larger group.
         batch_size: samples a step, of both groups together.
@@ -48,7 +50,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         n_features_in_: features of a row, channels of an image.
         method_: the trained ``torch.nn.Module``.
 
-    Source: SepCLR (arXiv 2402.11928).
+    Source: SepCLR (arXiv 2402.11928); ``decorrelated`` is described in ``sepclr.methods.decorrelated``.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -62,16 +64,16 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         common_dim: int = 32,
         salient_dim: int = 32,
         *,
-        independence: str = "k-jem",
+        objective: Literal["decorrelated", "released", "published"] = "decorrelated",
+        independence: str | None = None,
         background: Any = None,
         encoder: str = "auto",
         width: int = 64,
         crop: int | None = None,
-        weight_salient: float = 1000.0,
-        weight_information_less: float = 1000.0,
+        weight_salient: float | None = None,
+        weight_information_less: float | None = None,
         weight_independence: float | None = None,
         tau: float | Literal["median"] = 0.5,
-        form: methods.Form = "released",
         further_views: int = 1,
         max_epochs: int = 100,
         batch_size: int = 256,
@@ -80,6 +82,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.common_dim = common_dim
         self.salient_dim = salient_dim
+        self.objective = objective
         self.independence = independence
         self.background = background
         self.encoder = encoder
@@ -89,7 +92,6 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.weight_information_less = weight_information_less
         self.weight_independence = weight_independence
         self.tau = tau
-        self.form = form
         self.further_views = further_views
         self.max_epochs = max_epochs
         self.batch_size = batch_size
@@ -110,6 +112,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: labels that are not two groups of at least two samples, pixels outside their range, or options outside theirs.
         """
+        self._check_objective()
         for name in ("common_dim", "salient_dim", "width"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
@@ -172,28 +175,56 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"X: pixels reach from {samples.min():g} to {samples.max():g}; give uint8 0..255 or floating point 0..1")
         return torch.from_numpy(samples if samples.dtype == np.uint8 else samples.astype(np.float32))
 
-    def _method(self) -> methods.SepCLR:
+    def _method(self) -> methods.Decorrelated | methods.SepCLR:
         kind = self.encoder
         if kind == "auto":
             kind = "mlp" if len(self.sample_shape_) == 1 else "resnet10"
+        dims = self.common_dim, self.salient_dim
+        common, salient = (nets.encoder(kind, self.sample_shape_, dim, width=self.width) for dim in dims)
+        common_head, salient_head = (nets.head(dim) for dim in dims)
+        given = {"salient": self.weight_salient, "information_less": self.weight_information_less, "independence": self.weight_independence}
+        weights = {name: value for name, value in given.items() if value is not None}
+        if self.objective == "decorrelated":
+            return methods.Decorrelated(
+                common,
+                salient,
+                common_head,
+                salient_head,
+                (nets.standardise(self.common_dim), nets.standardise(self.salient_dim)),
+                dims,
+                further_views=self.further_views,
+                weights=methods.DecorrelatedWeights(**weights),
+                tau=self.tau,  # type: ignore[arg-type]  # checked
+            )
+        independence = self.independence or "k-jem"
         return methods.SepCLR(
-            nets.encoder(kind, self.sample_shape_, self.common_dim, width=self.width),
-            nets.encoder(kind, self.sample_shape_, self.salient_dim, width=self.width),
-            nets.head(self.common_dim),
-            nets.head(self.salient_dim),
-            (self.common_dim, self.salient_dim),
-            independence=self.independence,
-            form=self.form,
+            common,
+            salient,
+            common_head,
+            salient_head,
+            dims,
+            objective=self.objective,
+            independence=independence,
             further_views=self.further_views,
-            weights=methods.SepCLRWeights(
-                salient=self.weight_salient,
-                information_less=self.weight_information_less,
-                independence=methods.default_weights(self.independence).independence
-                if self.weight_independence is None
-                else self.weight_independence,
-            ),
+            weights=replace(methods.default_weights(independence), **weights),
             tau=self.tau,
         )
+
+    def _check_objective(self) -> None:
+        """Refuse options that the decorrelated objective does not have.
+
+        Raises:
+            InputError: one of them was given, or the objective is unknown.
+        """
+        if self.objective not in ("decorrelated", "released", "published"):
+            raise InputError(f"objective: {self.objective!r} is unknown; choose decorrelated, released or published")
+        if self.objective != "decorrelated":
+            return
+        for name in ("independence", "weight_independence"):
+            if getattr(self, name) is not None:
+                raise InputError(f"{name}: objective 'decorrelated' has none; leave it out, or give objective='released'")
+        if isinstance(self.tau, str):
+            raise InputError(f"tau: {self.tau!r} is for objectives released and published; give a number")
 
     def _views(self) -> torch.nn.Module:
         if len(self.sample_shape_) == 1:

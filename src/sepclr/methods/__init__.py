@@ -2,8 +2,9 @@
 
 from sepclr.methods.convae import ConVAE, ConVAEWeights
 from sepclr.methods.cvae import CVAE, CVAEWeights
+from sepclr.methods.decorrelated import Decorrelated, DecorrelatedWeights
 from sepclr.methods.mmcvae import MMcVAE, MMcVAEWeights
-from sepclr.methods.sepclr import Form, SepCLR, SepCLRWeights, default_critic, default_weights
+from sepclr.methods.sepclr import Objective, SepCLR, SepCLRWeights, default_critic, default_weights
 from sepclr.methods.sepvae import SepVAE, SepVAEWeights
 from sepclr.methods.simclr import SimCLR, SimCLRWeights
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE
@@ -15,9 +16,11 @@ __all__ = [
     "ConVAE",
     "ConVAEWeights",
     "ContrastiveVAE",
-    "Form",
+    "Decorrelated",
+    "DecorrelatedWeights",
     "MMcVAE",
     "MMcVAEWeights",
+    "Objective",
     "SepCLR",
     "SepCLRWeights",
     "SepVAE",

@@ -8,9 +8,10 @@ x is background, y target, c the common and s the salient code, s′ = 0. What i
       common                salient                 information_less        independence
 
 A is alignment of the first view with the K others, U uniformity, a mean over views, s̃ is s with background rows set to 0; c is normalised
-to the unit sphere. ``form="released"`` is what the authors' program minimises: w = 2, U without self pairs, and U(s̃) over all rows.
-``form="paper"`` is what the paper prints: w = 1, U(c) with self pairs (eq. 3), and the s′-uniformity of eq. 7 over targets. Independence is
-−Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, and one of the other terms that the paper compares it with (``sepclr.losses.Independence``).
+to the unit sphere. ``objective="released"`` is what the authors' program minimises: w = 2, U without self pairs, and U(s̃) over all rows.
+``objective="published"`` is what the paper prints: w = 1, U(c) with self pairs (eq. 3), and the s′-uniformity of eq. 7 over targets.
+Independence is −Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, and one of the other terms that the paper compares it with
+(``sepclr.losses.Independence``).
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from sepclr.methods.variational import DISCRIMINATOR
 from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
-Form = Literal["released", "paper"]
+Objective = Literal["released", "published"]
 View = tuple[Tensor, Tensor]
 """Projections c and s of one view of all samples."""
 
@@ -94,7 +95,7 @@ class SepCLR(nn.Module):
         common_head: from (n, d_c) to the projection, normalised here.
         salient_head: from (n, d_s) to the projection.
         dims: lengths (d_c, d_s) of the projections.
-        form: ``released`` or ``paper``.
+        objective: ``released`` or ``published``.
         further_views: K, views of a sample beside the first.
         independence: one of ``sepclr.losses.INDEPENDENCE``.
         adversary_over: samples that the critic of ``tc`` looks at, ``all`` or ``target``.
@@ -106,7 +107,8 @@ class SepCLR(nn.Module):
             ``hsic`` always does.
 
     Raises:
-        InputError: unknown form or independence, no view, no step of the critic, or a bandwidth, step size or limit that is not positive.
+        InputError: unknown objective or independence, no view, no step of the critic, or a bandwidth, step size or limit that is not
+            positive.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class SepCLR(nn.Module):
         salient_head: nn.Module,
         dims: tuple[int, int],
         *,
-        form: Form = "released",
+        objective: Objective = "released",
         further_views: int = 1,
         independence: str = "k-jem",
         adversary_over: Over = "all",
@@ -128,15 +130,15 @@ class SepCLR(nn.Module):
         tau: Bandwidth | tuple[Bandwidth, Bandwidth] = 0.5,
     ) -> None:
         super().__init__()
-        if form not in get_args(Form):
-            raise InputError(f"form: {form!r} is unknown; choose {' or '.join(get_args(Form))}")
+        if objective not in get_args(Objective):
+            raise InputError(f"objective: {objective!r} is unknown; choose {' or '.join(get_args(Objective))}")
         check_at_least(1, further_views=further_views)
         self.tau = tau if isinstance(tau, tuple) else (tau, tau)
         for each in self.tau:
             bandwidths(torch.zeros(1, 1), each)  # raises InputError
         self.common, self.salient = common, salient
         self.common_head, self.salient_head = common_head, salient_head
-        self.form, self.further_views = form, further_views
+        self.objective, self.further_views = objective, further_views
         self.independence = Independence(independence, *dims, over=adversary_over, log_variance_limit=critic_log_variance)
         steps, learning_rate = default_critic(independence) or (1, 1.0)
         self.critic_steps = steps if critic_steps is None else critic_steps
@@ -194,7 +196,7 @@ class SepCLR(nn.Module):
     def _entropies(self, c: Tensor, s: Tensor, is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]) -> tuple[Scalar, Scalar, Scalar]:
         """Compute wU(c), wU(s̃) and k-JEM of one view."""
         found = kernel_entropies(c, s, tau, is_target=is_target)
-        if self.form == "released":
+        if self.objective == "released":
             return 2 * found["common_uniformity"], 2 * found["salient_uniformity"], found["joint_entropy"]
         return uniformity(c, tau[0], with_self=True), salient_uniformity(s, is_target, tau[1], form="paper"), found["joint_entropy"]
 

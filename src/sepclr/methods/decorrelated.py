@@ -1,0 +1,210 @@
+"""SepCLR with canonical correlations in place of k-JEM: an objective of ours, not the paper's (arXiv 2402.11928).
+
+    max  λ_C (I(x;c|s) + I(y;c|s)) + λ_S I(y;s|c)    subject to    D_KL(s_x ‖ δ(s′)) = 0    and    c, s and the group uncorrelated
+
+h_c and h_s are the encoders' outputs, standardised; c is the projection of h_c on the unit sphere, s that of h_s in a ball. Minimised, on
+1 + K views of a sample:
+
+    λ_C [A(c) + 2 U(c | s)]  +  λ_S [A(s_y) + 2 U₀(s_y | c_y)]  +  β 1/N_X Σ ‖s_x‖²/2τ
+      common                  salient                         information_less
+
+A is alignment of the first view with the K others. U(c | s) is a mean over all samples and views of log Σ_j w_ij k_τ(c_i, c_j), j another
+sample of i's group: of targets near to i in s, of background (where s says nothing) any. U₀ is the same of s among targets near to i in c,
+and away from s′ = 0 as well. So neither code gains from what the other holds; but neither loses by it, and that takes
+
+    D_c = D(h_c, [h_s, φ(h_s)])      D_s = D(h_s, [h_c, φ(h_c)])      D_g = D(h_c, group)
+
+D is the sum of the squared canonical correlations, over targets but for D_g, with moments over many batches; φ are random cosines. D is
+no term of the loss: its gradient is added to that of the codes as a share of it, min(1, D) ‖∇_h L‖/‖∇_h D‖, sizes taken over targets. At
+D ≥ 1 separation then weighs as much as everything else, near 0 nothing, whatever the data and the weights: there is nothing to tune.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from sepclr.losses import (
+    Correlation,
+    CosineFeatures,
+    RunningCorrelation,
+    alignment,
+    ball,
+    conditional_uniformity,
+    full_precision,
+    information_less,
+)
+from sepclr.ranges import check_at_least, check_positive
+from sepclr.types import Batch, Codes, InputError, Outputs, Scalar, Steering
+
+CORRELATIONS = ("c_with_s", "s_with_c", "c_with_group")
+"""D_c, D_s and D_g."""
+
+
+@dataclass(frozen=True)
+class DecorrelatedWeights:
+    """One multiplier per term; separation has none.
+
+    Attributes:
+        common: λ_C.
+        salient: λ_S.
+        information_less: β.
+    """
+
+    common: float = 1.0
+    salient: float = 1.0
+    information_less: float = 1.0
+
+
+class Decorrelated(nn.Module):
+    """Two encoders, two projection heads, three terms, three correlations.
+
+    Args:
+        common: f_θC, from samples (n, ...) to (n, d_c).
+        salient: f_θS, from samples (n, ...) to (n, d_s).
+        common_head: from codes (n, d_c) to the projection, normalised here.
+        salient_head: from codes (n, d_s) to the projection, brought into a ball here.
+        standardise: of h_c and of h_s: makes codes with variances of about 1 of the encoders' outputs, without parameters.
+        dims: lengths (d_c, d_s) of the codes.
+        further_views: K, views of a sample beside the first.
+        weights: one multiplier per term.
+        tau: kernel bandwidth τ.
+        neighbours: number of the neighbour that decides how local conditional uniformity is; None for U(c) and U₀(s_y), the same without
+            a condition.
+        radius: of the ball that s lies in.
+        features: random cosines φ of each code, beside the code itself.
+        correlations: those whose gradients are added; all are measured.
+
+    Raises:
+        InputError: no view, no neighbour, a bandwidth or radius that is not positive, or an unknown correlation.
+    """
+
+    def __init__(
+        self,
+        common: nn.Module,
+        salient: nn.Module,
+        common_head: nn.Module,
+        salient_head: nn.Module,
+        standardise: tuple[nn.Module, nn.Module],
+        dims: tuple[int, int],
+        *,
+        further_views: int = 1,
+        weights: DecorrelatedWeights | None = None,
+        tau: float = 0.5,
+        neighbours: int | None = 8,
+        radius: float = 2.0,
+        features: int = 64,
+        correlations: Sequence[str] = CORRELATIONS,
+    ) -> None:
+        super().__init__()
+        check_at_least(1, further_views=further_views, neighbours=1 if neighbours is None else neighbours)
+        check_positive(tau=tau, radius=radius)
+        if unknown := sorted(set(correlations) - set(CORRELATIONS)):
+            raise InputError(f"correlations: {', '.join(unknown)} unknown; choose among {', '.join(CORRELATIONS)}")
+        c, s = dims
+        self.common, self.salient = common, salient
+        self.standardise_c, self.standardise_s = standardise
+        self.common_head, self.salient_head = common_head, salient_head
+        self.further_views, self.tau, self.neighbours, self.radius = further_views, tau, neighbours, radius
+        self.correlations = frozenset(correlations)
+        self.weights = weights or DecorrelatedWeights()
+        self.phi_c, self.phi_s = CosineFeatures(c, features), CosineFeatures(s, features)
+        self.c_with_s, self.s_with_c = RunningCorrelation(c, s + features), RunningCorrelation(s, c + features)
+        self.c_with_group = RunningCorrelation(c, 1)
+
+    def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
+        """Compute h_c, shape (n, d_c), and h_s, shape (n, d_s): the codes, before the heads."""
+        return Codes(self.standardise_c(full_precision(self.common(x))), self.standardise_s(full_precision(self.salient(x))))
+
+    def project(self, codes: Codes) -> Codes:
+        """Map codes to what the losses see: c on the unit sphere, s in the ball."""
+        return Codes(normalize(full_precision(self.common_head(codes.c))), ball(self.salient_head(codes.s), self.radius))
+
+    def outputs(self, *views: Batch) -> Outputs:
+        """Compute, of all views, the codes ``h_c`` and ``h_s``, shape (n, views, d), and their projections ``c`` and ``s``."""
+        number = len(views)
+        # One pass over all views: more samples for batch normalisation, fewer calls.
+        codes = self.encode(torch.cat([view.x for view in views]))
+        out = {f"h_{space}": _by_sample(h, number) for space, h in zip("cs", codes, strict=True)}
+        # The projections are of these tensors, and not of those that they were made of, or steering would not see their gradient.
+        projections = self.project(Codes(_by_view(out["h_c"]), _by_view(out["h_s"])))
+        return out | {space: _by_sample(z, number) for space, z in zip("cs", projections, strict=True)}
+
+    def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
+        """Compute the unweighted terms ``common``, ``salient`` and ``information_less``."""
+        c, s = out["c"].unbind(1), out["s"].unbind(1)
+        spread = [self._spread(*view, is_target) for view in zip(c, s, strict=True)]
+        common, salient = (torch.stack(each).mean() for each in zip(*spread, strict=True))
+        return {
+            "common": alignment(c[0], torch.stack(c[1:]), self.tau) + 2 * common,
+            "salient": alignment(s[0][is_target], torch.stack(s[1:])[:, is_target], self.tau) + 2 * salient,
+            "information_less": torch.stack([information_less(each, is_target, self.tau) for each in s]).mean(),
+        }
+
+    def _spread(self, c: Tensor, s: Tensor, is_target: Tensor) -> tuple[Scalar, Scalar]:
+        """Compute U(c | s) and U₀(s_y | c_y) of one view."""
+        spread = partial(conditional_uniformity, tau=self.tau, neighbours=self.neighbours or 1)
+        background, target, s = c[~is_target], c[is_target], s[is_target]
+        given_c, given_s = (None, None) if self.neighbours is None else (target, s)
+        common = (len(background) * spread(background) + len(target) * spread(target, given_s)) / len(c)
+        return common, spread(s, given_c, from_zero=True)
+
+    def steering(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Steering:
+        """Take the codes into the moments, and say how the gradients of ``h_c`` and ``h_s`` are changed."""
+        number = out["h_c"].shape[1]
+        h_c, h_s = (full_precision(_by_view(out[name])) for name in ("h_c", "h_s"))
+        target = is_target.repeat(number)
+        group = target[:, None].to(h_c.dtype)
+        c, s = h_c[target], h_s[target]
+        with_s = _correlated(self.c_with_s, c, self.phi_s(s))
+        with_c = _correlated(self.s_with_c, s, self.phi_c(c))
+        with_group = _correlated(self.c_with_group, h_c, group)
+
+        def by_sample(push: Tensor) -> Tensor:  # targets' rows among those of all
+            return _by_sample(push.new_zeros(len(target), push.shape[1]).index_put((target,), push), number)
+
+        found = {  # the code that each moves, D, and its gradient
+            "c_with_s": ("h_c", with_s.value, by_sample(with_s.a)),
+            "s_with_c": ("h_s", with_c.value, by_sample(with_c.a)),
+            "c_with_group": ("h_c", with_group.value, _by_sample(with_group.a, number)),
+        }
+
+        def pushes(code: str) -> list[tuple[Tensor, Tensor]]:
+            return [(value, push) for name, (of, value, push) in found.items() if of == code and name in self.correlations]
+
+        return Steering(
+            {code: partial(_steered, pushes(code), is_target) for code in ("h_c", "h_s")},
+            {name: value for name, (_, value, _) in found.items()},
+        )
+
+
+def _correlated(moments: RunningCorrelation, a: Tensor, b: Tensor) -> Correlation:
+    """Take a batch into the moments and correlate it by them."""
+    moments.update(a, b)
+    found: Correlation = moments(a, b)
+    return found
+
+
+def _steered(pushes: Sequence[tuple[Tensor, Tensor]], is_target: Tensor, gradient: Tensor) -> Tensor:
+    """Add min(1, D) ‖∇L‖/‖∇D‖ ∇D for each D, ‖∇L‖ over targets: what D asks of them is then weighed by what the loss asks of them."""
+    size = torch.linalg.vector_norm(gradient[is_target].float())
+    for value, push in pushes:
+        share = value.clamp(max=1) * size / torch.linalg.vector_norm(push).clamp(min=torch.finfo(push.dtype).tiny)
+        gradient = gradient + (share * push).to(gradient.dtype)
+    return gradient
+
+
+def _by_sample(z: Float[Tensor, "views_n d"], number: int) -> Float[Tensor, "n views d"]:
+    """Lay views, one after the other, beside each other."""
+    return torch.stack(z.chunk(number), 1)
+
+
+def _by_view(z: Float[Tensor, "n views d"]) -> Float[Tensor, "views_n d"]:
+    """Lay views one after the other."""
+    return z.transpose(0, 1).flatten(0, 1)
