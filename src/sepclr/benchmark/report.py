@@ -42,7 +42,8 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         method, _ = load_method(finished.folder)
         codes = encode(method, test.x[torch.from_numpy(shown)])
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
-        views.append(RunView(finished.recipe.label, finished.rows, terms, codes.c.numpy(), codes.s.numpy(), _decoded(method, test)))
+        shown_codes = codes.c.numpy(), codes.s.numpy()
+        views.append(RunView(finished.recipe.label, finished.rows, terms, *shown_codes, _decoded(method, test), finished.signs))
     first = runs[0]
     sessions = first.folder.sessions()
     made = sessions[-1]

@@ -12,6 +12,7 @@ from sepclr.benchmark.folder import RunFolder, write_whole
 from sepclr.benchmark.recipes import Recipe, shared
 from sepclr.benchmark.sources import Source
 from sepclr.probes import GROUP, ProbeProtocol, delta_tot
+from sepclr.reports import signs
 from sepclr.types import Row
 
 PLACE = {"c": "common", "s": "salient"}
@@ -37,6 +38,12 @@ class Finished:
     source: Source
     rows: Sequence[Row]
     seconds: float
+
+    @property
+    def signs(self) -> list[str]:
+        """What its curves say went wrong, a sentence each."""
+        kernel = self.recipe.batch_size if self.recipe.method == "sepclr" and self.recipe.independence == "k-jem" else None
+        return signs(self.folder.history(), batch_size=kernel)
 
 
 def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:

@@ -201,7 +201,10 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
 
 
 def print_rows(runs: Sequence[Finished]) -> None:
-    """Print the table of runs on the same data set."""
+    """Print the table of runs on the same data set, and what went wrong in their training."""
     source = runs[0].source
     rows = {run.recipe.label: run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
+    for run in runs:
+        for sign in run.signs:
+            print(f"warning: {run.recipe.label}: {sign}")

@@ -6,6 +6,7 @@ from sepclr.reports.console import print_comparison, print_separation
 from sepclr.reports.dots import as_svg, svg
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
+from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
 from sepclr.reports.tables import comparison_markdown, markdown, plain
 
@@ -22,6 +23,7 @@ __all__ = [
     "plain",
     "print_comparison",
     "print_separation",
+    "signs",
     "svg",
     "write_check_page",
     "write_page",

@@ -34,6 +34,7 @@ class RunView:
         c: common codes of the shown samples, shape (n, d_c).
         s: salient codes of the shown samples, shape (n, d_s).
         decoded: images in 0..1 that the method makes of some targets, by what they are, each of shape (k, channels, h, w).
+        signs: what went wrong in training, a sentence each.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RunView:
     c: NDArray[np.float32]
     s: NDArray[np.float32]
     decoded: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    signs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,8 @@ def _context(page: Page) -> dict[str, Any]:
         "near": neighbourhood({space: getattr(main, space) for space in SPACES}, page.is_target, attributes),
         "decoded": [(name, strip(images)) for name, images in main.decoded.items()],
         "charts": charts([(run.name, run.history) for run in page.runs]),
+        "correlated": any("c_with_s" in epoch for run in page.runs for epoch in run.history),
+        "signs": [(run.name, sign) for run in page.runs for sign in run.signs],
         "share": lambda value: number(value, "accuracy"),
     }
 
