@@ -4,7 +4,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .PHONY: demo test test-all check bench docs clean
 
-demo: .venv/installed  ## train the demo with k-JEM and without, some three minutes on two cores, and write its report
+demo: .venv/installed  ## train the demo, decorrelated and with k-JEM, some three minutes on two cores, and write its report
 	$(BIN)/sepclr demo
 
 test: check  ## lint, types, import contract, and the tests that take seconds
