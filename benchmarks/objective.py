@@ -39,7 +39,7 @@ from sepclr.types import Method
 from sepclr.views import RowViews
 
 ROWS = replace(DEMO, encoder="mlp", width=64, stem_stride=1, max_epochs=100, batch_size=256, learning_rate=1e-3)
-"""What ``sepclr.SepCLR`` does to rows by default; ``weight_*`` and lengths as the objective has them."""
+"""Networks and training of ``sepclr.SepCLR`` on rows; the released objective has the weights and the lengths of codes of the demo."""
 
 Variant = Callable[[Recipe, Sequence[int]], Method]
 
