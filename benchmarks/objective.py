@@ -38,8 +38,19 @@ from sepclr.training import fit
 from sepclr.types import Method
 from sepclr.views import RowViews
 
-ROWS = replace(DEMO, encoder="mlp", width=64, stem_stride=1, max_epochs=100, batch_size=256, learning_rate=1e-3)
-"""Networks and training of ``sepclr.SepCLR`` on rows; the released objective has the weights and the lengths of codes of the demo."""
+ROWS = replace(
+    DEMO,
+    encoder="mlp",
+    width=64,
+    stem_stride=1,
+    salient_dim=32,
+    weight_salient=None,
+    weight_information_less=None,
+    max_epochs=100,
+    batch_size=256,
+    learning_rate=1e-3,
+)
+"""Networks, weights and training of ``sepclr.SepCLR`` on rows, with either objective."""
 
 Variant = Callable[[Recipe, Sequence[int]], Method]
 
