@@ -1,6 +1,7 @@
 """Speed and memory of the fused kernel against the released formulas, value and gradient, as ratios of one interleaved run.
 
-Run ``make bench`` on an otherwise idle machine; it writes results/loss-speed.jsonl, from which ``make docs`` fills the documentation.
+Run ``make bench`` on an otherwise idle machine; it writes results/loss-speed.jsonl, from which ``make docs`` fills the documentation, and
+on a GPU, where there is one, results/loss-speed-gpu.jsonl.
 The released formulas are pdist and cdist with exp, mean and log under autograd. The floor is the time of the arithmetic alone, for each
 pair of samples once: four products of 32 dimensions, four exponentials and four accumulations, tile by tile. Half of the samples are
 background, whose salient codes are 0; the fused kernel saves the arithmetic that this makes unnecessary and can so lie below the floor.
@@ -21,18 +22,19 @@ from torch.profiler import ProfilerActivity, profile
 from sepclr.benchmark.folder import made_with
 from sepclr.benchmark.results import write_results
 from sepclr.losses import hide_background, kernel_entropies
+from sepclr.training import resolve_accelerator
 
 SIZES = (128, 256, 512, 1024, 2048, 4096, 8192)
 SPREADS = {"tight": 0.3, "spread": 2.0}
-LARGEST_RELEASED = 8192
+LARGEST_RELEASED = {"cpu": 8192, "cuda": 16384}
 LARGEST = 65536
-TILE = 256
+TILE = {"cpu": 256, "cuda": 4096}
 
 
-def codes(n: int, spread: float) -> tuple[Tensor, Tensor, Tensor]:
+def codes(n: int, spread: float, device: str) -> tuple[Tensor, Tensor, Tensor]:
     """Draw 32 + 32 dimensions: c on the unit sphere, s with a deviation; half are targets."""
-    c, s = normalize(torch.randn(n, 32)), spread * torch.randn(n, 32)
-    return c.requires_grad_(), s.requires_grad_(), torch.arange(n) % 2 == 1
+    c, s = (torch.randn(n, 32, device=device) for _ in range(2))
+    return normalize(c).requires_grad_(), (spread * s).requires_grad_(), torch.arange(n, device=device) % 2 == 1
 
 
 def released(c: Tensor, s: Tensor, is_target: Tensor, tau: float = 0.5) -> Tensor:
@@ -48,10 +50,10 @@ def fused(c: Tensor, s: Tensor, is_target: Tensor) -> Tensor:
     return torch.stack([*kernel_entropies(c, s, is_target=is_target).values()]).sum()
 
 
-def arithmetic(n: int) -> Callable[[], object]:
+def arithmetic(n: int, device: str) -> Callable[[], object]:
     """Make the arithmetic of the floor."""
-    side = min(n, TILE)
-    z, kernel, gradient = torch.randn(side, 32), torch.zeros(side, side), torch.zeros(side, 32)
+    side = min(n, TILE[device])
+    z, kernel, gradient = (torch.randn(shape, device=device) for shape in ((side, 32), (side, side), (side, 32)))
     pairs = n * (n + 1) / 2
 
     def once() -> None:
@@ -67,15 +69,23 @@ def arithmetic(n: int) -> Callable[[], object]:
     return once
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""
+def seconds(work: Callable[[], object], device: str) -> float:
+    """Time one call, until a GPU has done it."""
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    wait()
     began = perf_counter()
     work()
+    wait()
     return perf_counter() - began
 
 
-def peak_bytes(work: Callable[[], object]) -> int:
-    """Measure the most memory that a piece of work held on the CPU beyond what was there before."""
+def peak_bytes(work: Callable[[], object], device: str) -> int:
+    """Measure the most memory that a piece of work held on a device beyond what was there before."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
     held = most = 0
@@ -86,23 +96,25 @@ def peak_bytes(work: Callable[[], object]) -> int:
     return most
 
 
-def measured(n: int, kind: str, repeats: int) -> dict[str, object]:
+def measured(n: int, kind: str, repeats: int, device: str) -> dict[str, object]:
     """Compare at one size."""
-    problem = codes(n, SPREADS[kind])
+    problem = codes(n, SPREADS[kind], device)
     works = {
         "released": lambda: released(*problem).backward(),
         "fused": lambda: fused(*problem).backward(),
-        "floor": arithmetic(n),
+        "floor": arithmetic(n, device),
     }
-    if n > LARGEST_RELEASED:
+    if n > LARGEST_RELEASED[device]:
         del works["released"]
     times: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()  # a GPU compiles its kernels first
     for _ in range(repeats):
         for name, work in works.items():
-            times[name].append(seconds(work))
+            times[name].append(seconds(work, device))
     best = {name: min(values) for name, values in times.items()}
     ratios = [slow / fast for slow, fast in zip(times.get("released", []), times["fused"], strict=False)]
-    memory = {name: peak_bytes(works[name]) / 1e6 for name in works if name != "floor"}
+    memory = {name: peak_bytes(works[name], device) / 1e6 for name in works if name != "floor"}
     return {
         "samples": n,
         "codes": kind,
@@ -119,18 +131,20 @@ def main() -> None:
     """Measure all sizes and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=Path("results/loss-speed.jsonl"))
+    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    device = resolve_accelerator("auto")
+    output = options.output or Path("results") / ("loss-speed.jsonl" if device == "cpu" else "loss-speed-gpu.jsonl")
     made = made_with()
     rows = []
     for n in (*SIZES, LARGEST):
         for kind in SPREADS:
-            cells = measured(n, kind, repeats=30 if n <= 1024 else 5 if n <= 4096 else 1)
+            cells = measured(n, kind, 30 if n <= 1024 else 5 if n <= 4096 else 1, device)
             print("  ".join(f"{name} {value}" for name, value in cells.items() if value), flush=True)
             rows.append({"cells": cells} | made | {"threads": options.threads})
-    write_results(options.output, rows)
+    write_results(output, rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ batch for the jitter, the loss from pdist and cdist under autograd, and the loss
 ``sepclr.training.fit`` with ``PAPER``, whatever it chooses on this processor, or on the GPU where there is one.
 
 The peak is what this machine reaches in the same precision on a product of two large matrices; the fraction of it counts the products
-of the networks alone. Run ``make bench`` on an otherwise idle machine; it writes results/step-speed.jsonl.
+of the networks alone. Run ``make bench`` on an otherwise idle machine; it writes results/step-speed.jsonl, or, on a GPU,
+results/step-speed-gpu.jsonl.
 """
 
 from __future__ import annotations
@@ -126,27 +127,18 @@ def peak(precision: str, device: str) -> float:
     return 2 * side**3 / min(times)
 
 
-def most_bytes(work: Callable[[], object], device: str) -> int:
-    """Measure the most memory that a piece of work holds on a device beyond what was there before."""
-    if device == "cpu":
-        return peak_bytes(work)
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    work()
-    return torch.cuda.max_memory_allocated() - before
-
-
 def main() -> None:
     """Measure and write the row."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--batch_size", type=int, default=PAPER.batch_size)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=Path("results/step-speed.jsonl"))
+    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     device = resolve_accelerator("auto")
+    output = options.output or Path("results") / ("step-speed.jsonl" if device == "cpu" else "step-speed-gpu.jsonl")
     size, steps = options.batch_size, 1 if device == "cpu" else 20
     data = cohort(size * steps)
     epochs = {"released": released_epoch(data, size, device), "ours": our_epoch(data, size, device)}
@@ -155,7 +147,7 @@ def main() -> None:
         for name, epoch in epochs.items():
             times[name].append(epoch() / steps)
             print(name, f"{times[name][-1]:.3f} s", flush=True)
-    memory = {name: most_bytes(epoch, device) / 1e9 for name, epoch in epochs.items()}
+    memory = {name: peak_bytes(epoch, device) / 1e9 for name, epoch in epochs.items()}
     chosen = resolve_precision("auto", device)
     work = products(size)
     ratios = sorted(slow / fast for slow, fast in zip(times["released"], times["ours"], strict=True))
@@ -176,7 +168,7 @@ def main() -> None:
         }
         print("  ".join(f"{head} {value}" for head, value in cells.items() if value), flush=True)
         rows.append({"cells": cells} | made)
-    write_results(options.output, rows)
+    write_results(output, rows)
 
 
 if __name__ == "__main__":
