@@ -174,6 +174,31 @@ def test_the_kernels_compile_for_a_gpu_without_one(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+LAUNCHED = """
+import torch
+from sepclr.losses import on_gpu
+
+options = []
+
+
+class Recorded:
+    def __getitem__(self, grid):
+        return lambda *_, **given: options.append(given)
+
+
+on_gpu._entropies = on_gpu._gradient = Recorded()
+z, is_target = torch.zeros(4, 2), torch.ones(4, dtype=torch.bool)
+_, r, sums, kept = on_gpu.entropies(z, z, is_target, 0.5, 0.5)
+on_gpu.gradients(torch.ones(3), z, z, is_target, r, sums, kept, 0.5, 0.5)
+assert options == 3 * [on_gpu.EXACT], options
+"""
+
+
+def test_every_launch_keeps_products_and_sums_apart() -> None:
+    ended = subprocess.run([sys.executable, "-W", "error", "-c", LAUNCHED], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     print(json.dumps(measure()))

@@ -162,7 +162,8 @@ def _inverse(covariance: Tensor, ridge: float) -> Tensor:
     """Invert a covariance with its ridge; a constant code has no correlation, so that any inverse will do."""
     size = covariance.diagonal().mean()
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    return cast(Tensor, torch.linalg.inv(covariance + torch.where(size > 0, ridge * size, 1.0) * identity))
+    # Asking whether it has an inverse, which the ridge sees to, would make a GPU wait.
+    return cast(Tensor, torch.linalg.inv_ex(covariance + torch.where(size > 0, ridge * size, 1.0) * identity).inverse)
 
 
 def _with_ridge(within: Tensor, ridge: float) -> Tensor:

@@ -166,7 +166,9 @@ def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: floa
     out = z_c.new_empty(7, n)
     (scale_c, correction_c), (scale_s, correction_s) = _scale(tau_c), _scale(tau_s)
     with torch.cuda.device_of(c):  # type: ignore[no-untyped-call]
-        _entropies[(triton.cdiv(n, BLOCK),)](z_c, z_s, out, n, len(z_c), len(z_s), scale_c, scale_s, correction_c, correction_s, BLOCK)
+        _entropies[(triton.cdiv(n, BLOCK),)](
+            z_c, z_s, out, n, len(z_c), len(z_s), scale_c, scale_s, correction_c, correction_s, BLOCK, **EXACT
+        )
     wide = out.double()
     logs = torch.logsumexp(wide[4:6].log() - (wide[:2] + wide[2:4]) / BITS, 1)
     r = 1 + wide[6]

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -139,35 +139,36 @@ class Decorrelated(nn.Module):
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``common``, ``salient`` and ``information_less``."""
         c, s = out["c"].unbind(1), out["s"].unbind(1)
-        spread = [self._spread(*view, is_target) for view in zip(c, s, strict=True)]
+        background, target = _rows(~is_target), _rows(is_target)
+        spread = [self._spread(*view, background, target) for view in zip(c, s, strict=True)]
         common, salient = (torch.stack(each).mean() for each in zip(*spread, strict=True))
         return {
             "common": alignment(c[0], torch.stack(c[1:]), self.tau) + 2 * common,
-            "salient": alignment(s[0][is_target], torch.stack(s[1:])[:, is_target], self.tau) + 2 * salient,
+            "salient": alignment(s[0][target], torch.stack(s[1:])[:, target], self.tau) + 2 * salient,
             "information_less": torch.stack([information_less(each, is_target, self.tau) for each in s]).mean(),
         }
 
-    def _spread(self, c: Tensor, s: Tensor, is_target: Tensor) -> tuple[Scalar, Scalar]:
-        """Compute U(c | s) and U₀(s_y | c_y) of one view."""
+    def _spread(self, c: Tensor, s: Tensor, background: Tensor, target: Tensor) -> tuple[Scalar, Scalar]:
+        """Compute U(c | s) and U₀(s_y | c_y) of one view from the rows of both groups."""
         spread = partial(conditional_uniformity, tau=self.tau, neighbours=self.neighbours or 1)
-        background, target, s = c[~is_target], c[is_target], s[is_target]
-        given_c, given_s = (None, None) if self.neighbours is None else (target, s)
-        common = (len(background) * spread(background) + len(target) * spread(target, given_s)) / len(c)
-        return common, spread(s, given_c, from_zero=True)
+        c_x, c_y, s_y = c[background], c[target], s[target]
+        given_c, given_s = (None, None) if self.neighbours is None else (c_y, s_y)
+        common = (len(c_x) * spread(c_x) + len(c_y) * spread(c_y, given_s)) / len(c)
+        return common, spread(s_y, given_c, from_zero=True)
 
     def steering(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Steering:
         """Take the codes into the moments, and say how the gradients of ``h_c`` and ``h_s`` are changed."""
         number = out["h_c"].shape[1]
         h_c, h_s = (full_precision(_by_view(out[name])) for name in ("h_c", "h_s"))
-        target = is_target.repeat(number)
-        group = target[:, None].to(h_c.dtype)
+        group = is_target.repeat(number)[:, None].to(h_c.dtype)
+        target = _rows(is_target.repeat(number))
         c, s = h_c[target], h_s[target]
         with_s = _correlated(self.c_with_s, c, self.phi_s(s))
         with_c = _correlated(self.s_with_c, s, self.phi_c(c))
         with_group = _correlated(self.c_with_group, h_c, group)
 
         def by_sample(push: Tensor) -> Tensor:  # targets' rows among those of all
-            return _by_sample(push.new_zeros(len(target), push.shape[1]).index_put((target,), push), number)
+            return _by_sample(push.new_zeros(len(h_c), push.shape[1]).index_put((target,), push), number)
 
         found = {  # the code that each moves, D, and its gradient
             "c_with_s": ("h_c", with_s.value, by_sample(with_s.a)),
@@ -179,7 +180,7 @@ class Decorrelated(nn.Module):
             return [(value, push) for name, (of, value, push) in found.items() if of == code and name in self.correlations]
 
         return Steering(
-            {code: partial(_steered, pushes(code), is_target) for code in ("h_c", "h_s")},
+            {code: partial(_steered, pushes(code), _rows(is_target)) for code in ("h_c", "h_s")},
             {name: value for name, (_, value, _) in found.items()},
         )
 
@@ -191,9 +192,14 @@ def _correlated(moments: RunningCorrelation, a: Tensor, b: Tensor) -> Correlatio
     return found
 
 
-def _steered(pushes: Sequence[tuple[Tensor, Tensor]], is_target: Tensor, gradient: Tensor) -> Tensor:
+def _rows(group: Bool[Tensor, " n"]) -> Int64[Tensor, " m"]:
+    """List the rows of a group. A GPU is waited for here, once, and not wherever they are picked out."""
+    return group.nonzero().flatten()
+
+
+def _steered(pushes: Sequence[tuple[Tensor, Tensor]], target: Tensor, gradient: Tensor) -> Tensor:
     """Add min(1, D) ‖∇L‖/‖∇D‖ ∇D for each D, ‖∇L‖ over targets: what D asks of them is then weighed by what the loss asks of them."""
-    size = torch.linalg.vector_norm(gradient[is_target].float())
+    size = torch.linalg.vector_norm(gradient[target].float())
     for value, push in pushes:
         share = value.clamp(max=1) * size / torch.linalg.vector_norm(push).clamp(min=torch.finfo(push.dtype).tiny)
         gradient = gradient + (share * push).to(gradient.dtype)

@@ -149,7 +149,8 @@ class Training(LightningModule):
         """Set up Adam and its schedule, once for the method and once for its critic."""
         adversary = {id(parameter) for parameter in self.critic}
         others = [parameter for parameter in cast(nn.Module, self.method).parameters() if id(parameter) not in adversary]
-        optimisers = [torch.optim.Adam(others, lr=self.learning_rate)]
+        # On a GPU one kernel for all parameters; on a CPU the numbers that results/ holds.
+        optimisers = [torch.optim.Adam(others, lr=self.learning_rate, fused=others[0].is_cuda)]
         if self.critic:
             optimisers.append(torch.optim.Adam(self.critic, lr=cast(HasCritic, self.method).critic_learning_rate))
         if self.schedule == "constant":
