@@ -162,9 +162,11 @@ def title(column: str) -> str:
 
 
 def run_name(run: Mapping[str, Any]) -> str:
-    """Name SepCLR's runs by their way to independence, others by their method, and say where a release was followed."""
-    released = run["recipe"].get("fidelity") == "released"
-    return str(run["independence"] or run["method"]) + (" (released)" if released else "")
+    """Name SepCLR's runs by their way to independence, others by their method; say which is ours, and where a release was followed."""
+    name = str(run["independence"] or run["method"])
+    if name == "decorrelation":
+        return f"{name} (ours)"
+    return name + (" (released)" if run["recipe"].get("fidelity") == "released" else "")
 
 
 def compare(rows: Sequence[Mapping[str, Any]], published: Published, *, elsewhere: bool = False) -> list[Comparison]:
