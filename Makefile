@@ -28,6 +28,7 @@ bench: .venv/installed  ## speed and memory of losses and steps, truth of the lo
 
 docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.benchmark.pages results README.md docs/*.md
+	$(BIN)/python benchmarks/objective_picture.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from benchmarks import objective_picture
 from tests.reports.test_comparison import ROWS, brains
 
 from sepclr.benchmark.pages import compared, fill, length_picture, picture
@@ -61,7 +62,7 @@ def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
     assert "| published, other data |" in comparison_markdown([table])
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md", "docs/mri.md", "docs/table1.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md", "docs/mri.md", "docs/objective.md", "docs/table1.md"])
 def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
     page = (ROOT / name).read_text()
     assert "<!-- results: " in page or "<!-- methods -->" in page or "<!-- comparison: " in page
@@ -72,3 +73,5 @@ def test_the_pictures_of_the_page_are_of_the_results():
     short, long = (ROOT / "results" / f"digits-on-cifar-{name}.jsonl" for name in ("cpu", "length"))
     assert (ROOT / "docs" / "table1.svg").read_text() == picture(short)
     assert (ROOT / "docs" / "length.svg").read_text() == length_picture(short, long)
+    ablation = ROOT / "results" / "objective-ablation.jsonl"
+    assert (ROOT / "docs" / "objective.svg").read_text() == objective_picture.picture(ablation)
