@@ -11,9 +11,9 @@ from typing import Any
 from sepclr.reports import as_svg
 
 SETTINGS = {
-    "decay of the moments": {"decay 0.8": "0.8", "decorrelated": "0.95", "decay 0.99": "0.99"},
-    "cosines in D": {"D without cosines": "0", "decorrelated": "64", "D with 256 cosines": "256"},
-    "radius of the ball": {"radius 1": "1", "decorrelated": "2", "radius 4": "4"},
+    "decay of the moments": {"decay 0.8": "0.8", "decorrelated, β = 1": "0.95", "decay 0.99": "0.99"},
+    "cosines in D": {"D without cosines": "0", "decorrelated, β = 1": "64", "D with 256 cosines": "256"},
+    "radius of the ball": {"radius 1": "1", "decorrelated, β = 1": "2", "radius 4": "4"},
 }
 """Of each panel the names of runs and their values; that in the middle is the default."""
 

@@ -190,7 +190,7 @@ def test_moments_are_in_the_state_of_the_method():
 
 
 def test_weights_are_one_each():
-    assert plain().weights == DecorrelatedWeights(common=1.0, salient=1.0, information_less=1.0)
+    assert plain().weights == DecorrelatedWeights(common=1.0, salient=1.0, information_less=4.0)
 
 
 @pytest.mark.parametrize(
