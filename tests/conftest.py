@@ -51,12 +51,16 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def rows() -> Cohort:
-    """60 rows of 6 features: a class that both groups share in the first three, one that only targets have in the others."""
-    draw = np.random.default_rng(0)
-    is_target = np.arange(60) >= 30
-    shared, own = draw.integers(3, size=60), np.where(is_target, draw.integers(2, size=60), -1)
-    x = 0.1 * draw.normal(size=(60, 6))
-    x[np.arange(60), shared] += 1
+    return drawn_rows(60, 0)
+
+
+def drawn_rows(n: int, seed: int) -> Cohort:
+    """n rows of 6 features: a class that both groups share in the first three, one that only targets have in the others."""
+    draw = np.random.default_rng(seed)
+    is_target = np.arange(n) >= n // 2
+    shared, own = draw.integers(3, size=n), np.where(is_target, draw.integers(2, size=n), -1)
+    x = 0.1 * draw.normal(size=(n, 6))
+    x[np.arange(n), shared] += 1
     x[is_target, 4 + own[is_target]] += 1
     return Cohort(torch.from_numpy(x).float(), torch.from_numpy(is_target), {"shared": shared, "own": own})
 

@@ -50,9 +50,9 @@ def test_without_weights_in_the_recipe_they_are_the_published_ones(method: Metho
 
 
 @pytest.mark.parametrize("recipe", [PAPER, DEMO, MRI])
-def test_decorrelation_has_weights_of_one_on_all_data(recipe: Recipe):
+def test_decorrelation_has_the_same_weights_on_all_data(recipe: Recipe):
     shape = (1, 16, 16, 16) if recipe.data == "mri" else (1, 32, 32)
-    assert build(replace(adapted(recipe, "sepclr"), width=8), shape).weights == DecorrelatedWeights(1.0, 1.0, 1.0)
+    assert build(replace(adapted(recipe, "sepclr"), width=8), shape).weights == DecorrelatedWeights(1.0, 1.0, 4.0)
 
 
 @pytest.mark.parametrize(
