@@ -68,7 +68,14 @@ class Task:
         return RowViews() if self.source.train.x.ndim == 2 else prepare(self.recipe, self.source)[1]
 
 
-def decorrelated(beta: float = 4.0, *, decay: float = 0.95, ridge: float = 0.01, standardised: bool = True, **options: Any) -> Variant:
+def decorrelated(
+    beta: float = DecorrelatedWeights.information_less,
+    *,
+    decay: float = 0.95,
+    ridge: float = 0.01,
+    standardised: bool = True,
+    **options: Any,
+) -> Variant:
     """Make the objective with something changed."""
     options["weights"] = DecorrelatedWeights(information_less=beta)
 

@@ -189,7 +189,7 @@ def test_moments_are_in_the_state_of_the_method():
         assert isinstance(getattr(plain(), moments), RunningCorrelation)
 
 
-def test_weights_are_one_each():
+def test_weights_are_one_but_for_that_of_background():
     assert plain().weights == DecorrelatedWeights(common=1.0, salient=1.0, information_less=4.0)
 
 
