@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from sepclr.benchmark import folder as folder_module
-from sepclr.benchmark.build import resolved
 from sepclr.benchmark.folder import RunFolder, commit, environment, open_folder, write_whole
 from sepclr.benchmark.profiles import CPU, DEMO, PAPER
-from sepclr.benchmark.recipes import Recipe, changed
+from sepclr.benchmark.recipes import Recipe, changed, resolved
 from sepclr.types import InputError
 
 

@@ -250,7 +250,7 @@ def test_what_a_killed_process_had_begun_goes_on_with_another(tmp_path: Path):
     [
         ({"tau": 0.0}, "tau: 0"),
         ({"batch_size": 3}, "batch_size: 3"),
-        ({"weight_shared": 1.0}, "weight_shared: objective 'released' has no such term"),
+        ({"weight_shared": 1.0}, "weight_shared: 'k-jem' has no such option"),
         ({"devices": "2"}, r"devices: 2 on 1 node\(s\); a row takes one device"),
         ({"nodes": 2}, r"devices: auto on 2 node\(s\)"),
     ],

@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import csv
 import shlex
-from dataclasses import asdict, fields, make_dataclass, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sepclr import cli, methods
-from sepclr.benchmark.build import WEIGHTS, resolved
-from sepclr.benchmark.plan import METHODS, Job, plan
+from sepclr import cli
+from sepclr.benchmark.plan import TABLE_1, Job, plan
 from sepclr.benchmark.preflight import check_recipe
 from sepclr.benchmark.profiles import CPU, DEMO, PAPER, compared
-from sepclr.benchmark.published import COLUMNS, COLUMNS_3, TABLE_1, TABLE_3
-from sepclr.benchmark.recipes import LINEAR, MACHINE_FIELDS, Recipe
+from sepclr.benchmark.published import COLUMNS, COLUMNS_3, TABLE_3
+from sepclr.benchmark.published import TABLE_1 as PUBLISHED_1
+from sepclr.benchmark.recipes import MACHINE_FIELDS, Recipe, resolved
+from sepclr.methods.options import METHODS
 from sepclr.types import InputError
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "table1_digits_on_cifar10.csv"
@@ -26,7 +27,7 @@ def rows(jobs: list[Job]) -> list[tuple[str, str]]:
 
 def test_a_table_is_the_published_one_decorrelation_simclr_and_principal_components():
     ours = {("sepclr", "decorrelation"), ("simclr", ""), ("pca", ""), ("contrastive-pca", "")}
-    assert set(rows(plan("digits-on-cifar"))) == {*TABLE_1, *ours}
+    assert set(rows(plan("digits-on-cifar"))) == {*PUBLISHED_1, *ours}
     assert len(plan("digits-on-cifar")) == 22
 
 
@@ -35,7 +36,7 @@ def test_published_numbers_are_those_of_the_reference():
     with REFERENCE.open() as file:
         reference = {(line["method"], line["independence"]): {c: float(line[c]) for c in COLUMNS} for line in csv.DictReader(file)}
     reference.pop(("best-expected", ""))
-    assert reference == TABLE_1
+    assert reference == PUBLISHED_1
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference tables are not beside this checkout")
@@ -48,7 +49,7 @@ def test_the_published_table_of_brains_is_that_of_the_reference():
 
 
 def test_published_scores_add_up_to_the_signed_distance_but_for_one():
-    for row, scores in TABLE_1.items():
+    for row, scores in PUBLISHED_1.items():
         missing = 200 - scores["digits_salient"] - scores["objects_common"] + scores["digits_common"] + scores["objects_salient"] - 20
         assert (abs(missing - scores["delta_tot"]) < 0.31) == (row != ("mm-cvae", "")), row
 
@@ -64,7 +65,7 @@ def test_profiles_are_those_of_fit_and_options_change_every_recipe():
         (job,) = plan(data, profile, independence=["k-jem"])
         assert job.recipe == base
     jobs = plan("digits-on-cifar", options={"max_epochs": 3, "tau": None})
-    assert {job.recipe.max_epochs for job in jobs if job.recipe.method not in LINEAR} == {3}
+    assert {job.recipe.max_epochs for job in jobs if METHODS[job.recipe.method].trained} == {3}
 
 
 def test_decorrelation_has_no_weight_that_a_profile_chooses_and_codes_of_one_length():
@@ -101,9 +102,9 @@ def test_a_way_is_compared_with_what_it_replaces(given: dict[str, Any], expected
 
 
 def test_options_of_a_critic_change_rows_with_one_only_and_are_an_error_where_there_is_no_other():
-    several = plan("digits-on-cifar", independence=["none", "vub-sym", "tc"], options={"critic_steps": 3, "adversary_over": "target"})
+    several = plan("digits-on-cifar", independence=["none", "vub-sym", "tc"], options={"critic_steps": 3, "critic_over": "target"})
     assert [job.recipe.critic_steps for job in several] == [None, 3, 3]
-    assert [job.recipe.adversary_over for job in several] == ["all", "all", "target"]
+    assert [job.recipe.critic_over for job in several] == ["all", "all", "target"]
     assert several[0].key == plan("digits-on-cifar", independence=["none"])[0].key
     (alone,) = plan("digits-on-cifar", independence=["none"], options={"critic_steps": 3})
     with pytest.raises(InputError, match="critic_steps: 'none' has no such option"):
@@ -134,22 +135,24 @@ def test_a_key_stands_for_what_decides_the_numbers():
     assert len({job.key, *(Job(replace(job.recipe, **{name: value}), "paper").key for name, value in others.items())}) == 7
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method not in LINEAR])
+@pytest.mark.parametrize("method", [method for method in TABLE_1 if METHODS[method].trained])
 def test_a_key_stands_for_weights_that_are_left_out_as_for_the_same_ones_given(method: Any, monkeypatch: pytest.MonkeyPatch):
     (job,) = plan("digits-on-cifar", methods=[method], independence=["mmd"] if method == "sepclr" else [])
     whole = resolved(replace(job.recipe, **dict.fromkeys(name for name in vars(job.recipe) if name.startswith("weight_"))))
     weights = {name.removeprefix("weight_"): value for name, value in vars(whole).items() if name.startswith("weight_")}
-    kind = WEIGHTS[method]
-    assert {name for name, value in weights.items() if value is not None} == {field.name for field in fields(kind)}
     left_out, given = Job(replace(whole, weight_common=None), "cpu"), Job(whole, "cpu")
     assert left_out.key == given.key
-    other = make_dataclass("Other", [("common", float, 77.0)], bases=(kind,), frozen=True)
-    monkeypatch.setitem(WEIGHTS, method, other)  # as if the default had changed in the code
-    monkeypatch.setattr(methods, "default_weights", lambda independence: other())
+    kind = METHODS[method].asked({"independence": "mmd"} if method == "sepclr" else {})
+    assert {name for name, value in weights.items() if value is not None} == {field.name for field in fields(kind.weights)}
+    changed = [
+        replace(each, default=replace(each.default, weights=replace(each.default.weights, common=77.0))) for each in METHODS[method].options
+    ]
+    declared = replace(METHODS[method], options=tuple(changed))
+    monkeypatch.setitem(METHODS, method, declared)  # as if the default had changed in the code
     assert left_out.key != given.key == Job(whole, "paper").key
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", TABLE_1)
 def test_the_command_of_a_row_makes_that_row(method: Any, monkeypatch: pytest.MonkeyPatch):
     (job,) = plan(
         "marked-digits",

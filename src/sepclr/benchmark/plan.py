@@ -8,18 +8,33 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, get_args
+from typing import Any
 
-from sepclr.benchmark.preflight import CRITIC_OPTIONS, critic_options
 from sepclr.benchmark.profiles import PROFILES, adapted
-from sepclr.benchmark.recipes import LINEAR, MACHINE_FIELDS, NEED_ROOT, DataName, Independence, MethodName, Profile, Recipe, changed, shared
+from sepclr.benchmark.recipes import (
+    MACHINE_FIELDS,
+    METHOD_FIELDS,
+    NEED_ROOT,
+    DataName,
+    Independence,
+    MethodName,
+    Profile,
+    Recipe,
+    changed,
+    declared,
+    method_options,
+    resolved,
+    shared,
+)
 from sepclr.benchmark.study import NOTED, Study
 from sepclr.errors import InputError
+from sepclr.methods.options import METHODS
+from sepclr.methods.options.fields import flat
 
-METHODS: tuple[MethodName, ...] = ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "simclr", "pca", "contrastive-pca")
+TABLE_1: tuple[MethodName, ...] = tuple(name for name in METHODS if name != "simclr-target")
 """Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928), SimCLR, which separates nothing, and two without training."""
 
-INDEPENDENCE: tuple[Independence, ...] = tuple(name for name in get_args(Independence) if name != "hsic")
+INDEPENDENCE: tuple[Independence, ...] = tuple(name for name in METHODS["sepclr"].selectors["independence"] if name != "hsic")
 """Ways to independence of a table: those of Table 1, and decorrelation."""
 
 TABLE_3: tuple[tuple[MethodName, ...], tuple[Independence, ...]] = (
@@ -50,8 +65,6 @@ class Job:
         Raises:
             InputError: a weight that the method does not have.
         """
-        from sepclr.benchmark.build import resolved  # torch, which nothing else here needs
-
         standing = asdict(Recipe(self.recipe.data))
         whole = shared(resolved(self.recipe))
         deciding = {name: value for name, value in whole.items() if name not in MACHINE_FIELDS and value != standing[name]}
@@ -127,7 +140,7 @@ def plan(
     seeds = list(seeds)
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give one or more different ones, 0 or larger")
-    table, ways = TABLE_3 if data == "mri" else (METHODS, INDEPENDENCE)
+    table, ways = TABLE_3 if data == "mri" else (TABLE_1, INDEPENDENCE)
     chosen = methods or (("sepclr",) if independence else table)
     if independence and "sepclr" not in chosen:
         raise InputError(f"independence: {', '.join(chosen)} keep c and s apart in their own way; add sepclr to --methods")
@@ -141,16 +154,17 @@ def plan(
     for seed, fold in itertools.product(seeds, dict.fromkeys(folds)):
         for method, way in rows:
             recipe = replace(_recipe(data, profile, method, way, seed), study=study, fold=fold)
-            alone = len(rows) == 1 or {name for name, _ in rows} <= {*LINEAR}  # then an option that does not apply is an error
+            alone = len(rows) == 1 or not any(METHODS[name].trained for name, _ in rows)  # then an option that does not apply is an error
             jobs.append(Job(changed(recipe, dict(options or {}) if alone else _meant(dict(options or {}), recipe)), profile))
     return jobs
 
 
 def _meant(options: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Leave out options that are meant for other rows of the table: of networks for a row without any, of a critic for one without."""
-    if recipe.method in LINEAR:
+    if not declared(recipe).trained:
         return {}
-    return {name: value for name, value in options.items() if name not in CRITIC_OPTIONS - critic_options(recipe)}
+    critic = {name for name in METHOD_FIELDS if name.startswith("critic_")} - {*flat(method_options(recipe))}
+    return {name: value for name, value in options.items() if name not in critic}
 
 
 def _recipe(data: DataName, profile: Profile, method: MethodName, independence: Independence, seed: int) -> Recipe:

@@ -8,41 +8,12 @@ from pathlib import Path
 
 from sepclr.benchmark.folder import RunFolder, check_out, check_place
 from sepclr.benchmark.profiles import adapted
-from sepclr.benchmark.recipes import LINEAR, MACHINE_FIELDS, NEED_ROOT, VARIATIONAL, Recipe
+from sepclr.benchmark.recipes import MACHINE_FIELDS, NEED_ROOT, Recipe, declared, method_options
 from sepclr.errors import InputError
-from sepclr.ranges import check_at_least, check_image_views, check_positive, check_volume_views, check_weights
-
-METHOD_OPTIONS = {
-    "fidelity": ("cvae", "sepvae"),
-    "objective": ("sepclr",),
-    "further_views": ("sepclr",),
-    "tau": ("sepclr", "simclr", "simclr-target"),
-    "tau_salient": ("sepclr",),
-}
-"""Options that only some methods have."""
-
-CRITIC_OPTIONS = frozenset({"adversary_over", "critic_steps", "critic_learning_rate", "critic_log_variance"})
-"""Options of critics; ``critic_options`` lists those of a recipe."""
-
-# The dataclasses of weights come with torch; a test compares the names.
-METHOD_WEIGHTS = {
-    "sepclr": ("common", "salient", "information_less", "independence"),
-    "cvae": ("reconstruction", "common", "salient", "independence"),
-    "convae": ("reconstruction", "common", "salient", "independence"),
-    "mm-cvae": ("reconstruction", "common", "salient", "information_less", "shared"),
-    "sepvae": ("reconstruction", "common", "salient", "information_less", "independence", "classification"),
-    "simclr": ("common",),
-    "simclr-target": ("common",),
-    "pca": (),
-    "contrastive-pca": (),
-}
-"""Terms that each method has a weight for."""
+from sepclr.ranges import check_at_least, check_image_views, check_positive, check_volume_views
 
 OF_IMAGES = ("crop", "crop_scale", "crop_ratio", "jitter", "jitter_probability", "jitter_whole_batch", "grey")
 OF_VOLUMES = ("shift", "rotation", "blur", "gamma", "noise", "cutout")
-
-CONDITIONAL = ("vclub", "vl1out", "vub")
-"""How the names of independence terms with a conditional density begin."""
 
 TABLES = (".tsv", ".csv")
 """Kinds of file that hold a table of images."""
@@ -60,69 +31,19 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         InputError: a value outside its range, or an option that the method or the data set does not have.
     """
-    method = recipe.method
-    if method != "sepclr" and recipe.independence != "none":
-        raise InputError(f"independence: {recipe.independence!r} is SepCLR's; method {method!r} takes none")
-    if method not in (*VARIATIONAL, *LINEAR) and recipe.views == "none":
-        raise InputError(f"views: {method!r} learns from what two random views share; give random")
-    for option, having in METHOD_OPTIONS.items():
-        if method not in having and getattr(recipe, option) != getattr(Recipe, option):
-            raise InputError(f"{option}: method {method!r} has no such option; {', '.join(having)} have it")
-    for name, weight in weights_of(recipe).items():
-        check_weights(**{f"weight_{name}": weight})
-        if name not in terms_of(recipe):
-            named = f"objective {recipe.objective!r}" if method == "sepclr" else f"method {method!r}"
-            raise InputError(f"weight_{name}: {named} has no such term; it has {', '.join(sorted(terms_of(recipe))) or 'none'}")
+    method = declared(recipe)
+    if "independence" not in method.defaults and recipe.independence != "none":
+        raise InputError(f"independence: {recipe.independence!r} is SepCLR's; method {recipe.method!r} takes none")
+    if method.views and recipe.views == "none":
+        raise InputError(f"views: {recipe.method!r} learns from what two random views share; give random")
+    method_options(recipe)
     check_at_least(0, seed=recipe.seed, fold=recipe.fold, workers=recipe.workers)
-    sizes = ("common_dim", "salient_dim", "width", "stem_stride", "further_views", "critic_steps", "max_epochs", "batch_size", "nodes")
-    for option, value in ((name, getattr(recipe, name)) for name in sizes):
-        if value is not None:
-            check_at_least(1, **{option: value})
-    for option in ("tau", "tau_salient", "critic_learning_rate", "critic_log_variance", "learning_rate"):
-        if isinstance(value := getattr(recipe, option), float | int):
-            check_positive(**{option: value})
-    if method == "sepclr":
-        _check_objective(recipe)
-    _check_critic(recipe)
-    if method in LINEAR:
+    for option in ("width", "stem_stride", "max_epochs", "batch_size", "nodes"):
+        check_at_least(1, **{option: getattr(recipe, option)})
+    check_positive(learning_rate=recipe.learning_rate)
+    if not method.trained:
         _check_linear(recipe)
     _check_views(recipe)
-
-
-def terms_of(recipe: Recipe) -> tuple[str, ...]:
-    """List the terms that a recipe has a weight for."""
-    terms = METHOD_WEIGHTS[recipe.method]
-    return tuple(name for name in terms if name != "independence") if recipe.independence == "decorrelation" else terms
-
-
-def _check_objective(recipe: Recipe) -> None:
-    """Refuse a way to independence of another objective, and bandwidths by a rule where the objective has one of its own."""
-    decorrelated = recipe.objective == "decorrelated"
-    if decorrelated != (recipe.independence == "decorrelation"):
-        right = "decorrelation, or objective released or published" if decorrelated else "a term such as k-jem, or objective decorrelated"
-        raise InputError(f"independence: {recipe.independence!r} does not go with objective {recipe.objective!r}; give {right}")
-    if decorrelated and recipe.tau_salient is not None:
-        raise InputError("tau_salient: objective 'decorrelated' has one bandwidth for both spaces; leave it out")
-    if decorrelated and isinstance(recipe.tau, str):
-        raise InputError(f"tau: {recipe.tau!r} is for objectives released and published; give a number")
-
-
-def critic_options(recipe: Recipe) -> frozenset[str]:
-    """List the options of a critic that a recipe has."""
-    turns = {"critic_steps", "critic_learning_rate"}
-    if recipe.independence == "tc" or recipe.method in ("convae", "sepvae"):
-        return frozenset(turns | {"adversary_over"})
-    if recipe.independence.startswith(CONDITIONAL):
-        return frozenset(turns | {"critic_log_variance"})
-    # As released, cVAE's discriminator learns with the encoders.
-    return frozenset(turns if recipe.method == "cvae" and recipe.fidelity == "paper" else ())
-
-
-def _check_critic(recipe: Recipe) -> None:
-    """Refuse options of a critic that the recipe does not have: they would give a row another's name."""
-    for option in sorted(CRITIC_OPTIONS - critic_options(recipe)):
-        if getattr(recipe, option) != getattr(Recipe, option):
-            raise InputError(f"{option}: {recipe.label!r} has no such option; leave it out")
 
 
 def _check_linear(recipe: Recipe) -> None:
@@ -132,12 +53,6 @@ def _check_linear(recipe: Recipe) -> None:
     for option, value in vars(usual).items():
         if option not in free and getattr(recipe, option) != value:
             raise InputError(f"{option}: method {recipe.method!r} is not trained and has no such option; it has common_dim, salient_dim")
-
-
-def weights_of(recipe: Recipe) -> dict[str, float]:
-    """List the weights that a recipe gives, by term."""
-    prefix = "weight_"
-    return {name.removeprefix(prefix): value for name, value in vars(recipe).items() if name.startswith(prefix) and value is not None}
 
 
 def _check_views(recipe: Recipe) -> None:

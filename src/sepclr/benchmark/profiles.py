@@ -7,8 +7,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 from sepclr.benchmark.recipes import (
-    LINEAR,
-    VARIATIONAL,
     DataName,
     Independence,
     MethodName,
@@ -17,6 +15,7 @@ from sepclr.benchmark.recipes import (
     changed,
     way_of,
 )
+from sepclr.methods.options import METHODS
 
 PAPER = Recipe(data="digits-on-cifar")
 """Digits on CIFAR-10 with the settings that the authors released: two ResNet-18s, 250 epochs of batch 512.
@@ -116,13 +115,6 @@ PROFILES: dict[tuple[DataName, Profile], Recipe] = {
 }
 """SepCLR's recipe for each data set and size of machine, with the released objective and k-JEM; ``adapted`` makes the others of it."""
 
-EPOCHS: dict[DataName, dict[MethodName, int]] = {
-    "digits-on-cifar": {"cvae": 4, "convae": 4, "mm-cvae": 4, "sepvae": 4, "simclr": 6, "simclr-target": 6},
-    "marked-digits": {"cvae": 25, "convae": 25, "mm-cvae": 25, "sepvae": 25, "simclr": 30, "simclr-target": 30},
-    "mri": {"cvae": 100, "convae": 100, "mm-cvae": 100, "sepvae": 100, "simclr": 200, "simclr-target": 200},
-}
-"""Epochs of the other methods' CPU recipes: on digits-on-cifar at most 8 CPU-minutes a row, elsewhere about the time of SepCLR's."""
-
 
 def adapted(recipe: Recipe, method: MethodName, independence: Independence = "decorrelation") -> Recipe:
     """Turn the recipe of a profile into that of one way to independence, or of another method on the same data.
@@ -137,16 +129,22 @@ def adapted(recipe: Recipe, method: MethodName, independence: Independence = "de
         return replace(recipe, objective="decorrelated", independence=independence, salient_dim=recipe.common_dim, **none)
     if method == "sepclr":
         return replace(recipe, independence=independence)
-    if method in LINEAR:
+    declaration = METHODS[method]
+    if not declaration.trained:
         dims = (60, 60) if recipe.data == "mri" else (recipe.common_dim, recipe.salient_dim)
         bare = Recipe(recipe.data, recipe.study, recipe.fold, method, seed=recipe.seed, independence="none", views="none", max_epochs=1)
         return replace(bare, common_dim=dims[0], salient_dim=dims[1])
-    epochs = recipe.max_epochs if recipe in (PAPER, MRI) else EPOCHS[recipe.data][method]
+    epochs = recipe.max_epochs if recipe in (PAPER, MRI) else declaration.epochs.get(recipe.data, recipe.max_epochs)
     recipe = replace(recipe, method=method, independence="none", max_epochs=epochs, **none)
-    if method not in VARIATIONAL:
+    if declaration.encoder is None:
         return recipe
     sizes: dict[str, Any] = {"common_dim": 64, "salient_dim": 64} if recipe.data != "mri" else {}
-    plain: dict[str, Any] = {"encoder": "conv", "width": 32, "learning_rate": 1e-3, "views": "none"}
+    plain: dict[str, Any] = {
+        "encoder": declaration.encoder,
+        "width": declaration.width,
+        "learning_rate": declaration.learning_rate or recipe.learning_rate,
+        "views": "random" if declaration.views else "none",
+    }
     return replace(recipe, **plain, **sizes)
 
 

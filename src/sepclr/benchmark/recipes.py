@@ -5,38 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from sepclr.benchmark.study import Study
+from sepclr.errors import InputError
+from sepclr.methods.options import METHODS, Declaration, Options
+from sepclr.methods.options.fields import flat
 
 DataName = Literal["marked-digits", "digits-on-cifar", "mri"]
-Independence = Literal[
-    "decorrelation",
-    "none",
-    "k-jem",
-    "k-mi",
-    "vclub-sym",
-    "vclub-c2s",
-    "vclub-s2c",
-    "vl1out-sym",
-    "vl1out-c2s",
-    "vl1out-s2c",
-    "vub-sym",
-    "vub-c2s",
-    "vub-s2c",
-    "tc",
-    "mmd",
-    "hsic",
-]
-Objective = Literal["decorrelated", "released", "published"]
 Profile = Literal["cpu", "paper"]
 Backend = Literal["loky", "dask"]
-MethodName = Literal["sepclr", "cvae", "convae", "mm-cvae", "sepvae", "simclr", "simclr-target", "pca", "contrastive-pca"]
-VARIATIONAL = ("cvae", "convae", "mm-cvae", "sepvae")
-"""Methods with a decoder."""
-
-LINEAR = ("pca", "contrastive-pca")
-"""Baselines without networks or training."""
+if TYPE_CHECKING:
+    MethodName: TypeAlias = str
+    Independence: TypeAlias = str
+    Objective: TypeAlias = str
+    Fidelity: TypeAlias = str
+else:  # the words that the declarations of the methods have
+    MethodName = Literal[tuple(METHODS)]
+    Independence, Objective = (Literal[tuple(METHODS["sepclr"].selectors[name])] for name in ("independence", "objective"))
+    Fidelity = Literal[tuple(METHODS["sepvae"].selectors["fidelity"])]
 
 NEED_ROOT = ("digits-on-cifar",)
 """Data sets that lie in a folder of the user's."""
@@ -59,7 +46,7 @@ class Recipe:
         further_views: views of a sample beside the first (SepCLR).
         seed: random seed of weights, batches, views and bootstrap.
         independence: how SepCLR keeps c and s apart: ``decorrelation`` where the objective is ``decorrelated``, else a term (k-jem).
-        adversary_over: samples that the critic of a total correlation looks at, ``all`` or ``target``.
+        critic_over: samples that the critic of a total correlation looks at, ``all`` or ``target``.
         critic_steps: steps of a critic before each step of the encoders; the method's own if not given.
         critic_learning_rate: step size of a critic; the method's own if not given.
         critic_log_variance: largest size of a log-variance of SepCLR's conditional densities.
@@ -110,12 +97,12 @@ class Recipe:
     study: Study | None = None
     fold: int = 0
     method: MethodName = "sepclr"
-    fidelity: Literal["paper", "released"] = "paper"
+    fidelity: Fidelity = "paper"
     objective: Objective = "released"
     further_views: int = 1
     seed: int = 0
     independence: Independence = "k-jem"
-    adversary_over: Literal["all", "target"] = "all"
+    critic_over: Literal["all", "target"] = "all"
     critic_steps: int | None = None
     critic_learning_rate: float | None = None
     critic_log_variance: float = 1.0
@@ -170,6 +157,48 @@ class Recipe:
 def way_of(objective: Objective | None, independence: Independence | None) -> Independence:
     """Choose SepCLR's way to independence by the options that are given: each of the two decides the other."""
     return independence or ("decorrelation" if objective in (None, "decorrelated") else "k-jem")
+
+
+METHOD_FIELDS = tuple(dict.fromkeys(name for method in METHODS.values() for name in method.defaults))
+"""Fields that are options of a method; which of them, its declaration says."""
+
+
+def declared(recipe: Recipe) -> Declaration:
+    """Return what the method of a recipe declares of itself.
+
+    Raises:
+        InputError: an unknown method.
+    """
+    if recipe.method not in METHODS:
+        raise InputError(f"method: {recipe.method!r} is unknown; choose {', '.join(METHODS)}")
+    return METHODS[recipe.method]
+
+
+def method_options(recipe: Recipe) -> Options:
+    """Make the options of a recipe's method, complete.
+
+    Raises:
+        InputError: an option that the method does not have, or a value that it cannot have.
+    """
+    method = declared(recipe)
+    asked: dict[str, Any] = {}
+    for name in METHOD_FIELDS:
+        value = getattr(recipe, name)
+        if name in ("common_dim", "salient_dim", *method.selectors):
+            asked |= {name: value} if name in method.defaults else {}
+        elif name != "independence" and value != getattr(Recipe, name):
+            asked[name] = value
+    return method.asked(asked)
+
+
+def resolved(recipe: Recipe) -> Recipe:
+    """Write the method's own weights and critic settings into a recipe where it gives none; what the method does not have stays None.
+
+    Raises:
+        InputError: as ``method_options``.
+    """
+    values = flat(method_options(recipe))
+    return replace(recipe, **{name: value for name, value in values.items() if getattr(recipe, name) is None})
 
 
 def shared(recipe: Recipe) -> dict[str, Any]:

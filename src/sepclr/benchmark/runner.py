@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from sepclr.benchmark import sources
 from sepclr.benchmark.brains import drawn
-from sepclr.benchmark.build import build, resolved
+from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import RunFolder, open_folder, same_recipe, write_whole
 from sepclr.benchmark.linear import LinearCodes, solve
-from sepclr.benchmark.recipes import LINEAR, Recipe
+from sepclr.benchmark.recipes import Recipe, declared, resolved
 from sepclr.benchmark.report import write_report
 from sepclr.benchmark.results import Finished, result, write_results
 from sepclr.benchmark.sources import Source
@@ -99,7 +99,7 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
     Raises:
         InputError: options that cannot be used, or too few samples for a batch.
     """
-    if recipe.method not in LINEAR:
+    if declared(recipe).trained:
         Batches(source.train, recipe.batch_size, seed=recipe.seed, epoch=0)  # raises InputError
     shape = source.train.x.shape[1:]
     return build(recipe, shape), _views(recipe, shape)
@@ -159,12 +159,13 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     recipe = folder.recipe()
     method, shape = load_method(folder)
     rows: list[Row] = []
-    untrained = [] if recipe.method in LINEAR else [("untrained", build(recipe, shape))]
+    untrained = [("untrained", build(recipe, shape))] if declared(recipe).trained else []
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
-        train = probed(network, source.train, everyone=source.everyone)
+        how = {"everyone": source.everyone, "standardised": declared(recipe).standardised}
+        train = probed(network, source.train, **how)
         for protocol, cohort in source.tests.items():
-            sides = train, probed(network, cohort, everyone=source.everyone)
+            sides = train, probed(network, cohort, **how)
             if source.site is not None:
                 sides = harmonised(*sides, source.site, source.harmonise)
             rows += probe(*sides, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)

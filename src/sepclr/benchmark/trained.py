@@ -11,7 +11,6 @@ from sepclr.benchmark.build import build
 from sepclr.benchmark.folder import RunFolder
 from sepclr.benchmark.recipes import Recipe
 from sepclr.data import Cohort
-from sepclr.methods import ContrastiveVAE
 from sepclr.probes import Probed
 from sepclr.training import encode, project, resolve_accelerator
 from sepclr.types import HasHeads, Method
@@ -37,13 +36,11 @@ def device_of(recipe: Recipe) -> str:
     return resolve_accelerator("cpu" if recipe.accelerator == "cpu" else "auto")
 
 
-def probed(method: Method, cohort: Cohort, *, everyone: bool = False) -> Probed:
+def probed(method: Method, cohort: Cohort, *, everyone: bool = False, standardised: bool = False) -> Probed:
     """Encode a cohort into every space that is probed: the codes, and the heads where the method has them."""
     codes = encode(method, cohort.x)
     spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
     if isinstance(method, HasHeads):
         heads = project(method, codes)
         spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
-    # The variational methods' own programs standardise codes before they probe them, SepCLR's does not.
-    standardised = isinstance(method, ContrastiveVAE)
     return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone, cohort.subjects, standardised)

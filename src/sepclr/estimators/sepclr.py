@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -12,12 +11,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
 
-from sepclr import methods, nets
 from sepclr.data import Cohort
 from sepclr.estimators.groups import membership
+from sepclr.methods.make import make
+from sepclr.methods.options import METHODS, Options
+from sepclr.nets import Networks
+from sepclr.ranges import check_at_least
 from sepclr.training import Settings, encode, fit
-from sepclr.types import InputError
+from sepclr.types import InputError, Method
 from sepclr.views import ImageViews, RowViews
 
 
@@ -27,9 +30,9 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         common_dim: length of the common code c.
         salient_dim: length of the salient code s.
-        objective: ``decorrelated`` (ours), or the terms as ``released`` or ``published`` by SepCLR's authors.
-        independence: how ``released`` and ``published`` keep c and s apart: ``k-jem`` (if None), ``none``, or another of
-            ``sepclr.losses.INDEPENDENCE``.
+        objective: ``decorrelated`` (ours, if None), or the terms as ``released`` or ``published`` by SepCLR's authors.
+        independence: how c and s are kept apart: ``decorrelation`` or, with ``released`` and ``published``, ``k-jem`` (if None), ``none``,
+            or another of ``sepclr.losses.INDEPENDENCE``.
         background: which of the two labels in y is background; the lower one where None.
         encoder: ``mlp`` for rows, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10`` or ``resnet18`` for images; ``auto`` takes ``mlp`` or
             ``resnet10``.
@@ -64,7 +67,7 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         common_dim: int = 32,
         salient_dim: int = 32,
         *,
-        objective: Literal["decorrelated", "released", "published"] = "decorrelated",
+        objective: Literal["decorrelated", "released", "published"] | None = None,
         independence: str | None = None,
         background: Any = None,
         encoder: str = "auto",
@@ -112,10 +115,8 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: labels that are not two groups of at least two samples, pixels outside their range, or options outside theirs.
         """
-        self._check_objective()
-        for name in ("common_dim", "salient_dim", "width"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: {getattr(self, name)} is not at least 1")
+        self._options()  # raises InputError before X and y are looked at
+        check_at_least(1, width=self.width)
         samples, labels = validate_data(self, X, y, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, ensure_min_samples=4)
         self.classes_, is_target = membership(labels, self.background)
         self.sample_shape_ = samples.shape[1:]
@@ -124,12 +125,11 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cohort = Cohort(self._tensor(samples), torch.from_numpy(is_target))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, devices=1)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            method = self._method()
+        method = self._method(seed)
         fit(method, self._views(), cohort, settings, seed=seed)
         # Codes of rows are computed in float64: they then do not depend on which other rows are in the batch.
-        self.method_ = method.cpu().double() if samples.ndim == 2 else method.cpu()
+        module = cast(nn.Module, method).cpu()
+        self.method_ = cast(Method, module.double() if samples.ndim == 2 else module)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
@@ -175,56 +175,20 @@ class SepCLR(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"X: pixels reach from {samples.min():g} to {samples.max():g}; give uint8 0..255 or floating point 0..1")
         return torch.from_numpy(samples if samples.dtype == np.uint8 else samples.astype(np.float32))
 
-    def _method(self) -> methods.Decorrelated | methods.SepCLR:
+    def _method(self, seed: int) -> Method:
         kind = self.encoder
         if kind == "auto":
             kind = "mlp" if len(self.sample_shape_) == 1 else "resnet10"
-        dims = self.common_dim, self.salient_dim
-        common, salient = (nets.encoder(kind, self.sample_shape_, dim, width=self.width) for dim in dims)
-        common_head, salient_head = (nets.head(dim) for dim in dims)
-        given = {"salient": self.weight_salient, "information_less": self.weight_information_less, "independence": self.weight_independence}
-        weights = {name: value for name, value in given.items() if value is not None}
-        if self.objective == "decorrelated":
-            return methods.Decorrelated(
-                common,
-                salient,
-                common_head,
-                salient_head,
-                (nets.standardise(self.common_dim), nets.standardise(self.salient_dim)),
-                dims,
-                further_views=self.further_views,
-                weights=methods.DecorrelatedWeights(**weights),
-                tau=self.tau,  # type: ignore[arg-type]  # checked
-            )
-        independence = self.independence or "k-jem"
-        return methods.SepCLR(
-            common,
-            salient,
-            common_head,
-            salient_head,
-            dims,
-            objective=self.objective,
-            independence=independence,
-            further_views=self.further_views,
-            weights=replace(methods.default_weights(independence), **weights),
-            tau=self.tau,
-        )
+        return make(self._options(), Networks(self.sample_shape_, kind, self.width), seed=seed)
 
-    def _check_objective(self) -> None:
-        """Refuse options that the decorrelated objective does not have.
+    def _options(self) -> Options:
+        """Make the options of the method.
 
         Raises:
-            InputError: one of them was given, or the objective is unknown.
+            InputError: an option that the objective does not have, or a value that it cannot have.
         """
-        if self.objective not in ("decorrelated", "released", "published"):
-            raise InputError(f"objective: {self.objective!r} is unknown; choose decorrelated, released or published")
-        if self.objective != "decorrelated":
-            return
-        for name in ("independence", "weight_independence"):
-            if getattr(self, name) is not None:
-                raise InputError(f"{name}: objective 'decorrelated' has none; leave it out, or give objective='released'")
-        if isinstance(self.tau, str):
-            raise InputError(f"tau: {self.tau!r} is for objectives released and published; give a number")
+        method = METHODS["sepclr"]
+        return method.asked({name: value for name, value in self.get_params(deep=False).items() if name in method.defaults})
 
     def _views(self) -> torch.nn.Module:
         if len(self.sample_shape_) == 1:

@@ -1,17 +1,27 @@
-"""One paper, one file; each opens with its objective."""
+"""One paper, one file; each opens with its objective. What a method declares of itself is in ``options``, without torch."""
 
-from sepclr.methods.convae import ConVAE, ConVAEWeights
-from sepclr.methods.cvae import CVAE, CVAEWeights
-from sepclr.methods.decorrelated import Decorrelated, DecorrelatedWeights
-from sepclr.methods.mmcvae import MMcVAE, MMcVAEWeights
-from sepclr.methods.sepclr import Objective, SepCLR, SepCLRWeights, default_critic, default_weights
-from sepclr.methods.sepvae import SepVAE, SepVAEWeights
-from sepclr.methods.simclr import SimCLR, SimCLRWeights
-from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sepclr.methods.options.convae import ConVAEWeights
+from sepclr.methods.options.cvae import CVAEWeights
+from sepclr.methods.options.mmcvae import MMcVAEWeights
+from sepclr.methods.options.sepclr import DecorrelatedWeights, SepCLRWeights
+from sepclr.methods.options.sepvae import SepVAEWeights
+from sepclr.methods.options.simclr import SimCLRWeights
+
+if TYPE_CHECKING:
+    from sepclr.methods.convae import ConVAE
+    from sepclr.methods.cvae import CVAE
+    from sepclr.methods.decorrelated import Decorrelated
+    from sepclr.methods.mmcvae import MMcVAE
+    from sepclr.methods.sepclr import SepCLR
+    from sepclr.methods.sepvae import SepVAE
+    from sepclr.methods.simclr import SimCLR
+    from sepclr.methods.variational import ContrastiveVAE
 
 __all__ = [
     "CVAE",
-    "DISCRIMINATOR",
     "CVAEWeights",
     "ConVAE",
     "ConVAEWeights",
@@ -20,13 +30,19 @@ __all__ = [
     "DecorrelatedWeights",
     "MMcVAE",
     "MMcVAEWeights",
-    "Objective",
     "SepCLR",
     "SepCLRWeights",
     "SepVAE",
     "SepVAEWeights",
     "SimCLR",
     "SimCLRWeights",
-    "default_critic",
-    "default_weights",
 ]
+
+_FILES = {"ContrastiveVAE": "variational"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a method when it is first asked for: torch takes seconds to load, and ``options`` do not need it."""
+    if name not in __all__:
+        raise AttributeError(f"module 'sepclr.methods' has no attribute {name!r}")
+    return getattr(import_module(f"sepclr.methods.{_FILES.get(name, name.lower())}"), name)

@@ -13,31 +13,14 @@ that looks at targets alone, its loss and the log-odds are minimised together by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sepclr.losses import Over, TotalCorrelation
+from sepclr.methods.options.convae import ConVAEOptions, ConVAEWeights
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, evidence
+from sepclr.nets import Networks
 from sepclr.types import Outputs, Scalar
-
-
-@dataclass(frozen=True)
-class ConVAEWeights:
-    """One multiplier per term, as in cifar_mnist/con_vae.py.
-
-    Attributes:
-        reconstruction: of the squared error, 1.
-        common: β_c, 0.5.
-        salient: β_s, 0.5.
-        independence: γ, 1.
-    """
-
-    reconstruction: float = 1.0
-    common: float = 0.5
-    salient: float = 0.5
-    independence: float = 1.0
 
 
 class ConVAE(ContrastiveVAE):
@@ -83,3 +66,18 @@ class ConVAE(ContrastiveVAE):
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``reconstruction``, ``common``, ``salient`` and ``independence``."""
         return evidence(out, is_target) | {"independence": self.total_correlation(out, is_target)}
+
+
+def make(options: ConVAEOptions, networks: Networks) -> ConVAE:
+    """Make the method of its options."""
+    c, s = options.common_dim, options.salient_dim
+    parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
+    critic = options.critic
+    return ConVAE(
+        *parts,
+        (c, s),
+        adversary_over=critic.over,
+        critic_steps=critic.steps,
+        critic_learning_rate=critic.learning_rate,
+        weights=options.weights,
+    )

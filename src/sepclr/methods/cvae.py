@@ -14,31 +14,14 @@ the halves of a batch; ours by a random permutation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sepclr.losses import TotalCorrelation
+from sepclr.methods.options.cvae import CVAEOptions, CVAEWeights
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, Fidelity, evidence
+from sepclr.nets import Networks
 from sepclr.types import Outputs, Scalar
-
-
-@dataclass(frozen=True)
-class CVAEWeights:
-    """One multiplier per term, each 1 in the release.
-
-    Attributes:
-        reconstruction: of the squared error.
-        common: β_c.
-        salient: β_s.
-        independence: γ.
-    """
-
-    reconstruction: float = 1.0
-    common: float = 1.0
-    salient: float = 1.0
-    independence: float = 1.0
 
 
 class CVAE(ContrastiveVAE):
@@ -94,3 +77,13 @@ class CVAE(ContrastiveVAE):
     def critic_parameters(self) -> list[nn.Parameter]:
         """List the adversary's parameters; none as released, where it has no turn of its own."""
         return [] if self.fidelity == "released" else [*super().critic_parameters()]
+
+
+def make(options: CVAEOptions, networks: Networks) -> CVAE:
+    """Make the method of its options."""
+    c, s = options.common_dim, options.salient_dim
+    parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
+    if options.critic is None:
+        return CVAE(*parts, (c, s), fidelity="released", weights=options.weights)
+    critic = options.critic
+    return CVAE(*parts, (c, s), critic_steps=critic.steps, critic_learning_rate=critic.learning_rate, weights=options.weights)

@@ -22,7 +22,6 @@ D ≥ 1 separation then weighs as much as everything else, near 0 nothing, whate
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -40,26 +39,13 @@ from sepclr.losses import (
     full_precision,
     information_less,
 )
+from sepclr.methods.options.sepclr import DecorrelatedOptions, DecorrelatedWeights
+from sepclr.nets import Networks
 from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar, Steering
 
 CORRELATIONS = ("c_with_s", "s_with_c", "c_with_group")
 """D_c, D_s and D_g."""
-
-
-@dataclass(frozen=True)
-class DecorrelatedWeights:
-    """One multiplier per term; separation has none.
-
-    Attributes:
-        common: λ_C.
-        salient: λ_S.
-        information_less: β; chosen over 1, 10 and 30 on validation data, see docs/objective.md.
-    """
-
-    common: float = 1.0
-    salient: float = 1.0
-    information_less: float = 4.0
 
 
 class Decorrelated(nn.Module):
@@ -214,3 +200,11 @@ def _by_sample(z: Float[Tensor, "views_n d"], number: int) -> Float[Tensor, "n v
 def _by_view(z: Float[Tensor, "n views d"]) -> Float[Tensor, "views_n d"]:
     """Lay views one after the other."""
     return z.transpose(0, 1).flatten(0, 1)
+
+
+def make(options: DecorrelatedOptions, networks: Networks) -> Decorrelated:
+    """Make the method of its options."""
+    c, s = dims = options.common_dim, options.salient_dim
+    parts = networks.encoder(c), networks.encoder(s), networks.head(c), networks.head(s)
+    scales = networks.standardise(c), networks.standardise(s)
+    return Decorrelated(*parts, scales, dims, further_views=options.further_views, weights=options.weights, tau=options.tau)

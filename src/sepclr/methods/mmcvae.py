@@ -15,39 +15,18 @@ authors of the method take λ_c = 10⁴ and λ_s = 10³ at 128 samples, with β_
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sepclr.losses import two_sample_mmd
+from sepclr.methods.options.mmcvae import MMcVAEOptions, MMcVAEWeights
 from sepclr.methods.variational import ContrastiveVAE, evidence
+from sepclr.nets import Networks
 from sepclr.types import Outputs, Scalar
 
 GAMMAS = tuple(10.0**k for k in range(-6, 7))
 """Inverse widths of the kernels: γ = 1/2τ."""
-
-RELEASED_BATCH = 512
-
-
-@dataclass(frozen=True)
-class MMcVAEWeights:
-    """One multiplier per term, as in the SepVAE authors' rerun.
-
-    Attributes:
-        reconstruction: of the squared error, 1.
-        common: β_c, 0.5.
-        salient: β_s, 0.5.
-        information_less: λ_s, 10² with a sum over 512 samples.
-        shared: λ_c, 10³ with a sum over 512 samples.
-    """
-
-    reconstruction: float = 1.0
-    common: float = 0.5
-    salient: float = 0.5
-    information_less: float = 1e2 / RELEASED_BATCH
-    shared: float = 1e3 / RELEASED_BATCH
 
 
 class MMcVAE(ContrastiveVAE):
@@ -77,3 +56,10 @@ def _distance(a: Tensor, b: Tensor) -> Scalar:
     """Estimate MMD²; ``two_sample_mmd`` averages kernels, the method sums them."""
     taus = torch.tensor([1 / (2 * gamma) for gamma in GAMMAS], dtype=torch.float64, device=a.device)
     return len(GAMMAS) * two_sample_mmd(a, b, taus)
+
+
+def make(options: MMcVAEOptions, networks: Networks) -> MMcVAE:
+    """Make the method of its options."""
+    c, s = options.common_dim, options.salient_dim
+    parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
+    return MMcVAE(*parts, weights=options.weights)

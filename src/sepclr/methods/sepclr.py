@@ -16,9 +16,8 @@ Independence is −Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, and one of the othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -38,52 +37,17 @@ from sepclr.losses import (
     salient_uniformity,
     uniformity,
 )
-from sepclr.losses.independence import DIRECTED
-from sepclr.methods.variational import DISCRIMINATOR
+from sepclr.methods import decorrelated
+from sepclr.methods.decorrelated import Decorrelated
+from sepclr.methods.options.base import Discriminator
+from sepclr.methods.options.sepclr import METHOD, ConditionalCritic, DecorrelatedOptions, SepCLROptions, SepCLRWeights
+from sepclr.nets import Networks
 from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
 Objective = Literal["released", "published"]
 View = tuple[Tensor, Tensor]
 """Projections c and s of one view of all samples."""
-
-INDEPENDENCE_WEIGHTS: Mapping[str, float] = {"mmd": 100.0, "hsic": 1000.0}
-"""λ where it is not the released 10: these terms are small, and were chosen in trials of ours."""
-
-
-@dataclass(frozen=True)
-class SepCLRWeights:
-    """One multiplier per term. The defaults are those that the authors released for digits on CIFAR-10.
-
-    Adam ignores the scale of a loss and the encoders are separate, so salient = information_less = 1000 beside independence = 10
-    only keeps k-JEM's gradient out of the salient encoder: k-JEM then moves c away from s, not s away from c.
-
-    Attributes:
-        common: λ_C.
-        salient: λ_S.
-        information_less: β.
-        independence: λ; of ``mmd`` and ``hsic`` it is 100 and 1,000 where nothing is given (``default_weights``).
-    """
-
-    common: float = 1.0
-    salient: float = 1000.0
-    information_less: float = 1000.0
-    independence: float = 10.0
-
-
-def default_weights(independence: str) -> SepCLRWeights:
-    """Return the weights for an independence term."""
-    return SepCLRWeights(independence=INDEPENDENCE_WEIGHTS.get(independence, SepCLRWeights.independence))
-
-
-def default_critic(independence: str) -> tuple[int, float] | None:
-    """Return the steps and the step size of an independence term's critic; None for a term without one.
-
-    A discriminator takes one step of 1e-3, as the SepVAE authors train theirs, a conditional density five of 1e-4.
-    """
-    if independence == "tc":
-        return DISCRIMINATOR
-    return (5, 1e-4) if independence in DIRECTED else None
 
 
 class SepCLR(nn.Module):
@@ -99,10 +63,10 @@ class SepCLR(nn.Module):
         further_views: K, views of a sample beside the first.
         independence: one of ``sepclr.losses.INDEPENDENCE``.
         adversary_over: samples that the critic of ``tc`` looks at, ``all`` or ``target``.
-        critic_steps: steps of the critic, where independence has one, before each step of the encoders; as ``default_critic`` if None.
-        critic_learning_rate: the critic's step size, as ``default_critic`` if None.
+        critic_steps: steps of the critic, where independence has one, before each step of the encoders; the term's own if None.
+        critic_learning_rate: the critic's step size, the term's own if None.
         critic_log_variance: largest size of a log-variance of a conditional density.
-        weights: one multiplier per term; ``default_weights`` where not given.
+        weights: one multiplier per term; the term's own where not given.
         tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` chooses one per space and step, that of s by targets;
             ``hsic`` always does.
 
@@ -140,12 +104,16 @@ class SepCLR(nn.Module):
         self.common_head, self.salient_head = common_head, salient_head
         self.objective, self.further_views = objective, further_views
         self.independence = Independence(independence, *dims, over=adversary_over, log_variance_limit=critic_log_variance)
-        steps, learning_rate = default_critic(independence) or (1, 1.0)
+        usual = METHOD.asked({"objective": objective, "independence": independence})
+        assert isinstance(usual, SepCLROptions)
+        steps, learning_rate = (1, 1.0)
+        if usual.critic is not None:
+            steps, learning_rate = usual.critic.steps, usual.critic.learning_rate
         self.critic_steps = steps if critic_steps is None else critic_steps
         self.critic_learning_rate = learning_rate if critic_learning_rate is None else critic_learning_rate
         check_at_least(1, critic_steps=self.critic_steps)
         check_positive(critic_learning_rate=self.critic_learning_rate)
-        self.weights = weights or default_weights(independence)
+        self.weights = weights or usual.weights
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute c, shape (n, d_c), and s, shape (n, d_s): the encoders' outputs, before the heads."""
@@ -223,3 +191,30 @@ def _alignment_of_targets(s: Sequence[Tensor], is_target: Tensor, tau: Bandwidth
     # Where s is 0 in all views alignment is 0. Picking out the targets would make a GPU wait for their number.
     first, *others = (hide_background(view, is_target) for view in s)
     return alignment(first, torch.stack(others), tau) * len(is_target) / is_target.sum().clamp(min=1)
+
+
+def make(options: SepCLROptions | DecorrelatedOptions, networks: Networks) -> SepCLR | Decorrelated:
+    """Make the method of its options."""
+    if isinstance(options, DecorrelatedOptions):
+        return decorrelated.make(options, networks)
+    c, s = dims = options.common_dim, options.salient_dim
+    critic: dict[str, Any] = {}
+    if options.critic is not None:
+        critic = {"critic_steps": options.critic.steps, "critic_learning_rate": options.critic.learning_rate}
+    if isinstance(options.critic, ConditionalCritic):
+        critic["critic_log_variance"] = options.critic.log_variance
+    if isinstance(options.critic, Discriminator):
+        critic["adversary_over"] = options.critic.over
+    return SepCLR(
+        networks.encoder(c),
+        networks.encoder(s),
+        networks.head(c),
+        networks.head(s),
+        dims,
+        objective=options.objective,
+        independence=options.independence,
+        further_views=options.further_views,
+        weights=options.weights,
+        tau=(options.tau, options.tau if options.tau_salient is None else options.tau_salient),
+        **critic,
+    )

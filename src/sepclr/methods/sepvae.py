@@ -12,7 +12,7 @@ the release weighs the classifier by 10⁻¹⁰, so that it does nothing (``fide
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,35 +20,13 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sepclr.losses import Over, TotalCorrelation, full_precision
+from sepclr.methods.options.sepvae import METHOD, SepVAEOptions, SepVAEWeights
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, Fidelity, evidence
+from sepclr.nets import Networks
 from sepclr.types import Batch, Outputs, Scalar
-
-RELEASED_CLASSIFICATION = 1e-10
-"""Weight of the classifier in the release."""
 
 BACKGROUND_VARIANCE = 0.1
 """Variance of q(s|x) of background; the release calls it sigma_q and takes its logarithm as a log-variance."""
-
-
-@dataclass(frozen=True)
-class SepVAEWeights:
-    """One multiplier per term.
-
-    Attributes:
-        reconstruction: of the squared error, 1.
-        common: β_c, 0.5.
-        salient: β_s, 0.5.
-        information_less: β_s α = 0.5 · 100; half of it multiplies the squared norm.
-        independence: κ, 2.
-        classification: γ; ours, for the released one does nothing.
-    """
-
-    reconstruction: float = 1.0
-    common: float = 0.5
-    salient: float = 0.5
-    information_less: float = 50.0
-    independence: float = 2.0
-    classification: float = 1.0
 
 
 class SepVAE(ContrastiveVAE):
@@ -93,7 +71,7 @@ class SepVAE(ContrastiveVAE):
             fidelity=fidelity,
         )
         self.classifier = nn.Sequential(nn.Linear(dims[1], dims[1]), nn.ReLU(), nn.Linear(dims[1], 1))
-        self.weights = weights or SepVAEWeights(classification=RELEASED_CLASSIFICATION if fidelity == "released" else 1.0)
+        self.weights = weights or cast(SepVAEOptions, METHOD.asked({"fidelity": fidelity})).weights
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
         """Compute what the terms need of the first view, the classifier's logits among it."""
@@ -112,3 +90,19 @@ class SepVAE(ContrastiveVAE):
             "independence": self.total_correlation(out, is_target),
             "classification": binary_cross_entropy_with_logits(out["logit"], is_target.to(out["logit"].dtype), reduction="sum") / n,
         }
+
+
+def make(options: SepVAEOptions, networks: Networks) -> SepVAE:
+    """Make the method of its options."""
+    c, s = options.common_dim, options.salient_dim
+    parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
+    critic = options.critic
+    return SepVAE(
+        *parts,
+        (c, s),
+        fidelity=options.fidelity,
+        adversary_over=critic.over,
+        critic_steps=critic.steps,
+        critic_learning_rate=critic.learning_rate,
+        weights=options.weights,
+    )

@@ -8,7 +8,6 @@ targets alone. There is no salient code: s is the constant 0, from which nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -17,18 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from sepclr.losses import Bandwidth, bandwidths, full_precision, nt_xent
+from sepclr.methods.options.simclr import SimCLROptions, SimCLRTargetOptions, SimCLRWeights
+from sepclr.nets import Networks
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
-
-
-@dataclass(frozen=True)
-class SimCLRWeights:
-    """The only multiplier.
-
-    Attributes:
-        common: of the contrastive loss.
-    """
-
-    common: float = 1.0
 
 
 class SimCLR(nn.Module):
@@ -80,3 +70,10 @@ class SimCLR(nn.Module):
     def project(self, codes: Codes) -> Codes:
         """Map c to what the loss sees, on the unit sphere; s stays 0."""
         return Codes(normalize(full_precision(self.common_head(codes.c))), codes.s)
+
+
+def make(options: SimCLROptions | SimCLRTargetOptions, networks: Networks) -> SimCLR:
+    """Make the method of its options."""
+    parts = networks.encoder(options.common_dim), networks.head(options.common_dim)
+    group: Literal["all", "target"] = "target" if isinstance(options, SimCLRTargetOptions) else "all"
+    return SimCLR(*parts, group=group, weights=options.weights, tau=options.tau)

@@ -11,13 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import permutation_test, rankdata
 
+from sepclr.methods.options import METHODS
 from sepclr.types import InputError
 
 Published = Mapping[tuple[str, str], Mapping[str, float]]
 """Published scores, in percent, by method and way to independence, and by column."""
-
-SEPARATE_NOTHING = ("simclr", "simclr-target", "pca")
-"""Baselines that take no part in what is best."""
 
 NOT_COMPARED = ("seed", "fold", "accelerator", "devices", "nodes", "strategy", "workers")
 """Fields of a recipe in which rows that are averaged may differ."""
@@ -251,7 +249,9 @@ def _line(
         if sd is not None:
             low, high = middle - sd, middle + sd
         cells[column] = Cell(middle, sd, low, high, published.get(column), digits=_digits(column, errors, chance))
-    return Line(run_name(runs[0]), method not in SEPARATE_NOTHING, len(runs), mean(run["seconds"] for run in runs) / 60, cells)
+    return Line(
+        run_name(runs[0]), method not in METHODS or METHODS[method].separates, len(runs), mean(run["seconds"] for run in runs) / 60, cells
+    )
 
 
 def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Sequence[str]) -> Iterator[Line]:

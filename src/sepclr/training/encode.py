@@ -12,6 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from sepclr.data import Stored
+from sepclr.methods.options import METHODS
 from sepclr.training.gather import in_order, processes, share
 from sepclr.training.module import by_layout, layout
 from sepclr.types import Codes, HasDecoder, HasHeads, InputError, Method
@@ -72,7 +73,8 @@ def decode(method: Method, x: Shaped[Tensor, "n ..."], donor: Shaped[Tensor, "n 
         InputError: a method without a decoder.
     """
     if not isinstance(method, HasDecoder):
-        raise InputError(f"{type(method).__name__} has no decoder; methods that decode are cvae, convae, mm-cvae and sepvae")
+        names = ", ".join(name for name, declared in METHODS.items() if declared.decoder and declared.trained)
+        raise InputError(f"{type(method).__name__} has no decoder; methods that have one: {names}")
     images = layout(method)
     with _evaluating(method) as device:
         mine, other = (by_layout(pixels(samples.to(device)), images) for samples in (x, x.roll(-1, 0) if donor is None else donor))

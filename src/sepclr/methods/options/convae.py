@@ -1,0 +1,59 @@
+"""Options of ConVAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from sepclr.methods.options.base import Alternative, Declaration, Discriminator, Options, Paper
+from sepclr.methods.options.variational import DIM, usual
+
+
+@dataclass(frozen=True)
+class ConVAEWeights:
+    """One multiplier per term, as in cifar_mnist/con_vae.py.
+
+    Attributes:
+        reconstruction: of the squared error, 1.
+        common: β_c, 0.5.
+        salient: β_s, 0.5.
+        independence: γ, 1.
+    """
+
+    reconstruction: float = 1.0
+    common: float = 0.5
+    salient: float = 0.5
+    independence: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConVAEOptions(Options):
+    """ConVAE.
+
+    Attributes:
+        common_dim: length of the common code c.
+        salient_dim: length of the salient code s.
+        weights: one multiplier per term.
+        critic: the discriminator.
+    """
+
+    name: ClassVar[str] = "convae"
+
+    common_dim: int = DIM
+    salient_dim: int = DIM
+    weights: ConVAEWeights = field(default_factory=ConVAEWeights)
+    critic: Discriminator = field(default_factory=Discriminator)
+
+
+METHOD = Declaration(
+    "convae",
+    Paper(
+        "Aglinskas, Hartshorne, Anzellotti: Contrastive machine learning reveals the structure of neuroanatomical variation within autism",
+        2022,
+        "https://doi.org/10.1126/science.abm2461",
+    ),
+    "sepclr.methods.ConVAE",
+    (Alternative(ConVAEOptions()),),
+    critic=True,
+    **usual(),
+)

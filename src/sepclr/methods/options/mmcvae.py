@@ -1,0 +1,56 @@
+"""Options of MM-cVAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from sepclr.methods.options.base import Alternative, Declaration, Options, Paper
+from sepclr.methods.options.variational import DIM, usual
+
+RELEASED_BATCH = 512
+
+
+@dataclass(frozen=True)
+class MMcVAEWeights:
+    """One multiplier per term, as in the SepVAE authors' rerun.
+
+    Attributes:
+        reconstruction: of the squared error, 1.
+        common: β_c, 0.5.
+        salient: β_s, 0.5.
+        information_less: λ_s, 10² with a sum over 512 samples.
+        shared: λ_c, 10³ with a sum over 512 samples.
+    """
+
+    reconstruction: float = 1.0
+    common: float = 0.5
+    salient: float = 0.5
+    information_less: float = 1e2 / RELEASED_BATCH
+    shared: float = 1e3 / RELEASED_BATCH
+
+
+@dataclass(frozen=True, kw_only=True)
+class MMcVAEOptions(Options):
+    """MM-cVAE.
+
+    Attributes:
+        common_dim: length of the common code c.
+        salient_dim: length of the salient code s.
+        weights: one multiplier per term.
+    """
+
+    name: ClassVar[str] = "mm-cvae"
+
+    common_dim: int = DIM
+    salient_dim: int = DIM
+    weights: MMcVAEWeights = field(default_factory=MMcVAEWeights)
+
+
+METHOD = Declaration(
+    "mm-cvae",
+    Paper("Weinberger, Beebe-Wang, Lee: Moment matching deep contrastive latent variable models", 2022, "https://arxiv.org/abs/2202.10560"),
+    "sepclr.methods.MMcVAE",
+    (Alternative(MMcVAEOptions()),),
+    **usual(),
+)

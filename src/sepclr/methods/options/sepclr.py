@@ -1,0 +1,166 @@
+"""Options of SepCLR: of the decorrelated objective (ours), and of the released and published ones with each independence term."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from sepclr.methods.options.base import Alternative, Declaration, Discriminator, Options, Paper
+
+TERMS = Literal[
+    "none",
+    "k-jem",
+    "k-mi",
+    "vclub-sym",
+    "vclub-c2s",
+    "vclub-s2c",
+    "vl1out-sym",
+    "vl1out-c2s",
+    "vl1out-s2c",
+    "vub-sym",
+    "vub-c2s",
+    "vub-s2c",
+    "tc",
+    "mmd",
+    "hsic",
+]
+"""Independence terms of the released and published objectives."""
+
+
+@dataclass(frozen=True)
+class DecorrelatedWeights:
+    """One multiplier per term; separation has none.
+
+    Attributes:
+        common: λ_C.
+        salient: λ_S.
+        information_less: β; chosen over 1, 10 and 30 on validation data, see docs/objective.md.
+    """
+
+    common: float = 1.0
+    salient: float = 1.0
+    information_less: float = 4.0
+
+
+@dataclass(frozen=True)
+class SepCLRWeights:
+    """One multiplier per term. The defaults are those that the authors released for digits on CIFAR-10.
+
+    Adam ignores the scale of a loss and the encoders are separate, so salient = information_less = 1000 beside independence = 10
+    only keeps k-JEM's gradient out of the salient encoder: k-JEM then moves c away from s, not s away from c.
+
+    Attributes:
+        common: λ_C.
+        salient: λ_S.
+        information_less: β.
+        independence: λ; of ``mmd`` and ``hsic`` it is 100 and 1,000: these terms are small (chosen in trials of ours).
+    """
+
+    common: float = 1.0
+    salient: float = 1000.0
+    information_less: float = 1000.0
+    independence: float = 10.0
+
+
+@dataclass(frozen=True)
+class ConditionalCritic:
+    """A critic that is a conditional density q(s|c) or q(c|s).
+
+    Attributes:
+        steps: steps of the critic before each step of the others.
+        learning_rate: step size of the critic.
+        log_variance: largest absolute log-variance of the density.
+    """
+
+    steps: int = 5
+    learning_rate: float = 1e-4
+    log_variance: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecorrelatedOptions(Options):
+    """SepCLR's decorrelated objective.
+
+    Attributes:
+        objective: terms of the loss: ``decorrelated`` (ours), as ``released``, or as ``published``.
+        independence: how c and s are kept apart; ``decorrelation`` is part of the objective.
+        salient_dim: length of the salient code s.
+        further_views: views of a sample beside the first.
+        tau: kernel bandwidth τ.
+        weights: one multiplier per term.
+    """
+
+    name: ClassVar[str] = "sepclr"
+
+    objective: Literal["decorrelated"] = "decorrelated"
+    independence: Literal["decorrelation"] = "decorrelation"
+    salient_dim: int = 32
+    further_views: int = 1
+    tau: float = 0.5
+    weights: DecorrelatedWeights = field(default_factory=DecorrelatedWeights)
+
+    @property
+    def label(self) -> str:
+        """The independence term."""
+        return self.independence
+
+
+@dataclass(frozen=True, kw_only=True)
+class SepCLROptions(Options):
+    """SepCLR's released and published objectives.
+
+    Attributes:
+        objective: terms of the loss, as ``released`` or as ``published``.
+        independence: independence term that keeps c and s apart.
+        salient_dim: length of the salient code s.
+        further_views: views of a sample beside the first.
+        tau: kernel bandwidth τ, or ``median`` for the median heuristic in each space.
+        tau_salient: kernel bandwidth of the salient space, where it is another.
+        weights: one multiplier per term.
+        critic: of an independence term that has one.
+    """
+
+    name: ClassVar[str] = "sepclr"
+
+    objective: Literal["released", "published"] = "released"
+    independence: TERMS = "k-jem"
+    salient_dim: int = 32
+    further_views: int = 1
+    tau: float | Literal["median"] = 0.5
+    tau_salient: float | Literal["median"] | None = None
+    weights: SepCLRWeights = field(default_factory=SepCLRWeights)
+    critic: ConditionalCritic | Discriminator | None = None
+
+    @property
+    def label(self) -> str:
+        """The independence term."""
+        return self.independence
+
+
+RELEASED = ("released", "published")
+DIRECTED = tuple(f"{bound}-{direction}" for bound in ("vclub", "vl1out", "vub") for direction in ("sym", "c2s", "s2c"))
+
+
+def _with(*terms: TERMS, **options: Any) -> Alternative:
+    """Declare the released and published objectives with independence terms that have the same options."""
+    return Alternative(SepCLROptions(independence=terms[0], **options), {"objective": RELEASED, "independence": terms})
+
+
+METHOD = Declaration(
+    "sepclr",
+    Paper(
+        "Louiset, Duchesnay, Grigis, Gori: Separating common from salient patterns with contrastive representation learning",
+        2024,
+        "https://arxiv.org/abs/2402.11928",
+    ),
+    "sepclr.methods.SepCLR",
+    (
+        Alternative(DecorrelatedOptions(), {"objective": ("decorrelated",), "independence": ("decorrelation",)}),
+        _with("k-jem", "none", "k-mi"),
+        _with(*DIRECTED, critic=ConditionalCritic()),  # type: ignore[arg-type]
+        _with("tc", critic=Discriminator()),
+        _with("mmd", weights=SepCLRWeights(independence=100.0)),
+        _with("hsic", weights=SepCLRWeights(independence=1000.0)),
+    ),
+    critic=True,
+)

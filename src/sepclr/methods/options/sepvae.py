@@ -1,0 +1,73 @@
+"""Options of SepVAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from sepclr.methods.options.base import Alternative, Declaration, Discriminator, Options, Paper
+from sepclr.methods.options.variational import DIM, usual
+
+RELEASED_CLASSIFICATION = 1e-10
+"""Weight of the classifier in the release."""
+
+
+@dataclass(frozen=True)
+class SepVAEWeights:
+    """One multiplier per term.
+
+    Attributes:
+        reconstruction: of the squared error, 1.
+        common: β_c, 0.5.
+        salient: β_s, 0.5.
+        information_less: β_s α = 0.5 · 100; half of it multiplies the squared norm.
+        independence: κ, 2.
+        classification: γ; ours, for the released one does nothing.
+    """
+
+    reconstruction: float = 1.0
+    common: float = 0.5
+    salient: float = 0.5
+    information_less: float = 50.0
+    independence: float = 2.0
+    classification: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SepVAEOptions(Options):
+    """SepVAE.
+
+    Attributes:
+        fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs.
+        common_dim: length of the common code c.
+        salient_dim: length of the salient code s.
+        weights: one multiplier per term.
+        critic: the discriminator.
+    """
+
+    name: ClassVar[str] = "sepvae"
+
+    common_dim: int = DIM
+    salient_dim: int = DIM
+    fidelity: Literal["paper", "released"] = "paper"
+    weights: SepVAEWeights = field(default_factory=SepVAEWeights)
+    critic: Discriminator = field(default_factory=Discriminator)
+
+
+METHOD = Declaration(
+    "sepvae",
+    Paper(
+        "Louiset, Duchesnay, Grigis, Dufumier, Gori: SepVAE, a contrastive VAE to separate pathological patterns from healthy ones",
+        2023,
+        "https://arxiv.org/abs/2307.06206",
+    ),
+    "sepclr.methods.SepVAE",
+    (
+        Alternative(SepVAEOptions(), {"fidelity": ("paper",)}),
+        Alternative(
+            SepVAEOptions(fidelity="released", weights=SepVAEWeights(classification=RELEASED_CLASSIFICATION)), {"fidelity": ("released",)}
+        ),
+    ),
+    critic=True,
+    **usual(),
+)

@@ -1,0 +1,57 @@
+"""The networks of a method, all of one kind and for samples of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from sepclr.nets.convolutional import decoder
+from sepclr.nets.encoders import Norm, encoder
+from sepclr.nets.heads import head, standardise
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Makes the networks that a method asks for.
+
+    Attributes:
+        sample_shape: (features,) or (channels, *space) of one sample.
+        kind: kind of encoder, as ``nets.encoder`` takes it, like the other attributes; or a function that makes an encoder that maps
+            samples to vectors of a given length.
+        width: channels of the first stage, units of a hidden layer.
+        stem_stride: stride of the stem.
+        norm: ``batch`` or ``group``.
+        checkpointing: whether activations are computed again for the gradient.
+    """
+
+    sample_shape: tuple[int, ...]
+    kind: str | Callable[[int], nn.Module]
+    width: int = 64
+    stem_stride: int = 1
+    norm: Norm = "batch"
+    checkpointing: bool = False
+
+    def encoder(self, dim: int) -> nn.Module:
+        """Make an encoder, from samples (n, *sample_shape) to vectors (n, dim).
+
+        Raises:
+            InputError: a kind that does not take such samples, or an option that it does not have.
+        """
+        if callable(self.kind):
+            return self.kind(dim)
+        options = {"width": self.width, "stem_stride": self.stem_stride, "checkpointing": self.checkpointing}
+        return encoder(self.kind, self.sample_shape, dim, norm=self.norm, **options)  # type: ignore[arg-type]
+
+    def head(self, dim: int) -> nn.Module:
+        """Make a projection head, from codes (n, dim) to projections (n, dim)."""
+        return head(dim, norm=self.norm)
+
+    def standardise(self, dim: int) -> nn.Module:
+        """Make what gives codes (n, dim) variances of about 1."""
+        return standardise(dim, norm=self.norm)
+
+    def decoder(self, dim: int) -> nn.Module:
+        """Make a decoder, from vectors (n, dim) to samples (n, *sample_shape)."""
+        return decoder(self.sample_shape, dim, self.width) if len(self.sample_shape) == 1 else decoder(self.sample_shape, dim)
