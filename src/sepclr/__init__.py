@@ -2,35 +2,33 @@
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from sepclr.data import Cohort
-    from sepclr.errors import InputError
-    from sepclr.estimators import ContrastivePCA, GeneralisedContrastivePCA, ProbabilisticContrastivePCA, SepCLR
-    from sepclr.types import Batch, Codes, Method
+from sepclr.methods.options import METHODS
 
-__all__ = [
-    "Batch",
-    "Codes",
-    "Cohort",
-    "ContrastivePCA",
-    "GeneralisedContrastivePCA",
-    "InputError",
-    "Method",
-    "ProbabilisticContrastivePCA",
-    "SepCLR",
-]
+if TYPE_CHECKING:
+    from sepclr.data import Cohort as Cohort
+    from sepclr.errors import InputError as InputError
+    from sepclr.estimators import ContrastivePCA as ContrastivePCA
+    from sepclr.estimators import GeneralisedContrastivePCA as GeneralisedContrastivePCA
+    from sepclr.estimators import ProbabilisticContrastivePCA as ProbabilisticContrastivePCA
+    from sepclr.estimators import load as load
+    from sepclr.types import Batch as Batch
+    from sepclr.types import Codes as Codes
+    from sepclr.types import Method as Method
 
 _HOMES = {
+    **{method.where.rpartition(".")[2]: "estimators" for method in METHODS.values() if method.trained},
     "ContrastivePCA": "estimators",
     "GeneralisedContrastivePCA": "estimators",
     "ProbabilisticContrastivePCA": "estimators",
-    "SepCLR": "estimators",
+    "load": "estimators",
     "Cohort": "data",
     "Batch": "types",
     "Codes": "types",
     "InputError": "errors",
     "Method": "types",
 }
+
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -65,6 +65,12 @@ def test_moments_of_one_batch_give_its_value(problem: Problem, ridge: float) -> 
     assert found.value.item() == pytest.approx(squared_correlations(problem.c, problem.s, ridge=ridge).item(), rel=1e-6, abs=1e-6)
 
 
+def test_of_a_code_that_all_but_stands_still_it_is_finite() -> None:
+    still, b = torch.tensor([[3.4e-155], [0.0]], dtype=torch.float64), torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    assert 0 <= squared_correlations(still, b, ridge=1.0) < 1e-100
+    assert all(part.isfinite().all() for part in running(still, b, ridge=1.0)(still, b))
+
+
 @pytest.mark.parametrize("ridge", [0.0, 0.25])
 def test_of_single_numbers_it_is_pearsons_correlation_squared_and_shrunk_by_the_ridge(ridge: float) -> None:
     a, b = random_problem(12, 1, 1).c, random_problem(12, 1, 1).s

@@ -10,18 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sepclr.benchmark.results import Finished
 from sepclr.benchmark.trained import load_method
 from sepclr.data import Cohort
-from sepclr.reports import Page, RunView, write_page
+from sepclr.reports import Page, RunView, pictures, selection, write_page
 from sepclr.training import decode, encode
 from sepclr.types import HasDecoder, Method
 from sepclr.views import pixels
-
-SHOWN = 600
-"""Test samples that a report shows."""
 
 DECODED = 12
 """Test targets that a report shows decoded."""
@@ -31,12 +27,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     """Write the page of one run, or of several with the first as the main one."""
     source = runs[0].source
     test = source.tests["strict"]
-    # Evenly spaced over both groups, with three targets to one background sample.
-    groups = [np.flatnonzero(~test.is_target.numpy()), np.flatnonzero(test.is_target.numpy())]
-    wanted = [SHOWN // 4, SHOWN - SHOWN // 4]
-    shown = np.concatenate(
-        [group[np.linspace(0, len(group) - 1, min(n, len(group))).astype(int)] for group, n in zip(groups, wanted, strict=True)]
-    )
+    shown = selection(test.is_target.numpy())
     views = []
     for finished in runs:
         method, _ = load_method(finished.folder)
@@ -50,7 +41,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     page = Page(
         title=source.title,
         lead=source.lead,
-        images=_pictures(test.x[torch.from_numpy(shown)]).numpy(),
+        images=pictures(test.x[torch.from_numpy(shown)]),
         is_target=test.is_target.numpy()[shown],
         attributes={name: values[shown] for name, values in test.attributes.items()},
         common_attributes=source.common_attributes,
@@ -77,18 +68,10 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, ""))
 
 
-def _pictures(x: Tensor) -> Tensor:
-    """Show volumes by their middle slices from below, front up; images as they are."""
-    if x.ndim != 5:
-        return x
-    slices = torch.rot90(x[..., x.shape[-1] // 2], 1, (2, 3))
-    return (slices.float().clamp(0, 1) * 255).to(torch.uint8)
-
-
 def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
     """Show what a method with a decoder makes of a few test targets."""
     if not isinstance(method, HasDecoder):
         return {}
     x = test.x[torch.from_numpy(np.flatnonzero(test.is_target.numpy())[:DECODED])]
     made = {"input": pixels(x)} | decode(method, x)
-    return {what: (pixels(_pictures(images)) if images.ndim == 5 else images).numpy() for what, images in made.items()}
+    return {what: pixels(torch.from_numpy(pictures(images))).numpy() for what, images in made.items()}

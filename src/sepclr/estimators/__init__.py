@@ -1,8 +1,32 @@
 """The scikit-learn face of the methods: fit, transform."""
 
+from typing import Any
+
+from sepclr.estimators.contrast import Contrast
 from sepclr.estimators.contrastive_pca import ContrastivePCA
 from sepclr.estimators.generalised import GeneralisedContrastivePCA
+from sepclr.estimators.linear import LinearContrast
+from sepclr.estimators.named import named
 from sepclr.estimators.probabilistic import ProbabilisticContrastivePCA
-from sepclr.estimators.sepclr import SepCLR
+from sepclr.estimators.saved import load
+from sepclr.methods.options import METHODS
 
-__all__ = ["ContrastivePCA", "GeneralisedContrastivePCA", "ProbabilisticContrastivePCA", "SepCLR"]
+ESTIMATORS: dict[str, type[Contrast] | type[LinearContrast]] = {
+    each.__name__: each
+    for each in (
+        *(named(method) for method in METHODS.values() if method.trained),
+        ContrastivePCA,
+        GeneralisedContrastivePCA,
+        ProbabilisticContrastivePCA,
+    )
+}
+"""All estimators by name."""
+
+__all__ = ["ESTIMATORS", "ContrastivePCA", "GeneralisedContrastivePCA", "ProbabilisticContrastivePCA", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Return the class of a method."""
+    if name not in ESTIMATORS:
+        raise AttributeError(f"module 'sepclr.estimators' has no attribute {name!r}")
+    return ESTIMATORS[name]

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.cluster import SpectralClustering
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags
 
 from sepclr.estimators.linear import Floats, LinearContrast
 from sepclr.types import InputError
@@ -77,11 +76,6 @@ class ContrastivePCA(LinearContrast):
         self.background = background
         self.standardise = standardise
         self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.non_deterministic = self.alpha == "auto" and self.random_state is None
-        return tags
 
     def _solve(self, target: Floats, background: Floats) -> Floats:
         covariances = target.T @ target, background.T @ background

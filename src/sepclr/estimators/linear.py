@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from numbers import Integral
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from sepclr.estimators import saved
 from sepclr.estimators.groups import membership
 from sepclr.types import InputError
 
@@ -106,6 +108,18 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if codes.shape[1] != len(self.components_):
             raise InputError(f"Z: {codes.shape[1]} columns; give {len(self.components_)}, as transform does")
         return np.asarray(codes @ np.linalg.pinv(self.components_).T * self.scale_ + self.mean_)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the fitted estimator into a folder, as safetensors and JSON; ``sepclr.load`` reads it back.
+
+        Args:
+            folder: made with its parents where missing; what an earlier ``save`` wrote there is replaced.
+
+        Raises:
+            InputError: a folder that holds something else or cannot be written.
+        """
+        check_is_fitted(self)
+        saved.save(self, Path(folder))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

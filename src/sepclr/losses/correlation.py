@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import InputError, Scalar
 
+CONSTANT = 1e-150
+"""Variance up to which a code counts as constant: its inverse, multiplied once more, is still finite."""
+
 
 class Correlation(NamedTuple):
     """D and, for each sample, its gradient.
@@ -163,7 +166,7 @@ def _inverse(covariance: Tensor, ridge: float) -> Tensor:
     size = covariance.diagonal().mean()
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     # Asking whether it has an inverse, which the ridge sees to, would make a GPU wait.
-    return cast(Tensor, torch.linalg.inv_ex(covariance + torch.where(size > 0, ridge * size, 1.0) * identity).inverse)
+    return cast(Tensor, torch.linalg.inv_ex(covariance + torch.where(size > CONSTANT, ridge * size, 1.0) * identity).inverse)
 
 
 def _with_ridge(within: Tensor, ridge: float) -> Tensor:

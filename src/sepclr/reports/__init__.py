@@ -6,6 +6,7 @@ from sepclr.reports.console import print_comparison, print_separation
 from sepclr.reports.dots import as_svg, svg
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
+from sepclr.reports.shown import pictures, selection
 from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
 from sepclr.reports.tables import comparison_markdown, markdown, plain
@@ -20,9 +21,11 @@ __all__ = [
     "comparison_markdown",
     "draw_length",
     "markdown",
+    "pictures",
     "plain",
     "print_comparison",
     "print_separation",
+    "selection",
     "signs",
     "svg",
     "write_check_page",

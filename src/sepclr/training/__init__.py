@@ -3,5 +3,6 @@
 from sepclr.training.encode import decode, encode, project
 from sepclr.training.fit import Settings, check, fit, precision_of, resolve_accelerator
 from sepclr.training.gather import is_first
+from sepclr.training.records import History
 
-__all__ = ["Settings", "check", "decode", "encode", "fit", "is_first", "precision_of", "project", "resolve_accelerator"]
+__all__ = ["History", "Settings", "check", "decode", "encode", "fit", "is_first", "precision_of", "project", "resolve_accelerator"]

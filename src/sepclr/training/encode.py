@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -21,6 +21,9 @@ from sepclr.views import pixels
 AT_ONCE = 2**24
 """Values of samples that are encoded together at most: 500 images of 3 × 100 × 100, 8 volumes of 128³."""
 
+MADE_BY = {"reconstruction": "reconstruct", "without_salient": "without_salient", "swapped": "swap"}
+"""What a method with a decoder makes of a target, and its function that does."""
+
 
 def encode(method: Method, x: Shaped[Tensor, "n ..."] | Stored, batch_size: int | None = None) -> Codes:
     """Compute the codes of whole samples, without views, in evaluation mode.
@@ -36,7 +39,7 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."] | Stored, batch_size: int 
         Codes on the CPU, c of shape (n, d_c) and s of shape (n, d_s).
     """
     images = layout(method)
-    batch_size = batch_size or max(1, min(500, AT_ONCE // max(math.prod(x.shape[1:]), 1)))
+    batch_size = batch_size or _at_once(x)
     with _evaluating(method) as device:
         # Nobody is left without a sample: an empty one would have no length of codes.
         mine = range(len(x))[share(len(x))] if len(x) >= processes() ** 2 else range(len(x))
@@ -57,33 +60,49 @@ def project(method: HasHeads, codes: Codes) -> Codes:
         return Codes(heads.c.cpu(), heads.s.cpu())
 
 
-def decode(method: Method, x: Shaped[Tensor, "n ..."], donor: Shaped[Tensor, "n ..."] | None = None) -> dict[str, Float[Tensor, "n ..."]]:
+def decode(
+    method: Method,
+    x: Shaped[Tensor, "n ..."] | Stored,
+    donor: Shaped[Tensor, "n ..."] | Stored | None = None,
+    *,
+    what: Sequence[str] = (*MADE_BY,),
+) -> dict[str, Float[Tensor, "n ..."]]:
     """Compute samples from the codes of targets, in evaluation mode.
 
     Args:
         method: a method with a decoder.
         x: targets, shape (n, features) or (n, channels, *space), uint8 or floating point.
         donor: targets whose salient code is put in, shape as x; each one's successor where not given.
+        what: which of ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, c of x with s of its
+            donor.
 
     Returns:
-        ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, c of x with s of its donor. Each has
-        the shape of x and lies on the CPU.
+        Each of them, in the shape of x, on the CPU.
 
     Raises:
         InputError: a method without a decoder.
     """
     if not isinstance(method, HasDecoder):
-        names = ", ".join(name for name, declared in METHODS.items() if declared.decoder and declared.trained)
-        raise InputError(f"{type(method).__name__} has no decoder; methods that have one: {names}")
-    images = layout(method)
+        having = ", ".join(name for name, declared in METHODS.items() if declared.decoder and declared.trained)
+        raise InputError(f"{type(method).__name__} has no decoder; methods that decode are {having}")
+    images, parts = layout(method), dict[str, list[Tensor]]({name: [] for name in what})
+    at_once = _at_once(x)
     with _evaluating(method) as device:
-        mine, other = (by_layout(pixels(samples.to(device)), images) for samples in (x, x.roll(-1, 0) if donor is None else donor))
-        parts = {
-            "reconstruction": method.reconstruct(mine),
-            "without_salient": method.without_salient(mine),
-            "swapped": method.swap(mine, other),
-        }
-        return {name: part.cpu() for name, part in parts.items()}
+        for begin in range(0, len(x), at_once):
+            place = torch.arange(begin, min(begin + at_once, len(x)))
+            mine, other = (
+                by_layout(pixels(samples[index].to(device)), images)
+                for samples, index in ((x, place), (x, (place + 1) % len(x)) if donor is None else (donor, place))
+            )
+            for name in what:
+                made = method.swap(mine, other) if name == "swapped" else getattr(method, MADE_BY[name])(mine)
+                parts[name].append(made.cpu())
+    return {name: torch.cat(each) for name, each in parts.items()}
+
+
+def _at_once(x: Tensor | Stored) -> int:
+    """Choose how many samples are taken at a time: 500, or fewer where these would hold more than 2²⁴ values."""
+    return max(1, min(500, AT_ONCE // max(math.prod(x.shape[1:]), 1)))
 
 
 @contextmanager

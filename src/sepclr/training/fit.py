@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,7 @@ def fit(
     seed: int,
     folder: Path | None = None,
     progress: bool | str = False,
+    callbacks: Sequence[Callback] = (),
 ) -> None:
     """Train a method in place.
 
@@ -92,6 +93,7 @@ def fit(
             checkpoint lies there, training resumes from it.
         progress: show a bar with the terms of the loss on a terminal, print a line per epoch elsewhere; a string is printed before each
             line, and there is no bar.
+        callbacks: further callbacks of Lightning's.
 
     Raises:
         InputError: a cohort or a batch size that cannot give batches of both groups.
@@ -113,7 +115,7 @@ def fit(
     )
     bar = progress is True and sys.stdout.isatty()
     lines = [EpochLines("" if progress is True else progress)] if progress and not bar else []
-    callbacks: list[Callback] = [_TermsBar(leave=False)] if bar else [*lines]
+    callbacks = [*callbacks, *([_TermsBar(leave=False)] if bar else lines)]
     loggers: list[Logger] = []
     checkpoint = None
     if folder is not None:

@@ -47,6 +47,22 @@ class JsonLines(Logger):
             file.write(json.dumps({"epoch": int(metrics["epoch"]), "step": step} | metrics) + "\n")
 
 
+class History(Callback):
+    """Keep the means of the terms of each epoch.
+
+    Attributes:
+        epochs: one mapping per epoch, as a line of ``JsonLines``.
+    """
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float | int]] = []
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep those of the epoch that ends."""
+        means = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.epochs.append({"epoch": trainer.current_epoch, "step": trainer.global_step} | means)
+
+
 class EpochLines(Callback):
     """Print a line per epoch, for logs: epoch k of n, loss, seconds, and the time left.
 

@@ -52,7 +52,7 @@ METHOD = Declaration(
         2022,
         "https://doi.org/10.1126/science.abm2461",
     ),
-    "sepclr.methods.ConVAE",
+    "sepclr.ConVAE",
     (Alternative(ConVAEOptions()),),
     critic=True,
     **usual(),

@@ -63,7 +63,7 @@ class CVAEOptions(Options):
 METHOD = Declaration(
     "cvae",
     Paper("Abid, Zou: Contrastive variational autoencoder enhances salient features", 2019, "https://arxiv.org/abs/1902.04601"),
-    "sepclr.methods.CVAE",
+    "sepclr.CVAE",
     (
         Alternative(CVAEOptions(), {"fidelity": ("paper",)}),
         Alternative(CVAEOptions(fidelity="released", critic=None), {"fidelity": ("released",)}),

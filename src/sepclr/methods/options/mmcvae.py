@@ -50,7 +50,7 @@ class MMcVAEOptions(Options):
 METHOD = Declaration(
     "mm-cvae",
     Paper("Weinberger, Beebe-Wang, Lee: Moment matching deep contrastive latent variable models", 2022, "https://arxiv.org/abs/2202.10560"),
-    "sepclr.methods.MMcVAE",
+    "sepclr.MMcVAE",
     (Alternative(MMcVAEOptions()),),
     **usual(),
 )

@@ -153,7 +153,7 @@ METHOD = Declaration(
         2024,
         "https://arxiv.org/abs/2402.11928",
     ),
-    "sepclr.methods.SepCLR",
+    "sepclr.SepCLR",
     (
         Alternative(DecorrelatedOptions(), {"objective": ("decorrelated",), "independence": ("decorrelation",)}),
         _with("k-jem", "none", "k-mi"),

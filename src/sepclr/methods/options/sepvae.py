@@ -61,7 +61,7 @@ METHOD = Declaration(
         2023,
         "https://arxiv.org/abs/2307.06206",
     ),
-    "sepclr.methods.SepVAE",
+    "sepclr.SepVAE",
     (
         Alternative(SepVAEOptions(), {"fidelity": ("paper",)}),
         Alternative(

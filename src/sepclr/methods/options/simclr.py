@@ -56,9 +56,9 @@ METHOD = Declaration(
         2020,
         "https://arxiv.org/abs/2002.05709",
     ),
-    "sepclr.methods.SimCLR",
+    "sepclr.SimCLR",
     (Alternative(SimCLROptions()),),
     epochs={"digits-on-cifar": 6, "marked-digits": 30, "mri": 200},
     separates=False,
 )
-OF_TARGETS = replace(METHOD, name="simclr-target", options=(Alternative(SimCLRTargetOptions()),))
+OF_TARGETS = replace(METHOD, name="simclr-target", where="sepclr.SimCLRTarget", options=(Alternative(SimCLRTargetOptions()),))

@@ -1,0 +1,298 @@
+"""A trained method behind fit and transform; ``named`` makes a class of it for each method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import ClassifierTags, Tags, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from sepclr.data import Cohort, Stored
+from sepclr.estimators import saved
+from sepclr.estimators.groups import membership
+from sepclr.estimators.networks import networks, views
+from sepclr.estimators.report import write
+from sepclr.estimators.separation import separation
+from sepclr.methods.make import make
+from sepclr.methods.options import Declaration, Options
+from sepclr.ranges import check_at_least
+from sepclr.training import History, Settings, decode, encode, fit, resolve_accelerator
+from sepclr.types import Codes, InputError, Method, Row
+
+Samples = NDArray[Any] | Stored
+Floats = NDArray[np.floating[Any]]
+
+
+def _decodes(model: Contrast) -> bool:
+    return model.declaration.decoder
+
+
+def _has_salient(model: Contrast) -> bool:
+    return "salient_dim" in model.declaration.defaults
+
+
+class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A method that is trained on samples of two groups."""
+
+    declaration: ClassVar[Declaration]
+    """What the method declares of itself."""
+
+    def fit(self, X: ArrayLike | Cohort, y: ArrayLike | None = None) -> Self:
+        """Train on samples of both groups.
+
+        Args:
+            X: rows, shape (n, features), standardised here; images, shape (n, channels, height, width), uint8 0..255 or floating point
+                0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point; or a ``Cohort`` of any of these.
+            y: group of each sample, two different labels, shape (n,); None for a ``Cohort``, which knows it.
+
+        Returns:
+            This estimator.
+
+        Raises:
+            InputError: labels that are not two groups of at least two samples, pixels outside their range, or options outside theirs.
+        """
+        options = self._options()  # raises InputError before X and y are looked at
+        check_at_least(1, width=self.width)
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"device: {self.device!r} is unknown; choose auto, cpu or cuda")
+        samples, is_target = self._groups(X, y)
+        self.sample_shape_ = tuple(samples.shape[1:])
+        if samples.ndim == 2:
+            scaler = StandardScaler().fit(samples)
+            self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+        cohort = Cohort(self._tensor(samples), torch.from_numpy(is_target))
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, accelerator=self.device, devices=1)
+        history, method = History(), make(options, networks(self), seed=self.seed_)
+        callbacks = [*(self.callbacks or ()), history]
+        fit(method, views(self), cohort, settings, seed=self.seed_, progress=bool(self.verbose), callbacks=callbacks)
+        self.history_ = history.epochs
+        self.method_ = self._settled(cast(Method, cast(nn.Module, method).cpu()))
+        return self
+
+    def transform(self, X: ArrayLike | Cohort) -> Floats:
+        """Compute [c, s] of samples.
+
+        Args:
+            X: samples as in ``fit``.
+
+        Returns:
+            Codes, shape (n, common_dim + salient_dim), c first; of methods without a salient code c alone.
+
+        Raises:
+            InputError: samples of another shape than those of ``fit``.
+        """
+        codes = self._codes(X)
+        return torch.cat(codes if _has_salient(self) else codes[:1], 1).numpy()
+
+    def transform_common(self, X: ArrayLike | Cohort) -> Floats:
+        """Compute the common codes c of samples, shape (n, common_dim); raises as ``transform``."""
+        return self._codes(X).c.numpy()
+
+    @available_if(_has_salient)  # type: ignore[untyped-decorator]
+    def transform_salient(self, X: ArrayLike | Cohort) -> Floats:
+        """Compute the salient codes s of samples, shape (n, salient_dim); raises as ``transform``."""
+        return self._codes(X).s.numpy()
+
+    @available_if(_decodes)  # type: ignore[untyped-decorator]
+    def reconstruct(self, X: ArrayLike | Cohort) -> Floats:
+        """Compute what the codes keep of targets, in the units and the shape of X, pixels in 0..1; raises as ``transform``."""
+        return self._decoded("reconstruction", X)
+
+    @available_if(_decodes)  # type: ignore[untyped-decorator]
+    def without_salient(self, X: ArrayLike | Cohort) -> Floats:
+        """Compute targets as if they were background, as the model sees it: s = 0. Shape and units as ``reconstruct``."""
+        return self._decoded("without_salient", X)
+
+    @available_if(_decodes)  # type: ignore[untyped-decorator]
+    def swap(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
+        """Compute targets with the salient patterns of others: c of X with s of its donor. Shape and units as ``reconstruct``.
+
+        Args:
+            X: targets.
+            donor: as many targets.
+
+        Raises:
+            InputError: another number of donors, or as ``transform``.
+        """
+        return self._decoded("swapped", X, donor)
+
+    def score_separation(
+        self, X: ArrayLike | Cohort, y: ArrayLike | None = None, attributes: Mapping[str, ArrayLike] | None = None, *, seed: int = 0
+    ) -> list[Row]:
+        """Measure what linear probes read from c and s: each attribute, and the group.
+
+        Half of the samples, subjects whole, train the probes and the other half is scored. Beside the trained encoders stand the same
+        ones before training.
+
+        Args:
+            X: samples that ``fit`` has not seen, as in ``fit``.
+            y: their groups, labels as in ``fit``; None for a ``Cohort``.
+            attributes: what is known of each sample, by name, each of shape (n,), such as a dict or a data frame; integers and strings
+                are classes, floating point is a quantity; of a ``Cohort`` its own.
+            seed: of the halves and of the intervals.
+
+        Returns:
+            A row for each attribute, space (``c``, ``s``), metric and encoder (``trained``, ``untrained``), as ``sepclr.probes.probe``.
+
+        Raises:
+            InputError: labels that ``fit`` has not seen, lengths that differ, or as ``transform``.
+        """
+        return separation(self, self._cohort(X, y, attributes), seed)
+
+    def report(
+        self,
+        path: Path | str,
+        X: ArrayLike | Cohort,
+        y: ArrayLike | None = None,
+        attributes: Mapping[str, ArrayLike] | None = None,
+        *,
+        common: tuple[str, ...] = (),
+        salient: tuple[str, ...] = (),
+    ) -> list[Row]:
+        """Write what ``score_separation`` measures as one HTML page, with curves of training, examples and maps of the codes.
+
+        Args:
+            path: the file to write.
+            X: samples that ``fit`` has not seen.
+            y: as for ``score_separation``.
+            attributes: as for ``score_separation``.
+            common: names of the attributes that belong in c.
+            salient: names of the attributes that belong in s.
+
+        Returns:
+            The rows of ``score_separation``.
+
+        Raises:
+            InputError: a name that is no attribute, a file that cannot be written, or as ``score_separation``.
+        """
+        return write(self, Path(path), self._cohort(X, y, attributes), common, salient)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the fitted estimator into a folder, as safetensors and JSON; ``sepclr.load`` reads it back.
+
+        Args:
+            folder: made with its parents where missing; what an earlier ``save`` wrote there is replaced.
+
+        Raises:
+            InputError: a folder that holds something else or cannot be written, or parameters that cannot be written down.
+        """
+        check_is_fitted(self)
+        saved.save(self, Path(folder))
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Name the columns of ``transform``: c0, c1, …, s0, s1, …."""
+        check_is_fitted(self)
+        salient = self.salient_dim if _has_salient(self) else 0
+        return np.asarray([f"c{i}" for i in range(self.common_dim)] + [f"s{i}" for i in range(salient)], dtype=object)
+
+    def untrained(self) -> Method:
+        """Make the method of a fitted estimator as it was before training."""
+        check_is_fitted(self)
+        return self._settled(make(self._options(), networks(self), seed=self.seed_))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.classifier_tags = ClassifierTags(multi_class=False)  # two groups
+        tags.input_tags.three_d_array = False
+        return tags
+
+    def _options(self) -> Options:
+        """Make the options of the method.
+
+        Raises:
+            InputError: an option that does not apply, or a value that it cannot have.
+        """
+        given = {name: value for name, value in self.get_params(deep=False).items() if name in self.declaration.defaults}
+        # A grid of NumPy's holds its scalars.
+        return self.declaration.asked({name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()})
+
+    def _groups(self, X: Any, y: Any) -> tuple[Samples, NDArray[np.bool_]]:
+        """Check the samples and labels of ``fit``, and note the labels."""
+        if not isinstance(X, Cohort):
+            samples, labels = validate_data(self, X, y, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, ensure_min_samples=4)
+            self.classes_, is_target = membership(labels, self.background)
+            return samples, is_target
+        if y is not None:
+            raise InputError("y: a Cohort knows who is target; leave y out")
+        self.classes_, self.n_features_in_ = np.array([False, True]), X.x.shape[1]
+        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy()
+
+    def _cohort(self, X: Any, y: Any, attributes: Mapping[str, Any] | None) -> Cohort:
+        """Make a cohort of labelled samples, of the labels of ``fit``."""
+        if isinstance(X, Cohort):
+            if y is not None or attributes is not None:
+                raise InputError("y, attributes: a Cohort knows both; leave them out")
+            return replace(X, x=self._tensor(self._known(X)))
+        labels = np.asarray(y)
+        if wrong := sorted({*np.unique(labels).tolist()} - {*self.classes_.tolist()}, key=str):
+            raise InputError(f"y: {wrong[0]!r} is not one of the labels of fit, {self.classes_[0]!r} and {self.classes_[1]!r}")
+        known = {name: np.asarray(attributes[name]) for name in attributes} if attributes is not None else {}
+        return Cohort(self._tensor(self._known(X)), torch.from_numpy(labels == self.classes_[1]), known)
+
+    def _known(self, X: Any) -> Samples:
+        """Check samples against those of ``fit``."""
+        check_is_fitted(self)
+        if isinstance(X, Cohort):
+            samples: Samples = X.x.numpy() if isinstance(X.x, Tensor) else X.x
+        else:
+            samples = validate_data(self, X, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, reset=False)
+        if tuple(samples.shape[1:]) != self.sample_shape_:
+            raise InputError(f"X: samples have shape {tuple(samples.shape[1:])}; fit saw {self.sample_shape_}")
+        return samples
+
+    def _tensor(self, samples: Samples) -> Tensor | Stored:
+        """Turn samples into what encoders take; rows are standardised."""
+        if isinstance(samples, Stored):
+            return samples
+        if samples.ndim == 2:
+            return torch.from_numpy(((samples.astype(np.float64) - self.mean_) / self.scale_).astype(np.float32))
+        if samples.ndim not in (4, 5):
+            raise InputError(f"X: {samples.ndim} dimensions; give rows (n, features), images (n, channels, height, width) or volumes")
+        if samples.ndim == 4 and samples.dtype != np.uint8 and (samples.min() < 0 or samples.max() > 1):
+            raise InputError(f"X: pixels reach from {samples.min():g} to {samples.max():g}; give uint8 0..255 or floating point 0..1")
+        samples = samples if samples.dtype == np.uint8 else samples.astype(np.float32)
+        return torch.from_numpy(samples if samples.flags.writeable else samples.copy())
+
+    def _settled(self, method: Method) -> Method:
+        # Codes of rows are computed in float64: they then do not depend on which other rows are in the batch.
+        module = cast(nn.Module, method).eval()
+        return cast(Method, module.double() if len(self.sample_shape_) == 1 else module)
+
+    @contextmanager
+    def _placed(self) -> Iterator[Method]:
+        """Lend the method where it computes; it lives on the CPU, so that it can be copied to machines without a GPU."""
+        module = cast(nn.Module, self.method_).to(resolve_accelerator(self.device))
+        try:
+            yield self.method_
+        finally:
+            module.cpu()
+
+    def _encodable(self, X: Any) -> Tensor | Stored:
+        x = self._tensor(self._known(X))
+        return x.double() if isinstance(x, Tensor) and x.ndim == 2 else x
+
+    def _codes(self, X: Any) -> Codes:
+        x = self._encodable(X)
+        with self._placed() as method:
+            return encode(method, x)
+
+    def _decoded(self, what: str, X: Any, donor: Any = None) -> Floats:
+        x, other = self._encodable(X), None if donor is None else self._encodable(donor)
+        if other is not None and len(other) != len(x):
+            raise InputError(f"donor: {len(other)} samples for {len(x)}; give one for each")
+        with self._placed() as method:
+            made = decode(method, x, other, what=(what,))[what].numpy()
+        return made * self.scale_ + self.mean_ if made.ndim == 2 else made

@@ -1,0 +1,69 @@
+"""The networks and views of an estimator, by the shape of its samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sepclr.nets import Networks
+from sepclr.types import InputError
+from sepclr.views import ImageViews, RowViews, VolumeViews, pixels
+
+
+def networks(model: Any) -> Networks:
+    """Choose the networks of an estimator.
+
+    Raises:
+        InputError: an encoder that is not a kind, a module or a function.
+    """
+    shape, kind = model.sample_shape_, model.encoder
+    if isinstance(kind, nn.Module):
+        kind = _Own(kind, shape)
+    elif kind == "auto":
+        kind = "mlp" if len(shape) == 1 else model.declaration.encoder or "resnet10"
+    elif not isinstance(kind, str) and not callable(kind):
+        raise InputError(f"encoder: {kind!r}; give the name of a kind, a torch.nn.Module, or a function from a length to one")
+    return Networks(shape, kind, model.width)
+
+
+class _Own:
+    """A user's module with a linear layer behind it, which gives codes their length; every encoder is a copy with these weights."""
+
+    def __init__(self, module: nn.Module, shape: tuple[int, ...]) -> None:
+        self.module, self.shape = module, shape
+
+    def __call__(self, dim: int) -> nn.Module:
+        own = copy.deepcopy(self.module).cpu().float()
+        training = own.training
+        try:
+            with torch.no_grad():
+                features = own.eval()(torch.zeros(2, *self.shape, device="cpu")).flatten(1)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"encoder: {type(own).__name__} does not take samples of shape {self.shape}: {reason}") from None
+        return nn.Sequential(own.train(training), nn.Flatten(), nn.Linear(features.shape[1], dim))
+
+
+def views(model: Any) -> Callable[[Tensor], Tensor]:
+    """Choose the random views of an estimator, for methods that learn from them; others see samples as they are.
+
+    Raises:
+        InputError: an encoder of whole images.
+    """
+    if not model.declaration.views:
+        return pixels
+    if model.views is not None:
+        given: Callable[[Tensor], Tensor] = model.views
+        return given
+    channels, *space = model.sample_shape_
+    if not space:
+        return RowViews()
+    if len(space) == 3:
+        return VolumeViews()
+    if model.encoder == "conv":
+        raise InputError("encoder: 'conv' takes whole images, and views are crops; choose cnn3, cnn4, resnet8, resnet10 or resnet18")
+    return ImageViews(channels, model.crop or max(1, 3 * min(space) // 4))

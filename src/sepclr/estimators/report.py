@@ -1,0 +1,83 @@
+"""The page of a fitted estimator."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sepclr.data import Cohort
+from sepclr.estimators.separation import separation
+from sepclr.reports import Page, RunView, pictures, selection, write_page
+from sepclr.training import decode, encode
+from sepclr.types import InputError, Row
+from sepclr.views import pixels
+
+if TYPE_CHECKING:
+    from sepclr.estimators.contrast import Contrast
+
+DECODED = 12
+"""Targets that are shown decoded."""
+
+
+def write(model: Contrast, path: Path, cohort: Cohort, common: tuple[str, ...], salient: tuple[str, ...]) -> list[Row]:
+    """Write the page of a fitted estimator on samples that it has not seen.
+
+    Returns:
+        The rows that it shows.
+
+    Raises:
+        InputError: a name that is no attribute, a file that cannot be written, or as ``separation``.
+    """
+    if unknown := [name for name in (*common, *salient) if name not in cohort.attributes]:
+        raise InputError(f"attributes: there is no {unknown[0]!r}; choose among {', '.join(cohort.attributes) or 'none'}")
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: not a file in a folder that exists; choose another path")
+    rows = separation(model, cohort, 0)
+    shown = selection(cohort.is_target.numpy())
+    part = cohort.where(np.isin(np.arange(len(cohort)), shown))
+    x = part.x.double() if part.x.ndim == 2 else part.x  # type: ignore[union-attr]  # rows are tensors
+    codes = encode(model.method_, x)
+    view = RunView(
+        type(model).__name__,
+        rows,
+        [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in model.history_],
+        codes.c.float().numpy(),
+        codes.s.float().numpy(),
+        _decoded(model, cohort),
+    )
+    made = {"Estimator": " ".join(repr(model).split()), "Versions": ", ".join(f"{name} {version(name)}" for name in ("sepclr", "torch"))}
+    page = Page(
+        title=f"{type(model).__name__} of {part.is_target.numpy().size} samples",
+        lead=f"Background is {model.classes_[0]}, target is {model.classes_[1]}. What both share belongs in c, what only target has in s.",
+        images=pictures(_samples(part)) if x.ndim > 2 and x.shape[1] in (1, 3) else None,
+        is_target=part.is_target.numpy(),
+        attributes=part.attributes,
+        common_attributes=common,
+        salient_attributes=salient,
+        class_names={},
+        runs=[view],
+        made=made,
+    )
+    try:
+        write_page(path, page)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another path") from None
+    return rows
+
+
+def _samples(cohort: Cohort) -> torch.Tensor:
+    return cohort.x[torch.arange(len(cohort))]
+
+
+def _decoded(model: Contrast, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
+    """Show what a method with a decoder makes of a few target images."""
+    if not model.declaration.decoder or cohort.x.ndim == 2 or cohort.x.shape[1] not in (1, 3):
+        return {}
+    x = cohort.x[torch.from_numpy(np.flatnonzero(cohort.is_target.numpy())[:DECODED])]
+    made = {"input": pixels(x)} | decode(model.method_, x)
+    return {what: pixels(torch.from_numpy(pictures(images))).numpy() for what, images in made.items()}

@@ -1,0 +1,159 @@
+"""Estimators on disk: tensors as safetensors, the rest as JSON; nothing that could run code when it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from sepclr.types import InputError
+
+FORMAT = "sepclr estimator"
+VERSION = 1
+FACTS, TENSORS = "estimator.json", "tensors.safetensors"
+WEIGHTS = "method_."
+"""What names of the weights begin with."""
+
+OF_THIS_SESSION = ("callbacks", "verbose", "device", "random_state")
+"""Parameters that are not saved where they are objects: nothing of a fitted estimator hangs on them."""
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write a fitted estimator into a folder.
+
+    Raises:
+        InputError: a folder that holds something else or cannot be written, or parameters that cannot be written down.
+    """
+    parameters, own = _parameters(model)
+    fitted = {name: value for name, value in vars(model).items() if name.endswith("_") and not name.startswith("_")}
+    tensors: dict[str, np.ndarray] = {}
+    facts: dict[str, Any] = {}
+    for name, value in fitted.items():
+        if isinstance(value, nn.Module):
+            tensors |= {WEIGHTS + key: tensor.numpy() for key, tensor in value.state_dict().items()}
+        elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            tensors[name] = np.ascontiguousarray(value)
+        else:
+            facts[name] = {"strings": value.tolist()} if isinstance(value, np.ndarray) else value
+    written = {
+        "format": FORMAT,
+        "version": VERSION,
+        "class": type(model).__name__,
+        "parameters": parameters,
+        "own": own,
+        "fitted": facts,
+    }
+    try:
+        text = json.dumps(written, indent=1, default=_plain)
+    except TypeError as error:
+        raise InputError(f"save: {error}; only numbers, text and arrays of them can be saved") from None
+    if (folder.exists() and not folder.is_dir()) or (folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).exists()):
+        raise InputError(f"{folder}: holds something else; choose a folder that is new or empty")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = {name: folder / f"{name}.part" for name in (TENSORS, FACTS)}
+        save_file(tensors, parts[TENSORS])
+        parts[FACTS].write_text(text)
+        for name, part in parts.items():
+            part.replace(folder / name)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from None
+
+
+def load(folder: Path | str, **parameters: Any) -> Any:
+    """Read an estimator that ``save`` wrote.
+
+    Args:
+        folder: where it lies.
+        parameters: parameters in place of the saved ones, such as ``device``; of an estimator with an ``encoder`` of the user's own,
+            that encoder, for its program is not saved.
+
+    Returns:
+        The fitted estimator.
+
+    Raises:
+        InputError: a folder that holds none, files that are damaged or do not belong together, or parameters that it does not have.
+    """
+    from sepclr import estimators
+
+    folder = Path(folder)
+    written = _facts(folder)
+    kind = estimators.ESTIMATORS.get(written["class"])
+    if kind is None:
+        raise InputError(f"{folder / FACTS}: class {written['class']!r} is unknown; this version has {', '.join(estimators.ESTIMATORS)}")
+    if missing := [name for name in written["own"] if name not in parameters]:
+        raise InputError(f"{missing[0]}: was an object of your own, which is not saved; give it again, load(folder, {missing[0]}=…)")
+    try:
+        model = kind(**written["parameters"] | parameters)
+        for name, value in written["fitted"].items():
+            setattr(model, name, _array(value))
+        _put_tensors(model, load_file(folder / TENSORS))
+    except (SafetensorError, OSError, RuntimeError, AttributeError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{folder}: damaged, or changed since it was saved ({reason}); save the estimator again") from None
+    return model
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """Read what is not a tensor, and check that it is what ``save`` writes."""
+    path = folder / FACTS
+    if not path.is_file():
+        run = (folder / "config.yaml").exists()
+        remedy = "it is a run; read it with `sepclr encode`" if run else "give a folder that `save` wrote"
+        raise InputError(f"{folder}: no saved estimator ({FACTS} is missing); {remedy}")
+    try:
+        written = json.loads(path.read_text())
+    except (ValueError, OSError, RecursionError):
+        raise InputError(f"{path}: not JSON; save the estimator again") from None
+    parts = {"class": str, "parameters": dict, "own": list, "fitted": dict}
+    if not isinstance(written, dict) or written.get("format") != FORMAT:
+        raise InputError(f"{path}: not an estimator of sepclr; give a folder that `save` wrote")
+    if written.get("version") != VERSION:
+        raise InputError(f"{path}: of version {written.get('version')!r}; this version of sepclr reads {VERSION}, update it")
+    if wrong := [name for name, kind in parts.items() if not isinstance(written.get(name), kind)]:
+        raise InputError(f"{path}: damaged ({wrong[0]} is missing); save the estimator again")
+    return written
+
+
+def _put_tensors(model: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    weights = {name.removeprefix(WEIGHTS): torch.from_numpy(value) for name, value in tensors.items() if name.startswith(WEIGHTS)}
+    for name, value in tensors.items():
+        if not name.startswith(WEIGHTS):
+            setattr(model, name, value)
+    if weights:
+        with torch.device("meta"):  # a size that the file claims takes no memory before the weights are seen to have it
+            method = cast(nn.Module, model.untrained())
+        method.load_state_dict(weights, assign=True)
+        model.method_ = method
+
+
+def _parameters(model: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the parameters as JSON takes them, and the names of those that are objects of the user's and have to be given again."""
+    written, own = {}, []
+    for name, value in model.get_params(deep=False).items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        if plain is None or isinstance(plain, str | int | float):
+            written[name] = plain
+        elif name not in (*OF_THIS_SESSION, "views"):
+            own.append(name)
+    return written, own
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} {value!r}")
+
+
+def _array(value: Any) -> Any:
+    """Undo what JSON makes of arrays of strings and of tuples."""
+    if isinstance(value, dict) and set(value) == {"strings"}:
+        return np.asarray(value["strings"])
+    return tuple(value) if isinstance(value, list) and all(isinstance(each, int) for each in value) else value

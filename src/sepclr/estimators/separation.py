@@ -1,0 +1,66 @@
+"""What linear probes read from the codes of a fitted estimator, beside those of the same encoders before training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from sepclr.data import Cohort
+from sepclr.probes import EncoderState, Probed, probe
+from sepclr.training import encode
+from sepclr.types import InputError, Method, Row
+
+if TYPE_CHECKING:
+    from sepclr.estimators.contrast import Contrast
+
+
+def separation(model: Contrast, cohort: Cohort, seed: int) -> list[Row]:
+    """Probe the codes of a cohort, one half of it fitting the probes and the other scored.
+
+    Args:
+        model: a fitted estimator.
+        cohort: samples that it has not seen.
+        seed: of the halves and of the intervals.
+
+    Returns:
+        Rows of the untrained and of the trained encoders.
+
+    Raises:
+        InputError: groups that cannot be halved, or an attribute of a single class.
+    """
+    train, test = _halves(cohort, seed)
+    rows: list[Row] = []
+    spaces = ("c", "s") if "salient_dim" in model.declaration.defaults else ("c",)
+    for encoder, method in (("untrained", model.untrained()), ("trained", model.method_)):
+        codes = _codes(method, cohort, spaces)
+        sides = (
+            Probed(
+                {space: each[half] for space, each in codes.items()},
+                cohort.is_target.numpy()[half],
+                {name: values[half] for name, values in cohort.attributes.items()},
+                subjects=None if cohort.subjects is None else cohort.subjects[half],
+            )
+            for half in (train, test)
+        )
+        rows += probe(*sides, encoder=cast(EncoderState, encoder), seed=seed)
+    return rows
+
+
+def _codes(method: Method, cohort: Cohort, spaces: tuple[str, ...]) -> dict[str, NDArray[np.floating]]:
+    x = cohort.x.double() if cohort.x.ndim == 2 else cohort.x  # type: ignore[union-attr]  # rows are tensors
+    codes = encode(method, x)._asdict()
+    return {space: codes[space].numpy() for space in spaces}
+
+
+def _halves(cohort: Cohort, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Halve both groups, subjects whole."""
+    is_target = cohort.is_target.numpy()
+    if min(is_target.sum(), (~is_target).sum()) < 4:
+        raise InputError(f"y: {is_target.sum()} target and {(~is_target).sum()} background sample(s); give at least 4 of each group")
+    kind = StratifiedKFold if cohort.subjects is None else StratifiedGroupKFold
+    halves = kind(2, shuffle=True, random_state=seed).split(np.zeros(len(cohort)), is_target, cohort.subjects)
+    train, test = next(iter(halves))
+    return train, test
