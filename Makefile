@@ -20,15 +20,15 @@ check: .venv/tested
 	$(BIN)/lint-imports --no-cache
 
 bench: .venv/installed  ## speed and memory of losses and steps, truth of the losses; half an hour on an idle machine
-	$(BIN)/python benchmarks/losses.py
-	$(BIN)/python benchmarks/mutual_information.py
-	$(BIN)/python benchmarks/critic_gradients.py
-	$(BIN)/python benchmarks/step.py
-	$(BIN)/python benchmarks/volumes.py
+	$(BIN)/python speed/losses.py
+	$(BIN)/python speed/mutual_information.py
+	$(BIN)/python speed/critic_gradients.py
+	$(BIN)/python speed/step.py
+	$(BIN)/python speed/volumes.py
 
 docs: .venv/installed  ## write the numbers of results/ into README and docs
-	$(BIN)/python -m sepclr.benchmark.pages results README.md docs/*.md
-	$(BIN)/python benchmarks/objective_picture.py
+	$(BIN)/python -m sepclr.tables.pages results README.md docs/*.md
+	$(BIN)/python speed/objective_picture.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

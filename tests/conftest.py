@@ -5,14 +5,21 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from tests.recipes import DEMO
 
 from sepclr.data import Cohort
+from sepclr.datasets import DATA_SETS
+from sepclr.datasets.source import Source
+from sepclr.runs import run as runner
+from sepclr.runs.recipe import Recipe, changed
 
 settings.register_profile("sepclr", deadline=None, max_examples=50)
 settings.load_profile("sepclr")
@@ -71,3 +78,42 @@ def images() -> Cohort:
     draw = np.random.default_rng(0)
     x = draw.integers(256, size=(24, 3, 12, 12)).astype(np.uint8)
     return Cohort(torch.from_numpy(x), torch.arange(24) >= 10, {"kind": np.arange(24) % 2})
+
+
+TINY = changed(DEMO, width=2, common_dim=4, salient_dim=3, crop=8, max_epochs=2, batch_size=20)
+
+
+def cohort(n: int, seed: int) -> Cohort:
+    draw = np.random.default_rng(seed)
+    is_target = np.arange(n) >= n // 2
+    return Cohort(
+        torch.from_numpy(draw.integers(256, size=(n, 1, 12, 12)).astype(np.uint8)),
+        torch.from_numpy(is_target),
+        {"digit": draw.integers(3, size=n), "mark": np.where(is_target, draw.integers(2, size=n), -1)},
+    )
+
+
+def use_tiny_data(patch: pytest.MonkeyPatch) -> None:
+    source = Source(
+        title="Tiny",
+        lead="Noise.",
+        train=cohort(60, 0),
+        tests={"strict": cohort(40, 1), "published": cohort(30, 2)},
+        common_attributes=("digit",),
+        salient_attributes=("mark",),
+    )
+    patch.setitem(DATA_SETS, "marked-digits", replace(DATA_SETS["marked-digits"], load=lambda *_: source))
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    use_tiny_data(monkeypatch)
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train ``tiny`` once, for tests that only read its folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny_data(patch)
+        return runner.run(TINY, tmp_path_factory.mktemp("tiny") / "run", progress=False).folder.path

@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from sepclr.benchmark.recipes import Recipe
 from sepclr.cli import main
+from sepclr.cli.options import recipe_options
+from sepclr.datasets import DATA_SETS
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -31,14 +31,15 @@ def test_help_needs_none_of_the_heavy_libraries():
         assert command in answer
 
 
-@pytest.mark.parametrize("command", [("demo",), ("fit", "digits-on-cifar"), ("fit", "marked-digits")])
+@pytest.mark.parametrize("command", [("demo",), *(("fit", name) for name in DATA_SETS)])
 def test_every_field_of_a_recipe_is_an_option_with_a_help(capsys: pytest.CaptureFixture[str], command: tuple[str, ...]):
     with pytest.raises(SystemExit) as end:
         main([*command, "--help"])
     assert end.value.code == 0
     text = capsys.readouterr().out
-    for field in fields(Recipe):
-        assert (f"--{field.name} " in text) == (field.name not in ("data", "study", "fold"))
+    for name in recipe_options(DATA_SETS[(*command, "marked-digits")[1]]):
+        assert f"--{name} " in text
+    assert "null" not in text
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,8 @@ def test_every_field_of_a_recipe_is_an_option_with_a_help(capsys: pytest.Capture
         ("fit", "digits-on-cifar"),
         ("fit", "digits-on-imagenet"),
         ("fit", "digits-on-cifar", "--root", ".", "--profile", "gpu"),
+        ("fit", "marked-digits", "--blur", "1"),
+        ("fit", "mri", "--jitter_probability", "0.1"),
         ("encode", "run"),
         ("train",),
         ("evaluate", "run", "--protocol", "strict"),
@@ -70,6 +73,34 @@ def test_an_unknown_key_in_a_config_file_is_an_error(capsys: pytest.CaptureFixtu
     (tmp_path / "config.yaml").write_text("max_epoch: 3\n")
     assert "max_epoch" in refused(capsys, "demo", "--config", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("data: {name: mri}", "is of mri; use sepclr fit mri"),
+        ("- 1", "holds no options"),
+        ("a: [", "cannot be read"),
+        ("views: {shift: 1.0}", "sepclr fit marked-digits has no option 'shift'"),
+        ("method: {name: sepvae}\ntau: 1.0", "tau: 'sepvae' has no such option"),
+        ("training: {max_epochs: 0}", "max_epochs: 0 is not at least 1"),
+    ],
+)
+def test_a_config_file_that_cannot_be_used_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, says: str):
+    (tmp_path / "config.yaml").write_text(text)
+    said = refused(capsys, "fit", "marked-digits", f"--config={tmp_path / 'config.yaml'}", "--out", str(tmp_path / "run"))
+    assert said.startswith("sepclr: error: ")
+    assert says in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml"]
+
+
+def test_help_shows_the_default_of_each_profile_and_of_methods_that_have_an_option(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["fit", "digits-on-cifar", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(default: cpu: 4; paper: 250)" in text
+    assert "100 for mmd; 1000 for hsic)" in text
+    assert "method to train (default: sepclr)" in text
 
 
 @pytest.mark.parametrize(
@@ -118,32 +149,30 @@ DECIDED_BY_WORDS = [
     ("fit marked-digits --independence tc --critic_steps 0", "critic_steps: 0 is not at least 1"),
     ("fit marked-digits --crop_scale 2", "crop_scale"),
     ("fit marked-digits --flip 2", "flip: 2.0 is not a probability"),
-    ("fit marked-digits --blur 1", "blur: views of images have no such option"),
     ("fit marked-digits --workers 2", "workers: 2"),
     ("fit marked-digits --views none", "views: 'sepclr' learns from what two random views share"),
     ("fit marked-digits --method sepvae --tau 1", "tau: 'sepvae' has no such option"),
     ("fit marked-digits --method cvae --weight_shared 1", "weight_shared: 'cvae' has no such option"),
-    ("fit marked-digits --method cvae --independence k-mi", "independence: 'k-mi' is SepCLR's"),
+    ("fit marked-digits --method cvae --independence k-mi", "independence: 'cvae' has no such option"),
     ("fit marked-digits --out full", "full: not empty"),
     ("fit marked-digits --out full --resume", "full: not a run"),
     ("fit marked-digits --out file/run", "file/run: cannot be written"),
-    ("fit digits-on-cifar --root nowhere", "root: no folder nowhere"),
+    ("fit digits-on-cifar --root nowhere", "nowhere; give the one that holds CIFAR-10 and MNIST"),
     ("fit mri --table nowhere.tsv", "nowhere.tsv: no such table"),
     ("fit mri --table nowhere.tsv --tau -1", "tau: -1.0"),
     ("fit mri --table nowhere.tsv --rotation -1", "rotation: -1.0"),
-    ("fit mri --table nowhere.tsv --jitter_probability 0.1", "jitter_probability: views of volumes have no such option"),
     ("demo --tau -1", "tau: -1.0 is not positive"),
     ("demo --method cvae", "method: the demo shows sepclr"),
     ("demo --devices 2", "devices: 2"),
     ("demo --out full", "full/k-jem: not empty"),
     ("demo --out nowhere --resume", "nowhere/decorrelation: not a run"),
     ("benchmark digits-on-cifar", "give --root DIR"),
-    ("benchmark digits-on-cifar --root nowhere", "nowhere; give the one that holds cifar-10-batches-py"),
+    ("benchmark digits-on-cifar --root nowhere", "nowhere; give the one that holds CIFAR-10 and MNIST"),
     ("benchmark marked-digits --jobs 0", "jobs: 0 is not at least 1"),
     ("benchmark marked-digits --backend dask", "give --scheduler"),
     ("benchmark marked-digits --devices 2", "a row takes one device"),
     ("benchmark marked-digits --seeds 1,1", "seeds: 1, 1"),
-    ("benchmark marked-digits --profile paper", "profile: marked-digits has no recipe"),
+    ("benchmark marked-digits --seeds 2,2", "seeds: 2, 2"),
     ("benchmark marked-digits --methods sepvae --tau 1", "tau: 'sepvae' has no such option"),
     ("benchmark marked-digits --runs file/runs", "file/runs: cannot be written"),
     ("benchmark mri --table nowhere.tsv", "nowhere.tsv: no such table"),

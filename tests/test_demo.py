@@ -11,7 +11,7 @@ import pytest
 from joblib import parallel_config
 
 from sepclr.cli import main
-from sepclr.data import marked_digits
+from sepclr.datasets import marked_digits
 
 
 @pytest.fixture(scope="module")

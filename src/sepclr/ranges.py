@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from sepclr.errors import InputError
 
@@ -16,6 +17,17 @@ def check_at_least(least: int, **values: float) -> None:
     for name, value in values.items():
         if not value >= least:
             raise InputError(f"{name}: {value} is not at least {least}")
+
+
+def check_choice(choices: Sequence[str], **values: str) -> None:
+    """Check that values are among their choices.
+
+    Raises:
+        InputError: one is not.
+    """
+    for name, value in values.items():
+        if value not in choices:
+            raise InputError(f"{name}: {value!r} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}")
 
 
 def check_positive(**values: float) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import drawn_rows
 
 import sepclr
 from sepclr import Cohort, ContrastivePCA, InputError, SepCLR, SepVAE, SimCLR
-from sepclr.data import Stored
+from sepclr.data import VolumeCache
 from sepclr.estimators import ESTIMATORS
 from sepclr.methods.options import METHODS
 from sepclr.probes import Probed, probe
@@ -223,7 +223,7 @@ def test_volumes_in_a_file_are_read_from_it(tmp_path: Path):
     draw = np.random.default_rng(0)
     volumes, y = draw.random((16, 1, 8, 8, 8)).astype(np.float16), np.arange(16) % 2 == 1
     np.save(tmp_path / "volumes.npy", volumes)
-    stored = Stored(tmp_path / "volumes.npy")
+    stored = VolumeCache(tmp_path / "volumes.npy")
     options = FAST | {"width": 8, "max_epochs": 1, "batch_size": 8}
     codes = SepVAE(**options).fit(Cohort(stored, torch.from_numpy(y))).transform(Cohort(stored, torch.from_numpy(y)))
     in_memory = SepVAE(**options).fit(volumes.astype(np.float32), y)

@@ -25,7 +25,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from torch.distributions import MultivariateNormal
 
 from sepclr import ContrastivePCA, GeneralisedContrastivePCA, InputError, ProbabilisticContrastivePCA
-from sepclr.data import mice
+from sepclr.datasets import mice
 from sepclr.estimators import contrastive_pca, generalised, probabilistic
 from sepclr.estimators.contrastive_pca import _affinity, _representatives
 

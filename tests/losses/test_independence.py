@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 import torch
 from torch import Tensor
 
-from sepclr.benchmark import recipes
 from sepclr.losses import (
     INDEPENDENCE,
     Independence,
@@ -23,6 +20,7 @@ from sepclr.losses import (
     vl1out,
     vub,
 )
+from sepclr.methods.options import METHODS
 from sepclr.types import InputError
 
 from .problems import EDGES, Term, random_problem, value_and_gradients
@@ -54,8 +52,8 @@ def test_the_names_are_those_of_the_table() -> None:
     assert set(INDEPENDENCE) == {"none", *KERNELS, *DIRECTED, "tc", "mmd"}
 
 
-def test_recipes_know_the_same_names() -> None:
-    assert set(get_args(recipes.Independence)) - {"decorrelation"} == set(INDEPENDENCE)  # that is no term
+def test_options_know_the_same_names() -> None:
+    assert {*METHODS["sepclr"].selectors["independence"]} - {"decorrelation"} == {*INDEPENDENCE}  # that is no term
 
 
 @every_name
@@ -194,7 +192,7 @@ def test_a_discriminator_of_all_samples_feels_that_c_holds_the_group_and_one_of_
 
 
 def test_a_narrow_density_of_hidden_background_has_a_gradient_beyond_all_bounds_and_that_of_targets_has_not() -> None:
-    """Against 2U(c), with the weight 10 of the table; benchmarks/critic_gradients.py measures it on larger codes."""
+    """Against 2U(c), with the weight 10 of the table; speed/critic_gradients.py measures it on larger codes."""
     c, s = codes()
     c = torch.nn.functional.normalize(c).requires_grad_()
     hidden = hide_background(3 * s, IS_TARGET)

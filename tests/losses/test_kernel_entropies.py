@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from benchmarks.losses import peak_bytes
 from hypothesis import given
+from speed.losses import peak_bytes
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import normalize

@@ -24,7 +24,7 @@ def row(method: str, independence: str, salient: float, common: float, seed: int
     return {
         "key": f"{method}{independence}{seed}",
         "profile": "cpu",
-        "recipe": {"data": "digits-on-cifar", "fidelity": "released" if method == "cvae" else "paper"},
+        "recipe": {"data": {"name": "digits-on-cifar"}, "method": {"fidelity": "released" if method == "cvae" else "paper"}},
         "protocol": "strict",
         "method": method,
         "independence": independence,
@@ -121,7 +121,9 @@ def test_a_signed_distance_below_0_is_no_better_than_one_above():
     assert [line.cells["delta_tot"].best for line in table.lines] == [True, False]
 
 
-@pytest.mark.parametrize("change", [{"seed": 0}, {"recipe": {"data": "digits-on-cifar", "fidelity": "paper", "tau": 0.4}}])
+@pytest.mark.parametrize(
+    "change", [{"seed": 0}, {"recipe": {"data": {"name": "digits-on-cifar"}, "method": {"fidelity": "paper", "tau": 0.4}}}]
+)
 def test_rows_that_are_not_one_recipe_with_other_seeds_are_not_averaged(change: dict[str, Any]):
     with pytest.raises(InputError, match="the rows of k-jem are not one recipe with different seeds or folds"):
         compare([row("sepclr", "k-jem", 0.6, 0.2, seed=0), row("sepclr", "k-jem", 0.6, 0.2, seed=1) | change], {})
@@ -248,7 +250,7 @@ def brains(method: str, fold: int, severity: float) -> dict[str, Any]:
     scores = {"age_common": 8.0 + fold, "age_salient": 14.0, "severity_salient": severity, "severity_common": 0.21, "sex_common": 0.8}
     scores |= {"sex_salient": 0.5}
     return row(method, "", 0, 0) | {
-        "recipe": {"data": "mri", "study": {"table": "t"}, "fold": fold},
+        "recipe": {"data": {"name": "mri", "study": {"table": "t"}, "fold": fold}},
         "scores": scores,
         "errors": ["age_common", "age_salient", "severity_common", "severity_salient"],
         "intervals": {name: [value, value] for name, value in scores.items()},

@@ -14,7 +14,7 @@ def row(independence: str, epochs: int, seed: int, digits: float) -> dict[str, A
         "method": "sepclr",
         "independence": independence,
         "seed": seed,
-        "recipe": {"max_epochs": epochs},
+        "recipe": {"training": {"max_epochs": epochs}},
         "scores": {"digits_common": digits, "digits_salient": 0.6, "group_common": 0.9, "delta_tot_absolute": 150.0},
         "best_expected": {"digits_common": 0.1, "digits_salient": 1.0, "group_common": 0.5},
         "seconds": 60.0 * epochs,

@@ -24,7 +24,7 @@ def test_a_table_has_a_row_per_run_with_untrained_and_chance_below():
 
 def test_other_methods_are_named_by_themselves_and_releases_say_so():
     other = RESULT | {"method": "cvae", "independence": ""}
-    table = markdown([other, other | {"recipe": {"fidelity": "released"}}])
+    table = markdown([other, other | {"recipe": {"method": {"fidelity": "released"}}}])
     assert [line.split(" | ")[1] for line in table.splitlines()[2:4]] == ["cvae", "cvae (released)"]
 
 

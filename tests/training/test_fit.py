@@ -16,7 +16,7 @@ from pytorch_lightning import Trainer
 from torch import nn
 
 from sepclr import nets
-from sepclr.data import Cohort, Stored
+from sepclr.data import Cohort, VolumeCache
 from sepclr.methods import Decorrelated, SepCLR, SepCLRWeights
 from sepclr.training import Settings, encode, fit, project
 from sepclr.training.fit import resolve_precision
@@ -427,7 +427,7 @@ def test_samples_in_a_file_train_as_those_in_memory(tmp_path: Path, workers: int
     np.save(tmp_path / "x.npy", volumes)
     is_target = torch.arange(12) % 2 == 0
     codes = []
-    for x in (torch.from_numpy(volumes), Stored(tmp_path / "x.npy")):
+    for x in (torch.from_numpy(volumes), VolumeCache(tmp_path / "x.npy")):
         torch.manual_seed(0)
         method = SepCLR(*[nets.encoder("resnet8", (1, 8, 8, 8), 4, width=8) for _ in range(2)], nets.head(4), nets.head(4), (4, 4))
         settings = Settings(2, 8, 1e-3, "constant", precision="32-true", accelerator="cpu", devices=1, workers=workers)

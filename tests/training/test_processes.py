@@ -280,7 +280,7 @@ def test_the_command_line_trains_on_two_devices(tmp_path: Path):
         [*SHORT, "--devices", "2", "--out", str(tmp_path / "run")], env=environment(), capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    assert finished(tmp_path / "run")["recipe"]["devices"] == "2"
+    assert finished(tmp_path / "run")["recipe"]["training"]["devices"] == "2"
     assert ended.stdout.count("report: ") == 1
 
 

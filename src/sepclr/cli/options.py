@@ -2,57 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from argparse import Action
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from functools import partial
-from typing import Any, get_args, get_type_hints
+from functools import cache, partial
+from typing import Any, Literal, get_args, get_type_hints
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from sepclr.benchmark.recipes import Backend, Independence, MethodName, Profile, Recipe
-from sepclr.benchmark.study import NOTED, Study
+from sepclr.datasets import DATA_SETS, DataSet
+from sepclr.fields import described, literals, options_of
+from sepclr.imaging.study import NOTED, Study
+from sepclr.methods.options import METHODS
+from sepclr.parts import Encoder, Settings
+from sepclr.runs.recipe import flat_values, usual
+from sepclr.tables.workers import Backend
+
+
+class _Help(DefaultHelpFormatter):
+    """Show the help of an option as it is written: its real default is in it."""
+
+    def _get_help_string(self, action: Action) -> str:
+        return (action.help or "") + (" (required)" if action.required else "")
+
 
 # No abbreviations: --method would mean --methods in one command and itself in another.
-Parser = partial(ArgumentParser, allow_abbrev=False)
+Parser = partial(ArgumentParser, allow_abbrev=False, formatter_class=_Help)
+
+PROFILES = "size of machine: cpu, narrow encoders, minutes; paper, ResNet-18s as published, for a GPU (default: cpu)"
 
 
-def recipe_parser(about: str | None, default: str, *, mri: bool = False) -> ArgumentParser:
-    """Make the options of a run: its folder and every field of a recipe."""
+def recipe_parser(about: str, data_set: DataSet, *, demo: bool = False) -> ArgumentParser:
+    """Make the options of a run: its folder and every option of a recipe."""
     parser = Parser(description=about)
-    parser.add_argument("--config", action="config", help="YAML file with any of the options below")
+    parser.add_argument("--config", type=str, default=None, help="YAML file with options, such as the config.yaml of a run")
     parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="resume the run in --out")
-    _add_fields(parser, default, without=() if mri else ("fold",))
+    if not demo:
+        _add_data(parser, data_set, required=True)
+    _add_recipe(parser, data_set)
     return parser
 
 
-def benchmark_parser(about: str | None, *, mri: bool = False) -> ArgumentParser:
+def benchmark_parser(about: str, data_set: DataSet) -> ArgumentParser:
     """Make the options of a table."""
     parser = Parser(description=about)
-    parser.add_argument("--config", action="config", help="YAML file with any of the options below")
-    names, ways = get_args(MethodName), get_args(Independence)
-    parser.add_argument(
-        "--methods", type=several(names), default=[], help=f"comma-separated methods, of {', '.join(names)} (default: the table's)"
-    )
-    parser.add_argument(
-        "--independence",
-        type=several(ways),
-        default=[],
-        help=f"comma-separated independence terms, of {', '.join(ways)} (default: the table's)",
-    )
+    parser.add_argument("--config", type=str, default=None, help="YAML file with any of the options below")
+    for name, known in (("methods", [*METHODS]), ("independence", METHODS["sepclr"].selectors["independence"])):
+        said = f"comma-separated {name if name == 'methods' else 'independence terms of sepclr'}: {', '.join(known)} (default: the table's)"
+        parser.add_argument(f"--{name}", type=several(known), default=[], help=said)
     parser.add_argument("--seeds", type=several(None), default=[0], help="comma-separated random seeds of each row (default: 0)")
-    parser.add_argument("--profile", type=Profile, default="cpu", help="cpu: narrow encoders, minutes; paper: ResNet-18s as published")
     parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs, which share the cores (default: 1)")
     parser.add_argument("--backend", type=Backend, default="loky", help="loky: processes on this machine; dask: workers of a scheduler")
     parser.add_argument("--scheduler", type=str, default=None, help="address of the dask scheduler")
-    if not mri:
-        parser.add_argument("--root", type=str, default=None, help="data folder, for data sets that need one")
-        parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
     parser.add_argument("--runs", type=str, default=None, help="folder of the runs (default: one under runs/)")
     parser.add_argument("--results", type=str, default=None, help="results file (default: one in results/)")
     parser.add_argument("--status", action="store_true", help="show status only; start no runs")
-    _add_fields(parser, "the profile", without=("method", "independence", "seed", "fold"))
+    if hasattr(data_set.options, "fold"):
+        parser.add_argument(
+            "--only_folds", type=several(None), default=[], help="comma-separated cross-validation folds, from 0 (default: all)"
+        )
+    _add_data(parser, data_set, required=False)
+    _add_recipe(parser, data_set, without=("method", "independence", "seed", "fold"))
     return parser
+
+
+def _add_data(parser: ArgumentParser, data_set: DataSet, *, required: bool) -> None:
+    """Add the options of a data set: its folder, its study and its profiles."""
+    parser.add_argument("--profile", type=str, default="cpu", metavar="{" + ",".join(data_set.profiles) + "}", help=PROFILES)
+    if data_set.files:
+        parser.add_argument("--root", type=str, required=required, default=None, help=f"folder of {data_set.files}")
+    if data_set.download:
+        parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
+    if hasattr(data_set.options, "study"):
+        _add_study(parser)
+
+
+def recipe_options(data_set: DataSet) -> dict[str, tuple[Any, str]]:
+    """List the options of all recipes on a data set by flat names, each with its type and what it is."""
+    found: dict[str, tuple[Any, str]] = {"method": (Literal[tuple(METHODS)], "method to train"), **_of_methods()}
+    views = next(iter(data_set.profiles.values())).views
+    for part in (Encoder(), views, Settings(1, 1, 1.0), data_set.options):
+        found |= {option.name: (option.hint, option.about) for option in options_of(part) if option.name not in ("name", "study")}
+    found["encoder"] = found.pop("kind")
+    found["views"] = (Literal["random", "none"], "random views of samples, or none, for methods that reconstruct")
+    found["seed"] = (int, "random seed of weights, batches, views and bootstrap")
+    return found
+
+
+@cache
+def _of_methods() -> dict[str, tuple[Any, str]]:
+    """List the options of all methods, of the default method first; what they are by method where that differs."""
+    hints: dict[str, Any] = {}
+    about: dict[str, dict[str, list[str]]] = {}
+    for method in sorted(METHODS.values(), key=lambda method: method.name != "sepclr"):
+        for option in (option for each in method.options for option in options_of(each.default)):
+            hint = hints.setdefault(option.name, option.hint)
+            hints[option.name] = hint if hint == option.hint else hint | option.hint
+        for name, said in method.about.items():
+            about.setdefault(name, {}).setdefault(said.rstrip("."), []).append(method.name)
+    several = {name: [f"{text} ({', '.join(methods)})" for text, methods in texts.items()] for name, texts in about.items()}
+    return {name: (hint, "; ".join(several[name]) if len(several[name]) > 1 else next(iter(about[name]))) for name, hint in hints.items()}
+
+
+def _add_recipe(parser: ArgumentParser, data_set: DataSet, without: Sequence[str] = ()) -> None:
+    """Add an option for every field of every part of a recipe."""
+    defaults = _defaults(data_set.name)
+    for name, (hint, about) in recipe_options(data_set).items():
+        if name not in without:
+            how: dict[str, Any] = {"action": "store_true"} if hint is bool else {"type": hint | None}
+            default = "" if hint is bool else _default(name, defaults)
+            said = f"{about.rstrip('.').replace('`', '')}{default and f' (default: {default})'}"
+            if choices := _choices(hint):
+                how["metavar"] = "{" + ",".join(choices) + "}"
+            parser.add_argument(f"--{name}", default=None, help=said, **how)
+
+
+def _choices(hint: Any) -> list[Any]:
+    """Return the words that an option takes; none where it takes other values, too."""
+    parts = [hint] if literals(hint) else [part for part in get_args(hint) if part is not type(None)]
+    return [choice for part in parts for choice in literals(part)] if all(map(literals, parts)) else []
+
+
+@cache
+def _defaults(name: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the options of the default recipe of each method, SepCLR's with each kind of term, by profile."""
+    rows = [
+        {"method": method.name} | ({"independence": each.default.label} if method.name == "sepclr" else {})
+        for method in METHODS.values()
+        for each in method.options[: None if method.name == "sepclr" else 1]
+    ]
+    return {
+        profile: {row.get("independence", row["method"]): flat_values(usual(name, profile, **row)) for row in rows}
+        for profile in DATA_SETS[name].profiles
+    }
+
+
+def _default(name: str, defaults: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Write the default of an option: that of the default method, by profile where they differ; else those of the methods that have it."""
+    usual = {profile: methods["decorrelation"].get(name) for profile, methods in defaults.items()}
+    if None not in usual.values():
+        values = dict.fromkeys(map(_worded, usual.values()))
+        return ", ".join(values) if len(values) == 1 else "; ".join(f"{profile}: {_worded(value)}" for profile, value in usual.items())
+    having: dict[str, list[str]] = {}
+    for method, options in next(iter(defaults.values())).items():
+        if options.get(name) is not None:
+            having.setdefault(_worded(options[name]), []).append(method)
+    return "; ".join(f"{value} for {', '.join(methods)}" for value, methods in having.items())
+
+
+def _worded(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":")).strip('"') if not isinstance(value, float) else f"{value:.4g}"
 
 
 def check_parser(about: str | None) -> ArgumentParser:
@@ -148,20 +249,10 @@ def several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
     return words
 
 
-def _add_fields(parser: ArgumentParser, default: str, without: Sequence[str] = ()) -> None:
-    """Add an option for every field of a recipe, so that a new field needs no line here."""
-    hints, about = get_type_hints(Recipe), _about(Recipe)
-    for field in fields(Recipe):
-        if field.name not in ("data", "study", *without):
-            said = f"{about[field.name]} (default: that of {default})"
-            how: dict[str, Any] = {"action": "store_true"} if hints[field.name] is bool else {"type": hints[field.name] | None}
-            parser.add_argument(f"--{field.name}", default=None, help=said, **how)
-
-
-def add_study(parser: ArgumentParser) -> None:
+def _add_study(parser: ArgumentParser) -> None:
     """Add an option for every field of a study; several values are comma-separated."""
     parser.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: in the user's cache)")
-    hints, about = get_type_hints(Study), _about(Study)
+    hints, about = get_type_hints(Study), described(Study)
     for field in fields(Study):
         if field.name in NOTED:
             continue
@@ -174,14 +265,6 @@ def add_study(parser: ArgumentParser) -> None:
         elif "tuple" in str(hints[field.name]):
             how = {"type": several(None if field.name == "shape" else ())}
         parser.add_argument(f"--{field.name}", required=needed, help=about[field.name], **how)
-
-
-def _about(kind: type) -> dict[str, str]:
-    """Read the docstring line of each field of a dataclass."""
-    lines = [line.strip() for line in (kind.__doc__ or "").splitlines()]
-    return {
-        name: next(line.partition(": ")[2] for line in lines if line.startswith(f"{name}: ")) for name in (f.name for f in fields(kind))
-    }
 
 
 def underscored(word: str) -> str:

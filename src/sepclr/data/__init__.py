@@ -1,13 +1,13 @@
-"""Samples with known membership: cohorts, batches of both groups, and one file per data set."""
+"""Samples with known membership: cohorts and batches of both groups."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sepclr.data.batches import Batches
     from sepclr.data.cohort import Cohort
-    from sepclr.data.stored import Stored
+    from sepclr.data.volume_cache import VolumeCache
 
-__all__ = ["Batches", "Cohort", "Stored"]
+__all__ = ["Batches", "Cohort", "VolumeCache"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +16,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sepclr.data' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"sepclr.data.{name.lower()}"), name)
+    home = {"Batches": "batches", "Cohort": "cohort", "VolumeCache": "volume_cache"}[name]
+    return getattr(import_module(f"sepclr.data.{home}"), name)

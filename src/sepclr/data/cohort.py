@@ -12,7 +12,7 @@ from jaxtyping import Bool, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sepclr.data.stored import Stored
+from sepclr.data.volume_cache import VolumeCache
 from sepclr.types import InputError
 
 
@@ -21,7 +21,7 @@ class Cohort:
     """Samples of background and target.
 
     Attributes:
-        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point. Volumes may lie in a file (``Stored``).
+        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point. Volumes may lie in a file (``VolumeCache``).
         is_target: True for target, False for background, shape (n,).
         attributes: what is known of each sample, by name, each of shape (n,); integers or strings are classes, floating point is
             a quantity. Unless a data set says that its background has them too, only the values of targets are read.
@@ -32,7 +32,7 @@ class Cohort:
     """
 
     # Two names for one length: a wrong one gets the error below, also where annotations are checked.
-    x: Shaped[Tensor, "n ..."] | Stored
+    x: Shaped[Tensor, "n ..."] | VolumeCache
     is_target: Bool[Tensor, " members"]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     subjects: NDArray[Any] | None = None

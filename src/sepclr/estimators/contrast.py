@@ -18,7 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from sepclr.data import Cohort, Stored
+from sepclr.data import Cohort, VolumeCache
 from sepclr.estimators import saved
 from sepclr.estimators.groups import membership
 from sepclr.estimators.networks import networks, views
@@ -30,7 +30,7 @@ from sepclr.ranges import check_at_least
 from sepclr.training import History, Settings, decode, encode, fit, resolve_accelerator
 from sepclr.types import Codes, InputError, Method, Row
 
-Samples = NDArray[Any] | Stored
+Samples = NDArray[Any] | VolumeCache
 Floats = NDArray[np.floating[Any]]
 
 
@@ -253,9 +253,9 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(f"X: samples have shape {tuple(samples.shape[1:])}; fit saw {self.sample_shape_}")
         return samples
 
-    def _tensor(self, samples: Samples) -> Tensor | Stored:
+    def _tensor(self, samples: Samples) -> Tensor | VolumeCache:
         """Turn samples into what encoders take; rows are standardised."""
-        if isinstance(samples, Stored):
+        if isinstance(samples, VolumeCache):
             return samples
         if samples.ndim == 2:
             return torch.from_numpy(((samples.astype(np.float64) - self.mean_) / self.scale_).astype(np.float32))
@@ -280,7 +280,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         finally:
             module.cpu()
 
-    def _encodable(self, X: Any) -> Tensor | Stored:
+    def _encodable(self, X: Any) -> Tensor | VolumeCache:
         x = self._tensor(self._known(X))
         return x.double() if isinstance(x, Tensor) and x.ndim == 2 else x
 

@@ -51,7 +51,7 @@ def bandwidths(z: Float[Tensor, "n d"], tau: Bandwidth) -> Float[Tensor, " k"]:
             raise InputError(f"tau: {tau!r} is unknown; give a positive number, a tensor of them, or 'median'")
         some = z[:: max(1, -(-len(z) // MEDIAN_SAMPLES))]
         squared = pdist(some).square()
-        different = squared[squared > 0]
+        different = squared[squared > torch.finfo(squared.dtype).tiny]  # fractions of smaller numbers can be 0
         return (different.median() if len(different) else z.new_ones(())).reshape(1) / 2
     if not tau > 0:
         raise InputError(f"tau: {tau} is not positive")

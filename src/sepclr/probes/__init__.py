@@ -3,7 +3,7 @@
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
-from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, is_quantity, known, probe, reader
+from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader
 
 __all__ = [
     "GROUP",
@@ -14,8 +14,6 @@ __all__ = [
     "confounding",
     "delta_tot",
     "harmonised",
-    "is_quantity",
-    "known",
     "probe",
     "reader",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, mannwhitneyu
 
-from sepclr.probes.linear import is_quantity, known
+from sepclr.data.attributes import is_quantity, known
 
 SMALL = {"standardised mean difference": 0.2, "Cramér's V": 0.1}
 """Effects below these are called small (Cohen 1988)."""

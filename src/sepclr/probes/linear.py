@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, mean_absolu
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from sepclr.data.attributes import is_quantity, known
 from sepclr.types import InputError, Row
 
 ProbeProtocol = Literal["strict", "published"]
@@ -110,18 +111,6 @@ def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bo
     if test.is_target.any() and not test.is_target.all():
         everyone = np.ones_like(train.is_target), np.ones_like(test.is_target)
         yield GROUP, *everyone, train.is_target.astype(int), test.is_target.astype(int)
-
-
-def is_quantity(truth: NDArray[Any]) -> bool:
-    """Tell a quantity (floating point) from classes."""
-    return bool(np.issubdtype(truth.dtype, np.floating))
-
-
-def known(truth: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell where a truth is known: a quantity that is not NaN, a class that is not the empty string."""
-    if is_quantity(truth):
-        return np.asarray(np.isfinite(truth))
-    return np.asarray(truth != "") if truth.dtype.kind in "US" else np.ones(len(truth), dtype=bool)
 
 
 def reader(truth: NDArray[Any]) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.probes import Confounding, is_quantity
+from sepclr.data.attributes import is_quantity
+from sepclr.probes import Confounding
 from sepclr.reports.figures import sheet
 from sepclr.reports.html import write_html
 

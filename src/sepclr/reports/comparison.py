@@ -11,13 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import permutation_test, rankdata
 
+from sepclr.fields import flattened
 from sepclr.methods.options import METHODS
+from sepclr.parts import MACHINE_FIELDS
 from sepclr.types import InputError
 
 Published = Mapping[tuple[str, str], Mapping[str, float]]
 """Published scores, in percent, by method and way to independence, and by column."""
 
-NOT_COMPARED = ("seed", "fold", "accelerator", "devices", "nodes", "strategy", "workers")
+NOT_COMPARED = ("seed", "fold", *MACHINE_FIELDS)
 """Fields of a recipe in which rows that are averaged may differ."""
 
 DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
@@ -164,7 +166,7 @@ def run_name(run: Mapping[str, Any]) -> str:
     name = str(run["independence"] or run["method"])
     if name == "decorrelation":
         return f"{name} (ours)"
-    return name + (" (released)" if run["recipe"].get("fidelity") == "released" else "")
+    return name + (" (released)" if flattened(run["recipe"]).get("fidelity") == "released" else "")
 
 
 def compare(rows: Sequence[Mapping[str, Any]], published: Published, *, elsewhere: bool = False) -> list[Comparison]:
@@ -204,7 +206,7 @@ def _table(
     columns += [name for name in DELTAS if name in here[0]["scores"]]
     lines = [_line(key, runs, columns, errors, chance, published.get(key, {})) for key, runs in groups.items() if runs]
     lines = list(_marked(lines, expected, columns))
-    over = "folds" if here[0]["recipe"].get("study") else "seeds"
+    over = "folds" if "table" in flattened(here[0]["recipe"]) else "seeds"
     return Comparison(protocol, of, columns, expected, chance, errors, _untrained(groups, columns, errors), lines, over, elsewhere)
 
 
@@ -233,8 +235,9 @@ def _line(
     published: Mapping[str, float],
 ) -> Line:
     method, independence = key
-    recipes = [{name: value for name, value in run["recipe"].items() if name not in NOT_COMPARED} for run in runs]
-    if any(recipe != recipes[0] for recipe in recipes) or len({(run["seed"], run["recipe"].get("fold")) for run in runs}) < len(runs):
+    recipes = [{name: value for name, value in flattened(run["recipe"]).items() if name not in NOT_COMPARED} for run in runs]
+    which = {(run["seed"], flattened(run["recipe"]).get("fold")) for run in runs}
+    if any(recipe != recipes[0] for recipe in recipes) or len(which) < len(runs):
         raise InputError(
             f"results: the rows of {independence or method} are not one recipe with different seeds or folds; "
             "keep rows of changed recipes in a file of their own (--results)"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
+from sepclr.fields import flattened
 from sepclr.reports.comparison import DELTAS, run_name, title
 from sepclr.reports.dots import QUIET
 
@@ -29,7 +30,7 @@ def draw_length(rows: Sequence[Mapping[str, Any]]) -> Any:
 
     lengths: dict[str, dict[int, list[Mapping[str, Any]]]] = {}
     for row in rows:
-        lengths.setdefault(run_name(row), {}).setdefault(row["recipe"]["max_epochs"], []).append(row)
+        lengths.setdefault(run_name(row), {}).setdefault(flattened(row["recipe"]).get("max_epochs", 1), []).append(row)
     shown = {name: dict(sorted(runs.items())) for name, runs in lengths.items() if len(runs) > 1}
     expected = rows[0]["best_expected"]
     columns = [*sorted(name for name in expected if not name.startswith("group_")), "delta_tot_absolute"]

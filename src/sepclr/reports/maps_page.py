@@ -13,7 +13,7 @@ import nibabel
 import numpy as np
 from nibabel.affines import apply_affine
 
-from sepclr.data.volumes import inside_brain
+from sepclr.imaging.volumes import inside_brain
 from sepclr.reports.html import write_html
 
 MNI_MIDDLE = np.array([0.0, -17.0, 4.0])

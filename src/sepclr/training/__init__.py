@@ -1,7 +1,8 @@
 """Train any method on any cohort, and encode with it."""
 
+from sepclr.parts import Settings
 from sepclr.training.encode import decode, encode, project
-from sepclr.training.fit import Settings, check, fit, precision_of, resolve_accelerator
+from sepclr.training.fit import check, fit, precision_of, resolve_accelerator
 from sepclr.training.gather import is_first
 from sepclr.training.records import History
 

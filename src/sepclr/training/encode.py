@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from sepclr.data import Stored
+from sepclr.data import VolumeCache
 from sepclr.methods.options import METHODS
 from sepclr.training.gather import in_order, processes, share
 from sepclr.training.module import by_layout, layout
@@ -25,7 +25,7 @@ MADE_BY = {"reconstruction": "reconstruct", "without_salient": "without_salient"
 """What a method with a decoder makes of a target, and its function that does."""
 
 
-def encode(method: Method, x: Shaped[Tensor, "n ..."] | Stored, batch_size: int | None = None) -> Codes:
+def encode(method: Method, x: Shaped[Tensor, "n ..."] | VolumeCache, batch_size: int | None = None) -> Codes:
     """Compute the codes of whole samples, without views, in evaluation mode.
 
     Several processes share the work, and each gets the codes of all samples, in their order.
@@ -62,8 +62,8 @@ def project(method: HasHeads, codes: Codes) -> Codes:
 
 def decode(
     method: Method,
-    x: Shaped[Tensor, "n ..."] | Stored,
-    donor: Shaped[Tensor, "n ..."] | Stored | None = None,
+    x: Shaped[Tensor, "n ..."] | VolumeCache,
+    donor: Shaped[Tensor, "n ..."] | VolumeCache | None = None,
     *,
     what: Sequence[str] = (*MADE_BY,),
 ) -> dict[str, Float[Tensor, "n ..."]]:
@@ -100,7 +100,7 @@ def decode(
     return {name: torch.cat(each) for name, each in parts.items()}
 
 
-def _at_once(x: Tensor | Stored) -> int:
+def _at_once(x: Tensor | VolumeCache) -> int:
     """Choose how many samples are taken at a time: 500, or fewer where these would hold more than 2²⁴ values."""
     return max(1, min(500, AT_ONCE // max(math.prod(x.shape[1:]), 1)))
 

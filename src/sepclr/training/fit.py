@@ -7,9 +7,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -19,53 +18,12 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
-from sepclr.ranges import check_at_least, check_positive
+from sepclr.parts import Settings
 from sepclr.training.encode import encode
 from sepclr.training.gather import part, processes
 from sepclr.training.module import Training, layout
 from sepclr.training.records import AtomicCheckpoints, EpochLines, JsonLines
 from sepclr.types import InputError, Method
-
-Schedule = Literal["constant", "cosine"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a method is optimised.
-
-    Attributes:
-        max_epochs: epochs; each passes once over the larger group and repeats the smaller.
-        batch_size: samples a step, of both groups together and over all processes.
-        learning_rate: Adam's step size.
-        schedule: ``constant``, or ``cosine``: a linear warm-up over the first tenth of the steps, then half a cosine to 0.
-        precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it (and rightly), else float32.
-        accelerator: ``cpu``, ``cuda``, or ``auto``, which picks up a GPU by itself.
-        devices: Lightning's flag, processes on this machine.
-        nodes: machines; each runs the same command under ``torchrun``.
-        strategy: Lightning's flag.
-        workers: processes that read samples ahead where these lie in a file; with 0 the training process reads them.
-
-    Raises:
-        InputError: a value outside its range.
-    """
-
-    max_epochs: int
-    batch_size: int
-    learning_rate: float
-    schedule: Schedule = "cosine"
-    precision: str = "auto"
-    accelerator: str = "auto"
-    devices: str | int = "auto"
-    strategy: str = "auto"
-    nodes: int = 1
-    workers: int = 0
-
-    def __post_init__(self) -> None:
-        check_at_least(1, max_epochs=self.max_epochs, batch_size=self.batch_size, nodes=self.nodes)
-        check_at_least(0, workers=self.workers)
-        check_positive(learning_rate=self.learning_rate)
-        if self.schedule not in ("constant", "cosine"):
-            raise InputError(f"schedule: {self.schedule!r} is unknown; choose constant or cosine")
 
 
 def fit(

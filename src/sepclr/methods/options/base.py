@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, cast
 
 from sepclr.errors import InputError
-from sepclr.methods.options.fields import check_type, flat, options_of, replaced
+from sepclr.fields import check_type, flat, options_of, replaced
+from sepclr.parts import EncoderKind
 from sepclr.ranges import check_at_least, check_positive, check_weights
-
-EncoderKind = Literal["mlp", "conv", "cnn3", "cnn4", "resnet8", "resnet10", "resnet18", "densenet121"]
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,8 @@ class Declaration:
         for name, value in wanted.items():
             if name not in here:
                 raise InputError(f"{name}: {made.label!r} has no such option; {self._having(name) or 'it has ' + ', '.join(here)}")
-            check_type(name, value, here[name].hint, self._having(name, value))
+            if not here[name].takes(value):
+                check_type(name, value, here[name].hint, self._having(name, value))
         return cast(Options, replaced(made, {here[name].path: value for name, value in wanted.items()}))
 
     def _chosen(self, choices: Mapping[str, Any]) -> Options:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from sepclr.methods.options.base import Alternative, Declaration, Options, Paper
 
@@ -32,6 +32,10 @@ class ContrastivePCAOptions(Options):
     name: ClassVar[str] = "contrastive-pca"
 
     salient_dim: int = 32
+
+
+LinearOptions: TypeAlias = PCAOptions | ContrastivePCAOptions
+"""Of codes that are a linear map of samples."""
 
 
 PCA = Declaration(

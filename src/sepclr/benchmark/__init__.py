@@ -1,1 +1,0 @@
-"""Recipes of experiments, and what runs them into a folder."""

@@ -1,0 +1,9 @@
+"""Data sets, one file each, declared once; one is in the library when it is in this list."""
+
+from sepclr.datasets import digits_on_cifar, marked_digits, mri
+from sepclr.datasets.base import DataSet
+
+DATA_SETS: dict[str, DataSet] = {each.name: each for each in (digits_on_cifar.DATA_SET, marked_digits.DATA_SET, mri.DATA_SET)}
+"""All data sets by name."""
+
+__all__ = ["DATA_SETS", "DataSet"]

@@ -1,0 +1,73 @@
+"""What a data set declares of itself. Nothing heavy is imported here, so that the command line answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sepclr.errors import InputError
+from sepclr.parts import Data, Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """A data set, declared once: everything that the rest of the library has to know of it.
+
+    Attributes:
+        title: display name.
+        lead: what the samples are, in two sentences, for reports.
+        about: what a command trains on, for its help.
+        load: loads it, a ``sepclr.datasets.source.Source``, by its options, the folder of its files, and whether to fetch them.
+        profiles: what it asks of recipes on each size of machine, the default first.
+        options: its options with their defaults; they hold its name.
+        common: attributes that belong in c.
+        salient: attributes that belong in s.
+        class_names: names of integer classes, for attributes that have them.
+        columns: names of attributes in published tables, where these differ.
+        files: what its folder holds, for data sets that have one.
+        download: whether missing files can be fetched.
+    """
+
+    title: str
+    lead: str
+    about: str
+    load: Callable[[Any, Path | None, bool], Any]
+    profiles: Mapping[str, Profile]
+    options: Data
+    common: Sequence[str] = ()
+    salient: Sequence[str] = ()
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    files: str | None = None
+    download: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name on the command line."""
+        return self.options.name
+
+    def profile(self, name: str) -> Profile:
+        """Return one of its profiles.
+
+        Raises:
+            InputError: it has none of this name.
+        """
+        if name not in self.profiles:
+            raise InputError(f"profile: {self.name} has no recipe for {name!r}; choose {', '.join(self.profiles)}")
+        return self.profiles[name]
+
+    def check_root(self, root: Path | None, *, download: bool = False) -> None:
+        """Check that the folder of its files is there.
+
+        Raises:
+            InputError: no folder for a data set that needs one.
+        """
+        if self.files is None:
+            return
+        fetched = self.download and ", with --download to fetch them"
+        if root is None:
+            raise InputError(f"root: {self.name} needs the folder of {self.files}; give --root DIR{fetched or ''}")
+        if not root.is_dir() and not (download and self.download):
+            raise InputError(f"root: no folder {root}; give the one that holds {self.files}" + (", or add --download" if fetched else ""))

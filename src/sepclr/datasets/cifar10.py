@@ -1,0 +1,148 @@
+"""CIFAR-10 in its publisher's layout: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+
+The publisher's files are pickles, and an ordinary unpickler runs whatever a pickle asks for. The one here builds only what they
+hold: dictionaries, lists, bytes, text, integers and arrays of uint8. NumPy's own constructors stay out of it, because a forged
+dtype can turn raw bytes into pointers; small stand-ins take the shape and the bytes and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sepclr.datasets.digits_on_cifar import CLASSES
+from sepclr.types import InputError
+
+FOLDER = "cifar-10-batches-py"
+TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+TEST = "test_batch"
+IMAGES = 10_000
+"""Images in each file."""
+SHAPE = (3, 32, 32)
+
+
+class Photographs(NamedTuple):
+    """CIFAR-10.
+
+    Attributes:
+        train_images: uint8 in 0..255, channels first, shape (50000, 3, 32, 32).
+        train_labels: index into ``CLASSES``, int64, shape (50000,).
+        test_images: the same for test, shape (10000, 3, 32, 32).
+        test_labels: the same for test, shape (10000,).
+    """
+
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+
+
+def read(root: Path) -> Photographs:
+    """Read CIFAR-10.
+
+    Args:
+        root: the folder that holds ``cifar-10-batches-py``, as unpacked from the publisher's ``cifar-10-python.tar.gz``.
+
+    Raises:
+        InputError: a file that is missing, cut off, or holds anything else than CIFAR-10.
+    """
+    *train, test = [_batch(root / FOLDER / name) for name in (*TRAIN, TEST)]
+    images, labels = zip(*train, strict=True)
+    return Photographs(np.concatenate(images), np.concatenate(labels), *test)
+
+
+def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    try:
+        with path.open("rb") as file:
+            batch = _Unpickler(file, encoding="bytes").load()
+        rows, labels = batch[b"data"].array, batch[b"labels"]
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; give the folder that holds {FOLDER} with --root, or add --download") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); make it readable, or give another folder with --root") from None
+    except _RefusedError as error:
+        raise InputError(f"{path} asks for {error}, which no CIFAR-10 file needs; fetch a sound one with --download") from None
+    except Exception as error:  # a damaged pickle can raise anything
+        raise _damaged(path, f"{type(error).__name__} while reading") from None
+    expected = (IMAGES, math.prod(SHAPE))
+    if rows.shape != expected:
+        raise _damaged(path, f"pixels of shape {rows.shape} instead of {expected}")
+    if not isinstance(labels, list) or len(labels) != IMAGES:
+        raise _damaged(path, f"not a list of {IMAGES} labels")
+    if not all(type(label) is int and 0 <= label < len(CLASSES) for label in labels):
+        raise _damaged(path, f"a label that is no integer in 0..{len(CLASSES) - 1}")
+    # Arrays over the bytes of a file are read-only, which torch warns of: copy, in C order.
+    return rows.copy().reshape(-1, *SHAPE), np.array(labels, dtype=np.int64)
+
+
+def _damaged(path: Path, why: str) -> InputError:
+    return InputError(f"{path} is not a CIFAR-10 batch ({why}); add --download to fetch it again")
+
+
+class _RefusedError(Exception):
+    """A global that a CIFAR-10 file has no need of."""
+
+
+class _Uint8:
+    """Stands for the dtype of an array."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: Any) -> None:
+        """Take the byte order and the flags that NumPy stores, of which uint8 has no use."""
+
+
+class _Array:
+    """Stands for an array while its pickle is read."""
+
+    __slots__ = ("array",)
+
+    def __setstate__(self, state: Any) -> None:
+        """Take (version, shape, dtype, whether in Fortran's order, bytes)."""
+        _, shape, dtype, fortran, raw = state
+        if not isinstance(dtype, _Uint8) or not isinstance(raw, bytes):
+            raise TypeError("not an array of uint8")
+        self.array = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if fortran else "C")
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _dtype(name: Any, *_: Any) -> _Uint8:
+    if name not in ("u1", b"u1"):
+        raise TypeError("not an array of uint8")
+    return _Uint8()
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    if encoding != "latin1" or not isinstance(text, str):
+        raise TypeError("not bytes")
+    return text.encode("latin1")
+
+
+_STAND_INS: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,  # as NumPy 1 and the publisher's Python 2 wrote it
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct
+    ("numpy", "dtype"): _dtype,
+    ("_codecs", "encode"): _encode,  # how Python 3 writes bytes in protocol 2
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Look up a stand-in; never import anything.
+
+        Raises:
+            _RefusedError: a global without one.
+        """
+        try:
+            return _STAND_INS[module, name]
+        except KeyError:
+            raise _RefusedError(repr(f"{module}.{name}"[:80])) from None  # a hostile name could hold lines

@@ -1,0 +1,53 @@
+"""A data set as it is trained and tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sepclr.data import Cohort
+from sepclr.datasets.base import DataSet
+
+
+@dataclass(frozen=True)
+class Source:
+    """A loaded data set with its test protocols.
+
+    Attributes:
+        title: display name.
+        lead: what the samples are, in two sentences.
+        train: training samples.
+        tests: test samples of each protocol, ``strict`` among them.
+        common_attributes: names of the attributes that belong in c.
+        salient_attributes: names of the attributes that belong in s.
+        class_names: names of integer classes, for the attributes that have them.
+        columns: names of attributes in published tables, where these differ.
+        everyone: whether background has attributes, too; they are then read from all samples of which they are known.
+        site: attribute by which codes are corrected before they are probed; None for no correction.
+        harmonise: the correction.
+    """
+
+    title: str
+    lead: str
+    train: Cohort
+    tests: Mapping[Literal["strict", "published"], Cohort]
+    common_attributes: Sequence[str]
+    salient_attributes: Sequence[str]
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    everyone: bool = False
+    site: str | None = None
+    harmonise: Literal["none", "residualise", "combat"] = "none"
+
+
+def declared(data_set: DataSet, train: Cohort, **tests: Cohort) -> Source:
+    """Make the source of a data set whose declaration knows its attributes.
+
+    Args:
+        data_set: the declaration.
+        train: training samples.
+        tests: test samples of each protocol.
+    """
+    facts = data_set.class_names, data_set.columns
+    return Source(data_set.title, data_set.lead, train, tests, data_set.common, data_set.salient, *facts)  # type: ignore[arg-type]

@@ -1,0 +1,74 @@
+"""Who is tested in which cross-validation fold: drawn once for a study, stored, and read back.
+
+Another version of scikit-learn may draw other folds: subjects that a run was trained on would then be tested.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from sepclr.imaging.participants import Participants, listed, read_cells, write_cells
+from sepclr.imaging.study import Study
+from sepclr.types import InputError
+
+Folds = Mapping[str, int]
+"""The fold in which each subject is tested."""
+
+
+def folds_of(people: Participants, study: Study) -> Folds:
+    """Return the fold in which each subject is tested: read from the study's file where it names one, otherwise drawn.
+
+    Raises:
+        InputError: a file that is missing or of other subjects, folds that are not those of the study, or more folds than a group has
+            subjects for.
+    """
+    folds = _read(Path(study.folds_file), people, study.folds) if study.folds_file else _draw(people, study.folds)
+    if study.folds_digest not in (None, digest(folds)):
+        where = study.folds_file or f"{study.table}: folds drawn anew"
+        raise InputError(f"{where}: other subjects are tested than when the study was first used; restore folds.tsv, or train again")
+    return folds
+
+
+def digest(folds: Folds) -> str:
+    """Hash folds, whatever the order of subjects."""
+    return hashlib.sha256(json.dumps(sorted(folds.items())).encode()).hexdigest()[:12]
+
+
+def write_folds(path: Path, folds: Folds) -> None:
+    """Write folds in one step, a row for each subject, which ``folds_of`` reads back."""
+    part = path.with_name(path.name + ".part")
+    write_cells(part, {"subject": [*folds], "fold": [str(fold) for fold in folds.values()]})
+    part.replace(path)
+
+
+def _draw(people: Participants, count: int) -> Folds:
+    """Draw stratified folds in which subjects are whole."""
+    smallest = min(len(np.unique(people.subjects[people.is_target == member])) for member in (False, True))
+    if smallest < 2 * count:
+        raise InputError(f"folds: {count}, but one group has {smallest} subjects; give at most {smallest // 2}")
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=0)
+    fold_of = np.zeros(len(people), dtype=int)
+    for fold, (_, tested) in enumerate(splitter.split(people.subjects, people.is_target, people.subjects)):
+        fold_of[tested] = fold
+    return dict(zip(people.subjects.tolist(), fold_of.tolist(), strict=True))
+
+
+def _read(path: Path, people: Participants, count: int) -> Folds:
+    remedy = "restore file and table as they were when the study was first used, or train again"
+    if not path.is_file():
+        raise InputError(f"{path}: missing, so who was trained on is unknown; {remedy}")
+    cells = read_cells(path)
+    if not {"subject", "fold"} <= set(cells) or not set(cells["fold"].tolist()) <= set(map(str, range(count))):
+        raise InputError(f"{path}: not columns subject and fold, with folds 0 to {count - 1}; {remedy}")
+    subjects = cells["subject"].tolist()
+    if len(set(subjects)) < len(subjects):
+        raise InputError(f"{path}: subjects are listed more than once; {remedy}")
+    if differing := sorted(set(subjects) ^ set(people.subjects.tolist())):
+        raise InputError(f"{path}: {len(differing)} subjects are in the file or in the table alone: {listed(differing)}; {remedy}")
+    return dict(zip(subjects, map(int, cells["fold"].tolist()), strict=True))

@@ -1,0 +1,163 @@
+"""One grid for all volumes: the deterministic part of what happens to a volume before training (MONAI)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+from numpy.typing import NDArray
+
+from sepclr.imaging.volumes import Volume, read_volume
+from sepclr.types import InputError
+
+Scaling = Literal["percentiles", "none"]
+
+BRIGHTEST = 99.5
+"""Percentile that ``percentiles`` maps to 1, so that a few bright voxels do not darken the rest."""
+
+EVEN = 8
+"""Sides are padded to a multiple of this, so that networks can halve them three times."""
+
+RAS = axcodes2ornt("RAS")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where voxels lie, and what their values mean.
+
+    Axes always run from left to right, back to front, bottom to top.
+
+    Attributes:
+        spacing: side of a voxel, in millimetres.
+        shape: voxels along each axis; volumes are cropped or padded around their middle.
+        scaling: ``percentiles`` maps the smallest value of a volume to 0 and its 99.5th percentile to 1 and cuts what lies outside;
+            ``none`` keeps values, for maps that are on one scale already.
+        mask: a volume that is 0 outside the brain; what lies there is set to 0. None keeps everything.
+    """
+
+    spacing: tuple[float, float, float]
+    shape: tuple[int, int, int]
+    scaling: Scaling = "percentiles"
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class GridSpec:
+    """What is wanted of a grid; the volumes decide the rest.
+
+    Attributes:
+        spacing: side of a voxel in millimetres, or its three sides; None keeps those of the volumes.
+        shape: voxels along each axis; None takes what holds the most frequent volume, in multiples of 8.
+        scaling: as of a grid.
+        mask: as of a grid.
+        resample: whether shapes and affines of the files may differ.
+
+    Raises:
+        InputError: a spacing or a shape that is not positive, an unknown scaling, or a mask that is not there.
+    """
+
+    spacing: float | tuple[float, float, float] | None = None
+    shape: tuple[int, ...] | None = None
+    scaling: Scaling = "percentiles"
+    mask: Path | None = None
+    resample: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scaling not in ("percentiles", "none"):
+            raise InputError(f"scaling: {self.scaling!r} is unknown; choose percentiles or none")
+        if self.spacing is not None and not all(0 < side < np.inf for side in _sides(self.spacing)):
+            raise InputError(f"spacing: {self.spacing} is not a side in millimetres above 0")
+        if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
+            raise InputError(f"shape: {' x '.join(map(str, self.shape))} are not three sides of at least 1 voxel; give three numbers")
+        if self.mask is not None and not self.mask.is_file():
+            raise InputError(f"mask: {self.mask}: no such file")
+
+
+def choose_grid(volumes: Sequence[Volume], wanted: GridSpec) -> Grid:
+    """Choose the grid of volumes, none of which has a problem: the most frequent one, where nothing else is wanted."""
+    voxels, sides = Counter(_oriented(volume) for volume in volumes).most_common(1)[0][0]
+    spacing = sides if wanted.spacing is None else _sides(wanted.spacing)
+    needed = [math.ceil(round(n * side / (EVEN * new), 6)) * EVEN for n, side, new in zip(voxels, sides, spacing, strict=True)]
+    return Grid(spacing, _three(wanted.shape or needed), wanted.scaling, wanted.mask)
+
+
+def _sides(spacing: float | tuple[float, float, float]) -> tuple[float, float, float]:
+    return spacing if isinstance(spacing, tuple) else (float(spacing),) * 3
+
+
+def _three(sides: Sequence[int]) -> tuple[int, int, int]:
+    x, y, z = sides
+    return int(x), int(y), int(z)
+
+
+def _oriented(volume: Volume) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Give shape and spacing of a volume with its axes from left to right, back to front, bottom to top."""
+    assert volume.affine is not None
+    # Which axis of the file each of the new ones is.
+    order = np.argsort(ornt_transform(io_orientation(volume.affine), RAS)[:, 0])
+    x, y, z = (round(float(side), 3) for side in voxel_sizes(volume.affine)[order])
+    return _three([volume.shape[axis] for axis in order]), (x, y, z)
+
+
+def on_grid(path: Path, grid: Grid) -> tuple[NDArray[np.float16], Float[np.ndarray, "4 4"]]:
+    """Read a volume and bring it onto a grid.
+
+    Args:
+        path: the file.
+        grid: the grid.
+
+    Returns:
+        The voxels, shape (1, *grid.shape), and the affine from them to millimetres, shape (4, 4).
+
+    Raises:
+        InputError: a file that is no volume, or whose values are too large for 16 bits and not to be scaled.
+    """
+    image = _onto(_loaded(path), grid, mode="bilinear")
+    if grid.mask is not None:
+        # The mask is brought onto the grid by the same steps; where both lie differently in space it would cut the wrong place.
+        mask = _onto(_loaded(grid.mask), grid, mode="nearest")
+        if not np.allclose(mask.affine, image.affine, atol=grid.spacing[0] / 2):
+            raise InputError(f"mask: {grid.mask} does not lie where {path} does; bring both into one space")
+        image = image * (mask > 0)
+    voxels = _scaled(image, grid).numpy()
+    if np.abs(voxels).max() > np.finfo(np.float16).max:
+        raise InputError(
+            f"{path}: values up to {np.abs(voxels).max():g} do not fit into 16 bits; scale them, or give --scaling percentiles"
+        )
+    return voxels.astype(np.float16), np.asarray(image.affine, dtype=float)
+
+
+def _loaded(path: Path) -> Any:
+    from monai.data import MetaTensor
+
+    voxels, affine = read_volume(path)
+    return MetaTensor(voxels[None].astype(np.float32), affine=affine)
+
+
+def _onto(image: Any, grid: Grid, *, mode: str) -> Any:
+    from monai.transforms import GaussianSmooth, Orientation, ResizeWithPadOrCrop, Spacing
+
+    image = Orientation("RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")))(image)
+    now = np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0)
+    coarser = np.array(grid.spacing) / now
+    if mode == "bilinear" and (coarser > 1.01).any():
+        # What a coarse grid cannot show would come back as patterns that are not there.
+        image = GaussianSmooth([max((ratio - 1) / 2, 1e-3) for ratio in coarser])(image)
+    if not np.allclose(coarser, 1, atol=1e-3):
+        image = Spacing(grid.spacing, mode=mode, padding_mode="zeros")(image)
+    return ResizeWithPadOrCrop(grid.shape)(image)
+
+
+def _scaled(image: Any, grid: Grid) -> Any:
+    from monai.transforms import ScaleIntensityRangePercentiles
+
+    image = image.as_tensor()
+    return image if grid.scaling == "none" else ScaleIntensityRangePercentiles(0, BRIGHTEST, 0, 1, clip=True)(image)

@@ -1,0 +1,149 @@
+"""Volumes from files (NIfTI, NumPy): what can be wrong with them, found before anything starts."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from sepclr.errors import InputError
+from sepclr.imaging.participants import listed
+
+SUFFIXES = (".nii", ".nii.gz", ".npy")
+DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, AttributeError, zlib.error)
+"""What libraries raise at files that are no longer what they say."""
+
+SLICE_SIDE = 64
+"""Longer side of the slices that are kept for a look."""
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """What a look into a file found.
+
+    Attributes:
+        path: the file.
+        problem: why it cannot be used; empty where it can.
+        shape: voxels along each axis; empty where it cannot be read.
+        affine: from voxels to millimetres, shape (4, 4); the identity for NumPy files.
+        middle: the middle slice along the last axis in 0..255, at most 64 pixels long; None where there is a problem.
+    """
+
+    path: Path
+    problem: str
+    shape: tuple[int, ...] = ()
+    affine: Float[np.ndarray, "4 4"] | None = None
+    middle: NDArray[np.uint8] | None = None
+
+
+def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
+    """Read a volume and its affine; axes of length 1 behind the third are dropped.
+
+    Args:
+        path: ``.nii``, ``.nii.gz`` or ``.npy``.
+
+    Returns:
+        The voxels, shape (x, y, z), and the affine, shape (4, 4).
+
+    Raises:
+        InputError: a file of another kind, damaged or cut short, or one that holds no volume.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    if not path.name.endswith(SUFFIXES):
+        raise InputError(f"{path}: unknown kind of file; volumes are {', '.join(SUFFIXES)}")
+    try:
+        if path.suffix == ".npy":
+            voxels, affine = np.load(path, allow_pickle=False), np.eye(4)
+        else:
+            image = nibabel.load(path)
+            voxels, affine = np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=float)
+        shape = voxels.shape
+    except (*DAMAGED, ImageFileError, HeaderDataError) as error:
+        why = (str(error) or repr(error)).splitlines()[0]
+        raise InputError(f"{path}: cannot be read, it is damaged or cut short ({why})") from None
+    if not voxels.size:
+        raise InputError(f"{path}: no voxel in {' x '.join(map(str, shape))}")
+    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+        raise InputError(f"{path}: its affine does not map voxels to millimetres; fix the header")
+    while voxels.ndim > 3 and voxels.shape[-1] == 1:
+        voxels = voxels[..., 0]
+    if voxels.ndim != 3:
+        raise InputError(f"{path}: {voxels.ndim} dimensions {voxels.shape}; give one volume of 3, such as a T1w image")
+    if not np.issubdtype(voxels.dtype, np.number) or np.iscomplexobj(voxels):
+        raise InputError(f"{path}: voxels are {voxels.dtype}; give real numbers")
+    return voxels, affine
+
+
+def inside_brain(voxels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mask the brain: voxels above a tenth of the 99th percentile, in the shape of the volume."""
+    return np.asarray(voxels > 0.1 * np.percentile(voxels, 99))
+
+
+def look(path: Path) -> Volume:
+    """Read a volume and say what is wrong with it, if anything."""
+    try:
+        voxels, affine = read_volume(path)
+    except InputError as error:
+        return Volume(path, str(error))
+    strange = voxels.size - int(np.isfinite(voxels).sum()) if np.issubdtype(voxels.dtype, np.floating) else 0
+    if strange:
+        return Volume(path, f"{path}: {strange} voxels are NaN or infinite; fill them in", voxels.shape, affine)
+    low, high = float(voxels.min()), float(voxels.max())
+    if low == high:
+        return Volume(path, f"{path}: every voxel is {low:g}; the image is empty", voxels.shape, affine)
+    step = max(1, -(-max(voxels.shape[:2]) // SLICE_SIDE))
+    middle = voxels[::step, ::step, voxels.shape[2] // 2].astype(float)
+    scaled = np.rot90(np.clip((middle - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return Volume(path, "", voxels.shape, affine, scaled)
+
+
+def look_into(paths: Iterable[Path]) -> list[Volume]:
+    """Look into many files, several at a time; memory holds as many volumes as there are cores."""
+    found: list[Volume] = Parallel(n_jobs=-1, prefer="threads")(delayed(look)(path) for path in paths)
+    return found
+
+
+def problems(volumes: Sequence[Volume], subjects: Sequence[str], *, resample: bool = False) -> list[str]:
+    """List what keeps volumes from being used together.
+
+    Args:
+        volumes: what was found, n of them.
+        subjects: whose they are, n names.
+        resample: whether shapes and affines may differ.
+
+    Returns:
+        A line for each problem; none where all is well.
+    """
+    found = [volume.problem for volume in volumes if volume.problem]
+    if resample:
+        return found
+    whole = [(subject, volume) for subject, volume in zip(subjects, volumes, strict=True) if volume.affine is not None]
+    if not whole:
+        return found
+    shapes = [volume.shape for _, volume in whole]
+    usual = Counter(shapes).most_common(1)[0][0]
+    affines = np.array([volume.affine for _, volume in whole])
+    # A thousandth of a millimetre is how exactly programs agree. The usual affine is the one that most others agree with.
+    agreeing = max((np.isclose(affines, affine, atol=1e-3).all((1, 2)) for affine in affines), key=np.count_nonzero)
+    for what, differing, shown in (
+        ("shape", [shape != usual for shape in shapes], f" {' x '.join(map(str, usual))}"),
+        ("affine", ~agreeing, ""),
+    ):
+        if any(differing):
+            others = [subject for (subject, _), differs in zip(whole, differing, strict=True) if differs]
+            found.append(
+                f"images: {len(others)} of {len(whole)} have another {what} than the others'{shown}: {listed(others)}; "
+                "bring them onto one grid, or add --resample to let them differ"
+            )
+    return found

@@ -1,0 +1,163 @@
+"""Parts of a recipe that neither a method nor a data set declares of itself. Nothing heavy is imported here.
+
+Each checks its values, so that a recipe that exists can be run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sepclr.ranges import check_at_least, check_choice, check_image_views, check_positive, check_volume_views
+
+EncoderKind = Literal["mlp", "conv", "cnn3", "cnn4", "resnet8", "resnet10", "resnet18", "densenet121"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set; those with options have a class of their own.
+
+    Attributes:
+        name: name of the data set.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """The networks of a method, all of one kind.
+
+    Attributes:
+        kind: kind of both encoders: ``conv``, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10``, ``resnet18`` or ``densenet121``.
+        width: channels of an encoder's first stage.
+        stem_stride: stride of an encoder's stem.
+        checkpointing: recompute an encoder's activations for the gradient instead of keeping them; slower, with less memory.
+        norm: normalisation layers: ``batch``, over the samples of a process, or ``group``, within each sample.
+    """
+
+    kind: EncoderKind = "resnet18"
+    width: int = 64
+    stem_stride: int = 1
+    checkpointing: bool = False
+    norm: Literal["batch", "group"] = "batch"
+
+    def __post_init__(self) -> None:
+        check_at_least(1, width=self.width, stem_stride=self.stem_stride)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageAugmentation:
+    """Random views of images.
+
+    Attributes:
+        crop: side of a view, in pixels.
+        crop_scale: smallest area of a crop, as a fraction of the image.
+        crop_ratio: largest ratio of a crop's width to its height; the smallest is its inverse.
+        flip: probability of a horizontal flip.
+        jitter: strengths of brightness, contrast, saturation and hue.
+        jitter_probability: probability that an image is jittered.
+        jitter_whole_batch: one coin per batch for the jitter, as released, instead of one per image.
+        grey: probability that a colour image is turned grey.
+    """
+
+    crop: int = 24
+    crop_scale: float = 0.2
+    crop_ratio: float = 4 / 3
+    flip: float = 0.5
+    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.1)
+    jitter_probability: float = 0.8
+    jitter_whole_batch: bool = False
+    grey: float = 0.2
+
+    def __post_init__(self) -> None:
+        scale = (self.crop_scale, 1.0)
+        check_image_views(self.crop, scale, self.crop_ratio, self.flip, self.jitter, self.jitter_probability, self.grey)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeAugmentation:
+    """Random views of volumes.
+
+    Attributes:
+        flip: probability that left and right are exchanged.
+        shift: largest shift along each axis, in voxels.
+        rotation: largest rotation around each axis, in degrees.
+        blur: largest standard deviation of a Gaussian blur, in voxels.
+        gamma: values v become v^γ, γ between 1/(1 + gamma) and 1 + gamma.
+        noise: largest standard deviation of Gaussian noise.
+        cutout: probability that a box of a third of the sides is blanked.
+    """
+
+    flip: float = 0.5
+    shift: float = 0.0
+    rotation: float = 0.0
+    blur: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    cutout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_volume_views(self.flip, self.shift, self.rotation, self.blur, self.gamma, self.noise, self.cutout)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a method is trained.
+
+    Attributes:
+        max_epochs: number of epochs; each passes once over the larger group and repeats the smaller.
+        batch_size: samples a step, of both groups together and over all processes.
+        learning_rate: step size of Adam.
+        schedule: ``constant``, or ``cosine``, a linear warm-up over the first tenth of the steps, then half a cosine to 0.
+        precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it, else float32.
+        accelerator: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one.
+        devices: Lightning's flag, processes on this machine.
+        nodes: number of machines, each of which runs the same command under ``torchrun``.
+        strategy: Lightning's flag.
+        workers: number of processes that read volumes ahead; with 0 the training process reads them.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: Literal["constant", "cosine"] = "cosine"
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: str | int = "auto"
+    strategy: str = "auto"
+    nodes: int = 1
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least(1, max_epochs=self.max_epochs, batch_size=self.batch_size, nodes=self.nodes)
+        check_at_least(0, workers=self.workers)
+        check_positive(learning_rate=self.learning_rate)
+        check_choice(("constant", "cosine"), schedule=self.schedule)
+
+
+MACHINE_FIELDS = ("accelerator", "devices", "nodes", "strategy", "workers")
+"""Settings that decide where a method is trained, and nothing about its numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What a data set asks of recipes on one size of machine.
+
+    Attributes:
+        encoder: networks of methods that have none of their own.
+        views: random views of methods that learn from them.
+        training: of methods that are trained.
+        options: options of methods by flat names that differ from their defaults, by SepCLR's independence term or by method.
+        small: whether methods train for the epochs that they declare for small machines.
+    """
+
+    encoder: Encoder
+    views: ImageAugmentation | VolumeAugmentation
+    training: Settings
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    small: bool = True

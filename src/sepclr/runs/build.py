@@ -1,0 +1,46 @@
+"""From a recipe to a method with fresh weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sepclr.methods.make import make
+from sepclr.methods.options.linear import LinearOptions
+from sepclr.nets import Networks
+from sepclr.parts import ImageAugmentation
+from sepclr.runs.linear import LinearCodes
+from sepclr.runs.preflight import check_recipe
+from sepclr.runs.recipe import Recipe
+from sepclr.types import InputError, Method
+
+
+def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
+    """Make the method of a recipe with fresh weights from its seed.
+
+    Args:
+        recipe: which method, networks and weights.
+        sample_shape: (channels, *space) of one sample.
+
+    Returns:
+        The method.
+
+    Raises:
+        InputError: options that the method does not have.
+    """
+    check_recipe(recipe)
+    options = recipe.method
+    if isinstance(options, LinearOptions):
+        return LinearCodes(math.prod(sample_shape), (options.common_dim, options.salient_dim))
+    assert recipe.encoder is not None
+    _check_views(recipe, recipe.encoder.kind, sample_shape)
+    return make(options, Networks(tuple(sample_shape), **vars(recipe.encoder)), seed=recipe.seed)
+
+
+def _check_views(recipe: Recipe, encoder: str, sample_shape: Sequence[int]) -> None:
+    """Refuse views that are smaller than what the networks take."""
+    crop = recipe.views.crop if isinstance(recipe.views, ImageAugmentation) else None
+    whole = crop is None or all(side == crop for side in sample_shape[1:])
+    if not whole and (encoder == "conv" or recipe.declared.decoder):
+        asks = f"encoder: {encoder!r}" if encoder == "conv" else f"method: {recipe.method.name!r}"
+        raise InputError(f"{asks} takes whole images; give --views none, or a crop of their size")

@@ -1,0 +1,73 @@
+"""See whether a table of subjects and their volumes can be used, and show what is in it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from sepclr.imaging.participants import Columns, Participants, read_participants
+from sepclr.imaging.volumes import Volume, look_into, problems
+from sepclr.probes import confounding
+from sepclr.reports import CheckPage, write_check_page
+from sepclr.types import InputError
+
+
+def check_table(table: Path, columns: Columns, out: Path, *, resample: bool = False) -> list[str]:
+    """Read a table and every image that it names, and write a page of what was found.
+
+    Args:
+        table: TSV or CSV.
+        columns: what its columns mean.
+        out: the page.
+        resample: whether shapes and affines may differ.
+
+    Returns:
+        A line for each problem with the images; none where all is well.
+
+    Raises:
+        InputError: a table that cannot be used at all, or a page that cannot be written there.
+    """
+    if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise InputError(f"out: {out} cannot be written; name a file in a folder that is there with --out")
+    people = read_participants(table, columns)
+    volumes = look_into(people.images)
+    found = problems(volumes, people.subjects.tolist(), resample=resample)
+    once = np.sort(np.unique(people.subjects, return_index=True)[1])  # several images are still one subject
+    page = CheckPage(
+        title=f"{table.name}: {' or '.join(columns.target)} against {' or '.join(columns.background)}",
+        problems=found,
+        is_target=people.is_target,
+        subjects=people.subjects,
+        attributes=people.attributes,
+        confounding=confounding(people.is_target[once], {name: values[once] for name, values in people.attributes.items()}),
+        slices=[volume.middle for volume in volumes],
+        left_out=people.left_out,
+        grid=_grid(volumes),
+    )
+    write_check_page(out, page)
+    _print(people, page)
+    return found
+
+
+def _grid(volumes: list[Volume]) -> str:
+    """Word the most frequent shape and voxel size."""
+    whole = [volume for volume in volumes if volume.affine is not None]
+    if not whole:
+        return "No image could be read."
+    shapes = Counter((volume.shape, tuple(voxel_sizes(volume.affine).round(2))) for volume in whole)
+    (shape, voxel), count = shapes.most_common(1)[0]
+    return f"{count} volumes of {' x '.join(map(str, shape))} voxels of {' x '.join(f'{side:g}' for side in voxel)} mm."
+
+
+def _print(people: Participants, page: CheckPage) -> None:
+    targets = int(people.is_target.sum())
+    print(f"{len(people) - targets} background and {targets} target images; {people.left_out} rows of neither group. {page.grid}")
+    for each in page.confounding:
+        if each.warns:
+            print(f"warning: groups differ in {each.attribute} ({each.measure} {each.effect:.2f}, p {each.p:.2g})")
+    for problem in page.problems:
+        print(f"problem: {problem}")

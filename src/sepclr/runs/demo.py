@@ -1,0 +1,81 @@
+"""The demo: SepCLR in two ways on marked digits, side by side on one page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, cpu_count, delayed
+
+from sepclr.errors import InputError
+from sepclr.runs.folder import this_command, write_whole
+from sepclr.runs.preflight import check_demo
+from sepclr.runs.recipe import Recipe, changed
+from sepclr.runs.report import write_report
+from sepclr.runs.results import Finished, result, write_results
+from sepclr.runs.run import print_rows, run
+
+
+def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress: bool = True) -> Path:
+    """Run recipes and write one report of all.
+
+    Args:
+        recipes: of the main run and, if any, of others for comparison, each with another independence term.
+        out: folder that gets a run's folder each, ``metrics.json``, ``results.jsonl`` and ``report.html``.
+        resume: resume the runs in ``out``.
+        progress: print a line per epoch; on a single core show bars with the terms of the loss.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        InputError: a folder that holds something or cannot be written, or options that cannot be used.
+    """
+    check_demo(recipes, out, resume=resume)
+    together = min(len(recipes), cpu_count())  # side by side, each on its share of the cores
+    made = Parallel(n_jobs=together)(
+        delayed(run)(
+            changed(recipe, devices="1"),
+            out / recipe.label,
+            resume=resume and (out / recipe.label).exists(),  # it may have been interrupted before it began
+            progress=recipe.label if progress and together > 1 else progress,
+            command=this_command(),
+        )
+        for recipe in recipes
+    )
+    finished: list[Finished] = [each for each in made if each is not None]
+    if len(finished) < len(recipes):
+        raise InputError("demo: started as one of several processes; start it once, without torchrun")
+    report = out / "report.html"
+    write_report(report, finished)
+    others = {each.recipe.label: cells(each) for each in finished[1:]}
+    write_whole(out / "metrics.json", json.dumps({**cells(finished[0]), **others}, indent=1))
+    write_results(out / "results.jsonl", [result(each, "strict") for each in finished])
+    print_rows(finished)
+    return report
+
+
+def cells(finished: Finished) -> Mapping[str, Any]:
+    """Pick the cells that say whether separation worked: balanced accuracies, 0..1, of the codes under ``strict``."""
+    rows = {
+        (row["attribute"], row["space"], row["encoder"]): row
+        for row in finished.rows
+        if row["metric"] == "balanced_accuracy" and row["protocol"] == "strict"
+    }
+    picked: dict[str, Any] = {}
+    for kind, names in (
+        ("salient_attribute", finished.source.salient_attributes),
+        ("common_attribute", finished.source.common_attributes),
+    ):
+        name = names[0]
+        picked[kind] = {
+            "name": name,
+            "from_s": rows[name, "s", "trained"]["score"],
+            "from_c": rows[name, "c", "trained"]["score"],
+            "untrained_s": rows[name, "s", "untrained"]["score"],
+            "untrained_c": rows[name, "c", "untrained"]["score"],
+            "chance": rows[name, "s", "trained"]["chance"],
+        }
+    return picked | {"seconds": finished.seconds}

@@ -1,0 +1,128 @@
+"""Codes of the samples in a file, into a file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sepclr.data import VolumeCache
+from sepclr.data.samples import read_samples
+from sepclr.imaging.cache import store
+from sepclr.imaging.participants import image_paths, listed, read_cells, subjects_of, write_cells
+from sepclr.imaging.subjects import grid_spec_of
+from sepclr.runs.folder import RunFolder
+from sepclr.runs.preflight import TABLES, check_codes
+from sepclr.runs.trained import load_method
+from sepclr.training import encode
+from sepclr.types import Codes, InputError
+
+
+def encode_file(
+    run: Path, source: Path, output: Path, *, images: str | None = None, subject: str | None = None, cache: Path | None = None
+) -> Codes:
+    """Encode the samples of a file with the method of a run.
+
+    Args:
+        run: folder of the run.
+        source: ``.npy``; ``.npz`` with the samples as ``x``; or ``.parquet`` with a column per value, reshaped to samples. They have the
+            shape (n, *sample) that the run was trained on; images are uint8 0..255 or floating point 0..1. Of a run on ``mri`` also
+            ``.tsv`` or ``.csv`` with a row for each image, which is brought onto the grid of the run.
+        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``; what comes from a table
+            has the subject before them, in ``.npz`` as ``subject``.
+        images: column of paths in the table, or a pattern with {COLUMN} in it; as at training if None.
+        subject: column of the table that says whose image it is; as at training if None.
+        cache: folder for volumes on their grid; where it was at training if None.
+
+    Returns:
+        The codes, as written.
+
+    Raises:
+        InputError: a folder that is no finished run, samples that cannot be read or do not fit, an output that cannot be written.
+    """
+    check_codes(run, source, output)
+    folder = RunFolder(run)
+    method, shape = load_method(folder)
+    whose: dict[str, NDArray[Any]] = {}
+    if source.suffix in TABLES:
+        whose["subject"], volumes = read_volumes(folder, source, images, subject, cache)
+        codes = encode(method, volumes)
+    elif images or subject or cache:
+        raise InputError(f"images, subject, cache: {source} is not a table of images; leave them out, or give a .tsv or .csv")
+    else:
+        study = folder.recipe().study
+        codes = encode(method, torch.from_numpy(read_samples(source, shape, scaled=study is None or study.scaling != "none")))
+    _write(output, codes, whose)
+    return codes
+
+
+def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:
+    c, s = codes.c.numpy(), codes.s.numpy()
+    columns = {**whose, **{f"{space}{i}": values[:, i] for space, values in (("c", c), ("s", s)) for i in range(values.shape[1])}}
+    part = output.with_name(output.name + ".part")
+    try:
+        if output.suffix == ".npz":
+            with part.open("wb") as file:
+                arrays: dict[str, Any] = {**whose, "c": c, "s": s}
+                np.savez(file, **arrays)
+        elif output.suffix == ".tsv":
+            write_cells(part, columns)
+        else:
+            import pyarrow
+            import pyarrow.parquet
+
+            pyarrow.parquet.write_table(pyarrow.table(columns), part)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
+    part.replace(output)
+
+
+def read_volumes(
+    folder: RunFolder, table: Path, images: str | None, subject: str | None, cache: Path | None
+) -> tuple[NDArray[Any], VolumeCache]:
+    """Bring the images of a table onto the grid of a run.
+
+    Args:
+        folder: of the run.
+        table: TSV or CSV with a row for each image; neither groups nor attributes are asked of it.
+        images: column of paths, or a pattern; as at training if None.
+        subject: column that says whose image it is; as at training if None.
+        cache: folder for volumes on their grid; where it was at training if None.
+
+    Returns:
+        Whose they are, shape (n,), and the volumes, shape (n, 1, *space).
+
+    Raises:
+        InputError: a run of another data set, a table or images that cannot be used, or images that are not aligned with those of
+            the run, where these lay in one place.
+    """
+    recipe = folder.recipe()
+    study = recipe.study
+    if study is None:
+        raise InputError(f"{table}: a table of images, but the run is on {recipe.data.name}; give samples as .npy, .npz or .parquet")
+    noted = folder.samples()
+    if "grid" not in noted:
+        raise InputError(f"{folder.path}: an older version made it, which did not note where volumes lie; train again")
+    (_, *sides), (spacing, affine) = noted["sample_shape"], noted["grid"]
+    cells = read_cells(table)
+    whose = subjects_of(table, cells, subject or study.subject)
+    paths = image_paths(table, cells, images or study.images, whose)
+    # Voxels of any size are brought to those of the run, which --resample would have to allow.
+    wanted = replace(grid_spec_of(study), spacing=tuple(spacing), shape=tuple(sides), resample=True)
+    x, affines = store(paths, whose.tolist(), wanted, cache or folder.root())
+    if not study.resample:
+        corners = np.array(list(itertools.product(*((0, side) for side in sides), (1,))))
+        far = [np.abs(corners @ (each - affine).T).max() for each in affines]
+        if elsewhere := [f"{name} ({away:.0f} mm)" for name, away in zip(whose, far, strict=True) if away > max(spacing)]:
+            raise InputError(
+                f"{table}: {len(elsewhere)} images are not aligned with the training images: {listed(elsewhere)}; "
+                "bring them into the same space and field of view"
+            )
+    return whose, x

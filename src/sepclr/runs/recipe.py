@@ -1,0 +1,261 @@
+"""Recipes: one experiment each, as plain values in parts. Nothing heavy is imported here, so that the command line answers at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from sepclr.datasets import DATA_SETS, DataSet
+from sepclr.errors import InputError
+from sepclr.fields import NAMED, check_type, flat, flattened, hints_of, options_of, replaced
+from sepclr.imaging.study import Brains, Study, study_from
+from sepclr.methods.options import METHODS, Declaration, Options
+from sepclr.parts import MACHINE_FIELDS, Data, Encoder, ImageAugmentation, Settings, VolumeAugmentation
+from sepclr.ranges import check_at_least, check_choice
+
+METHOD_FIELDS = tuple(dict.fromkeys(name for method in METHODS.values() for name in method.defaults))
+"""Flat names of the options of all methods."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides the numbers of one run.
+
+    Attributes:
+        data: the data set, of brains with the study and its fold.
+        method: options of the method that is trained.
+        encoder: its networks; None for a method without.
+        views: random views of samples; None for a method that sees them as they are.
+        training: how it is trained; None for a method that is not.
+        seed: random seed of weights, batches, views and bootstrap.
+
+    Raises:
+        InputError: a negative seed.
+    """
+
+    data: Data
+    method: Options
+    encoder: Encoder | None
+    views: ImageAugmentation | VolumeAugmentation | None
+    training: Settings | None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least(0, seed=self.seed)
+
+    @property
+    def data_set(self) -> DataSet:
+        """What its data set declares of itself."""
+        return DATA_SETS[self.data.name]
+
+    @property
+    def declared(self) -> Declaration:
+        """What its method declares of itself."""
+        return METHODS[self.method.name]
+
+    @property
+    def study(self) -> Study | None:
+        """The table of subjects, for a data set that has one."""
+        return self.data.study if isinstance(self.data, Brains) else None
+
+    @property
+    def fold(self) -> int:
+        """The cross-validation fold that is tested; 0 for a data set without folds."""
+        return self.data.fold if isinstance(self.data, Brains) else 0
+
+    @property
+    def independence(self) -> str:
+        """SepCLR's independence term; empty for other methods."""
+        return getattr(self.method, "independence", "")
+
+    @property
+    def label(self) -> str:
+        """Display name: SepCLR's independence term, the method for others."""
+        return self.method.label
+
+    @property
+    def settings(self) -> Settings:
+        """How its method is trained.
+
+        Raises:
+            InputError: a method that is not trained.
+        """
+        if self.training is None:
+            raise InputError(f"method: {self.method.name!r} is not trained")
+        return self.training
+
+    def of(self, study: Study | None) -> Recipe:
+        """Return the recipe on a study, of a data set that has one."""
+        return replace(self, data=replace(self.data, study=study)) if isinstance(self.data, Brains) else self
+
+
+def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
+    """Make the recipe of a data set and a size of machine.
+
+    Args:
+        data: name of the data set.
+        profile: size of machine; the data set's default if None.
+        given: options by flat names that differ from the usual ones, ``method`` and ``independence`` among them; None for the usual.
+
+    Raises:
+        InputError: a data set, profile or option that is unknown or does not apply, or a value that it cannot have.
+    """
+    check_choice(tuple(DATA_SETS), data=data)
+    data_set, wanted = DATA_SETS[data], {name: value for name, value in given.items() if value is not None}
+    size = data_set.profile(profile or next(iter(data_set.profiles)))
+    name = wanted.pop("method", "sepclr")
+    check_choice(tuple(METHODS), method=name)
+    method = METHODS[name]
+    of_method = {option: wanted.pop(option) for option in METHOD_FIELDS if option in wanted}
+    label = method.asked({option: value for option, value in of_method.items() if option in method.selectors}).label
+    options = method.asked({**size.options.get(label, size.options.get(name, {})), **of_method})
+    if not method.trained:
+        return _changed(Recipe(data=data_set.options, method=options, encoder=None, views=None, training=None), wanted)
+    own: dict[str, Any] = {"kind": method.encoder, "width": method.width} if method.encoder else {}
+    training: dict[str, Any] = {"learning_rate": method.learning_rate} if method.learning_rate else {}
+    if size.small and data in method.epochs:
+        training["max_epochs"] = method.epochs[data]
+    views = wanted.pop("views", "random" if method.views else "none")
+    check_choice(("random", "none"), views=views)
+    recipe = Recipe(
+        data=data_set.options,
+        method=options,
+        encoder=replace(size.encoder, **own),
+        views=size.views if views == "random" else None,
+        training=replace(size.training, **training),
+    )
+    return _changed(recipe, wanted)
+
+
+def changed(recipe: Recipe, **given: Any) -> Recipe:
+    """Replace options of a recipe by their flat names; None leaves one as it is.
+
+    Raises:
+        InputError: an option that is unknown or does not apply, or a value that it cannot have.
+    """
+    return _changed(recipe, {name: value for name, value in given.items() if value is not None})
+
+
+def _changed(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
+    known = {NAMED.get(option.path, option.name): option for option in options_of(recipe)}
+    values = {}
+    for name, value in given.items():
+        if name in MACHINE_FIELDS and recipe.training is None:
+            continue  # they say where, and nothing about the numbers
+        if name == "study" and isinstance(recipe.data, Brains):
+            recipe = recipe.of(value)
+            continue
+        if name not in known:
+            raise InputError(f"{name}: {_lacking(recipe, name)}")
+        if not known[name].takes(value):
+            check_type(name, value, known[name].hint)
+        values[known[name].path] = value
+    return replaced(recipe, values) if values else recipe
+
+
+def _lacking(recipe: Recipe, name: str) -> str:
+    """Say why a recipe does not have an option."""
+    method = recipe.method
+    if recipe.training is None:
+        return f"method {method.name!r} is not trained and has no such option; it has {', '.join(flat(method))}"
+    usual = next(iter(recipe.data_set.profiles.values())).views
+    if recipe.views is None and name in flat(usual):
+        return f"{method.name!r} sees samples as they are; give --views random, too"
+    kinds = {ImageAugmentation: "images", VolumeAugmentation: "volumes"}
+    if name in {each.name for kind in kinds for each in fields(kind)}:
+        return f"views of {kinds[type(usual)]} have no such option"
+    return f"{recipe.label!r} on {recipe.data.name} has no such option"
+
+
+def compared(data: str, profile: str | None = None, **given: Any) -> list[Recipe]:
+    """List the recipe that options ask for and, beside it, what it replaces: k-JEM for decorrelation, nothing for other terms.
+
+    Raises:
+        InputError: as ``usual``.
+    """
+    recipe = usual(data, profile, **given)
+    if recipe.independence in ("", "none"):
+        return [recipe]
+    instead = {"objective": "released", "independence": "k-jem"} if recipe.independence == "decorrelation" else {"independence": "none"}
+    own = {*flat(recipe.method)} - {*flat(usual(data, profile, **instead).method)}  # such as those of a critic
+    return [recipe, usual(data, profile, **{name: value for name, value in given.items() if name not in own} | instead)]
+
+
+def nested(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as nested values, as ``read`` takes them; the file of a study's folds, which is stored with a run, is left out."""
+    values = asdict(recipe)
+    if recipe.study is not None:
+        del values["data"]["study"]["folds_file"]
+    return values | {"method": {"name": recipe.method.name} | values["method"]}
+
+
+def flat_values(recipe: Recipe) -> dict[str, Any]:
+    """Return the values of a recipe by the names of its options."""
+    return flattened(nested(recipe))
+
+
+def shared(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as others may see it: of a study the table's name instead of its folder, once its content is known."""
+    values = nested(recipe)
+    if recipe.study is not None and recipe.study.content:
+        study = values["data"]["study"]
+        study |= {name: Path(study[name]).name for name in ("table", "mask") if study[name]}
+    return values
+
+
+def read(values: Mapping[str, Any]) -> Recipe:
+    """Make a recipe of nested values, such as those of a ``config.yaml``; what a later version added is at its default.
+
+    Raises:
+        InputError: unknown or missing keys, or a value that a field cannot have.
+    """
+    names, seed = {"data", "method", "encoder", "views", "training"}, values.get("seed", 0)
+    if wrong := sorted(names ^ ({*values} - {"seed"})):
+        raise InputError(f"unknown or missing keys: {', '.join(wrong)}")
+    for name in sorted(names):
+        if not isinstance(values[name], Mapping | None):
+            raise InputError(f"{name}: {values[name]!r} is not a mapping")
+    check_type("seed", seed, int)
+    parts = {name: dict(values[name] or {}) for name in names}
+    data, method = (parts[name].pop("name", None) for name in ("data", "method"))
+    check_choice(tuple(DATA_SETS), data=data)
+    check_choice(tuple(METHODS), method=method)
+    data_set = DATA_SETS[data]
+    if study := parts["data"].get("study"):
+        parts["data"]["study"] = study_from(study)
+    views = type(next(iter(data_set.profiles.values())).views)
+    return Recipe(
+        data=_part("data", type(data_set.options), parts["data"] | {"name": data}),
+        method=METHODS[method].asked(flattened(parts["method"])),
+        encoder=_part("encoder", Encoder, parts["encoder"]) if values["encoder"] else None,
+        views=_part("views", views, parts["views"]) if values["views"] else None,
+        training=_part("training", Settings, parts["training"]) if values["training"] else None,
+        seed=seed,
+    )
+
+
+def _part(name: str, kind: type, values: Mapping[str, Any]) -> Any:
+    """Make a part of a recipe of its values in a file."""
+    hints, needed = hints_of(kind), {each.name for each in fields(kind) if each.default is MISSING}
+    if wrong := sorted(({*values} - {*hints}) | (needed - {*values})):
+        raise InputError(f"unknown or missing keys: {', '.join(f'{name}.{field}' for field in wrong)}")
+    fitting = {field: tuple(value) if isinstance(value, list) else value for field, value in values.items()}
+    for field, value in fitting.items():
+        check_type(f"{name}.{field}", value, hints[field])
+    return kind(**fitting)
+
+
+def as_options(values: Mapping[str, Any]) -> list[str]:
+    """Write values by the names of their options as words of a command; several values are comma-separated."""
+    words = []
+    for name, value in values.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value is not None and value is not False:
+            several = isinstance(value, tuple | list) and not any(isinstance(each, float) for each in value)
+            text = ",".join(map(str, value)) if several else value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            words += [f"--{name}", text]
+    return words

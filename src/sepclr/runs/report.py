@@ -1,0 +1,77 @@
+"""The page of one run, or of several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sepclr.data import Cohort
+from sepclr.reports import Page, RunView, pictures, selection, write_page
+from sepclr.runs.recipe import flat_values, nested
+from sepclr.runs.results import Finished
+from sepclr.runs.trained import load_method
+from sepclr.training import decode, encode
+from sepclr.types import HasDecoder, Method
+from sepclr.views import pixels
+
+DECODED = 12
+"""Test targets that a report shows decoded."""
+
+
+def write_report(path: Path, runs: Sequence[Finished]) -> None:
+    """Write the page of one run, or of several with the first as the main one."""
+    source = runs[0].source
+    test = source.tests["strict"]
+    shown = selection(test.is_target.numpy())
+    views = []
+    for finished in runs:
+        method, _ = load_method(finished.folder)
+        codes = encode(method, test.x[torch.from_numpy(shown)])
+        terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
+        shown_codes = codes.c.numpy(), codes.s.numpy()
+        views.append(RunView(finished.recipe.label, finished.rows, terms, *shown_codes, _decoded(method, test), finished.signs))
+    first = runs[0]
+    sessions = first.folder.sessions()
+    made = sessions[-1]
+    page = Page(
+        title=source.title,
+        lead=source.lead,
+        images=pictures(test.x[torch.from_numpy(shown)]),
+        is_target=test.is_target.numpy()[shown],
+        attributes={name: values[shown] for name, values in test.attributes.items()},
+        common_attributes=source.common_attributes,
+        salient_attributes=source.salient_attributes,
+        class_names=source.class_names,
+        runs=views,
+        made={
+            "Command": made["command"],
+            "Commit": ", ".join(dict.fromkeys(session["commit"] or "not a checkout" for session in sessions)),
+            "Precision": ", ".join(dict.fromkeys(session.get("precision", "not noted") for session in sessions)),
+            "Training": "; ".join(f"{finished.recipe.label}: {finished.seconds:.0f} s" for finished in runs),
+            "Machine": _listed(made["machine"]),
+            "Versions": _listed(made["versions"]),
+            **({"Study": _listed(nested(first.recipe)["data"]["study"])} if first.recipe.study else {}),
+            "Recipe": _listed(flat_values(first.recipe.of(None))),
+        },
+    )
+    write_page(path, page)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    """Write names and values in a line; what is not given is left out."""
+    words = {name: "/".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
+    return ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, ""))
+
+
+def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
+    """Show what a method with a decoder makes of a few test targets."""
+    if not isinstance(method, HasDecoder):
+        return {}
+    x = test.x[torch.from_numpy(np.flatnonzero(test.is_target.numpy())[:DECODED])]
+    made = {"input": pixels(x)} | decode(method, x)
+    return {what: pixels(torch.from_numpy(pictures(images))).numpy() for what, images in made.items()}

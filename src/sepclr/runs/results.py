@@ -1,0 +1,122 @@
+"""A run with its evaluation, and its summary as lines of results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sepclr.datasets.source import Source
+from sepclr.probes import GROUP, ProbeProtocol, delta_tot
+from sepclr.reports import signs
+from sepclr.runs.folder import RunFolder, write_whole
+from sepclr.runs.recipe import Recipe, shared
+from sepclr.types import Row
+
+PLACE = {"c": "common", "s": "salient"}
+
+MADE = ("commit", "versions", "machine", "precision", "accelerator")
+"""What a line says of each session of its run."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run with its evaluation.
+
+    Attributes:
+        folder: where it lies.
+        recipe: what was run.
+        source: the data set.
+        rows: all rows of its evaluation.
+        seconds: time of training, over all sessions.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    source: Source
+    rows: Sequence[Row]
+    seconds: float
+
+    @property
+    def signs(self) -> list[str]:
+        """What its curves say went wrong, a sentence each."""
+        kernel = self.recipe.independence == "k-jem"
+        return signs(self.folder.history(), batch_size=self.recipe.settings.batch_size if kernel else None)
+
+
+def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
+    """Summarise what is read from a run's codes as a line for ``results/``.
+
+    Of classes it is balanced accuracy, for ``published`` plain accuracy; of quantities the mean absolute error, in their units. Without
+    quantities there is δ_tot, too. ``heads`` holds scores, intervals and ``untrained`` of the projections, where a method has them.
+    """
+    metric = "accuracy" if protocol == "published" else "balanced_accuracy"
+    source = run.source
+    rows = [row for row in run.rows if row["protocol"] == protocol]
+    shown = [row for row in rows if row["metric"] in (metric, "mae")]
+    codes, heads = ([row for row in shown if row["space"] in spaces] for spaces in (("c", "s"), ("c_head", "s_head")))
+    trained = {_column(row, source): row for row in codes if row["encoder"] == "trained"}
+    read = _summary(codes, source)
+    more: dict[str, Any] = {"heads": _summary(heads, source)} if heads else {}
+    if errors := sorted(name for name, row in trained.items() if row["metric"] == "mae"):
+        more["errors"] = errors
+    else:
+        delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
+        read["scores"] |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
+    return {
+        "recipe": shared(run.recipe),
+        "protocol": protocol,
+        "method": run.recipe.method.name,
+        "independence": run.recipe.independence,
+        "seed": run.recipe.seed,
+        **read,
+        **more,
+        "best_expected": _best_expected(rows, source),
+        "chance": {name.rpartition("_")[0]: row["chance"] for name, row in trained.items()},
+        "seconds": run.seconds,
+        **_made(run.folder.sessions()),
+    }
+
+
+def _made(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return by what the last session of a run was made; where others differ from it, in ``sessions`` what differs, each once."""
+    facts = [{name: session.get(name) for name in MADE} for session in sessions]
+    differing = [name for name in MADE if any(each[name] != facts[-1][name] for each in facts)]
+    several = [{name: each[name] for name in differing} for each in facts] if differing else []
+    once = [each for place, each in enumerate(several) if each not in several[:place]]
+    return facts[-1] | ({"sessions": once} if once else {})
+
+
+def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
+    """Collect scores and intervals of trained, and scores of untrained encoders, by column."""
+    trained, untrained = ({_column(row, source): row for row in rows if row["encoder"] == kind} for kind in ("trained", "untrained"))
+    return {
+        "scores": {name: row["score"] for name, row in trained.items()},
+        "intervals": {name: [row["low"], row["high"]] for name, row in trained.items()},
+        "untrained": {name: row["score"] for name, row in untrained.items()},
+    }
+
+
+def _column(row: Row, source: Source) -> str:
+    """Name a score as published tables do."""
+    return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space'][0]]}"
+
+
+def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
+    """Say what each score would be at best: 1, or no error, where an attribute belongs, chance where it does not."""
+    best = {}
+    salient = {*source.salient_attributes, GROUP}
+    for row in rows:
+        if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] in ("balanced_accuracy", "mae"):
+            belongs = {"c": source.common_attributes, "s": salient}[row["space"]]
+            if row["attribute"] in {*source.common_attributes, *salient}:
+                right = 0.0 if row["metric"] == "mae" else 1.0
+                best[_column(row, source)] = right if row["attribute"] in belongs else row["chance"]
+    return best
+
+
+def write_results(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    """Write results, a JSON object a line."""
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in results))

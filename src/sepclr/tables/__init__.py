@@ -1,0 +1,1 @@
+"""Tables of many runs: their plan, who runs them, published numbers, pages."""

@@ -1,0 +1,272 @@
+"""Run the rows of a table: skip finished runs, resume interrupted ones, wherever a worker is free."""
+
+from __future__ import annotations
+
+import json
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from filelock import FileLock, Timeout
+from joblib import Parallel, delayed
+
+from sepclr.datasets.source import Source
+from sepclr.imaging.subjects import keep_folds, with_folds
+from sepclr.runs.folder import RunFolder, make_folder, write_whole
+from sepclr.runs.leftovers import remove_own
+from sepclr.runs.preflight import check_row
+from sepclr.runs.recipe import Recipe, changed
+from sepclr.runs.results import Finished, result
+from sepclr.runs.run import check_machine, load, prepare, read_finished, run
+from sepclr.tables.plan import Job
+from sepclr.tables.workers import Backend, at_work
+from sepclr.types import InputError
+
+State = Literal["done", "running", "failed", "cut", "missing"]
+
+PATIENCE = 3
+"""Rounds without a row, while workers are killed, after which the rest is given up."""
+
+ONE_AT_A_TIME = threading.Lock()
+"""Held by the run of this process: torch's generator, which views draw from, is the process's own."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a table is made; with workers on several machines all of them see these folders.
+
+    Attributes:
+        runs: folder of the runs' folders.
+        results: file of the rows, JSON lines.
+        root: folder of the data, for data sets that need one.
+    """
+
+    runs: Path
+    results: Path
+    root: Path | None = None
+
+
+def done(results: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """Read the rows that are there, by the key of their run.
+
+    Raises:
+        InputError: a line that is not a row.
+    """
+    rows: dict[str, list[Mapping[str, Any]]] = {}
+    if results.is_dir():
+        raise InputError(f"{results}: is a folder; name a file with --results")
+    if results.exists():
+        for number, line in enumerate(results.read_text().splitlines(), 1):
+            try:
+                row = json.loads(line)
+                rows.setdefault(row["key"], []).append(row)
+            except (ValueError, KeyError, TypeError):
+                raise InputError(f"{results}: line {number} is not a row of a benchmark; restore it, or choose another --results") from None
+    return rows
+
+
+def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -> None:
+    """Find out whether every run could start, before any does.
+
+    Raises:
+        InputError: data that are missing, options that a method does not have, or results that are none.
+    """
+    done(places.results)
+    recipes = dict.fromkeys(_with_folds(replace(job.recipe, seed=0), places) for job in jobs)
+    for recipe in recipes:
+        check_row(recipe)
+        check_machine(recipe)
+    loaded: dict[tuple[object, int], Source] = {}
+    for recipe in recipes:
+        which = recipe.study, recipe.fold
+        if which not in loaded:
+            loaded[which] = load(recipe, places.root, download=download)
+        with torch.device("meta"):  # no weights are drawn
+            prepare(recipe, loaded[which])
+
+
+def _with_folds(recipe: Recipe, places: Places) -> Recipe:
+    return recipe.of(with_folds(recipe.study, places.runs))
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    places: Places,
+    *,
+    workers: int = 1,
+    backend: Backend = "loky",
+    scheduler: str | None = None,
+    say: Callable[[str], None] = print,
+) -> list[str]:
+    """Run what is missing of a table.
+
+    Args:
+        jobs: the runs; those with a row already are left out.
+        places: where they run.
+        workers: runs at a time on this machine, which share its cores; with dask it is the workers that decide.
+        backend: ``loky``, processes on this machine, or ``dask``, workers of a scheduler.
+        scheduler: address of dask's scheduler.
+        say: is told of every run that ends.
+
+    Returns:
+        A line for each run that failed; the others have their rows.
+
+    Raises:
+        InputError: workers that cannot be had, or folders that cannot be written.
+    """
+    failed: dict[str, str] = {}
+
+    def left() -> list[Job]:
+        present = done(places.results)
+        return [job for job in jobs if job.key not in present and job.name not in failed]
+
+    missing = left()
+    say(f"{len(jobs) - len(missing)} of {len(jobs)} runs are there; {len(missing)} to go")
+    in_vain = 0
+    with at_work(workers, backend, scheduler) as killed:
+        for folder in (places.runs, places.results.parent):
+            make_folder(folder, "choose another --runs or --results")
+        for study in {job.recipe.study for job in jobs}:
+            keep_folds(study, places.runs)
+        while missing and in_vain < PATIENCE:
+            for job, outcome in _each(missing, places, in_vain > 0, killed, say):
+                if outcome == "done" and job in left():
+                    outcome = f"its worker wrote elsewhere; all workers have to see {places.results.parent} and {places.runs}"
+                if outcome not in ("done", "held"):
+                    write_whole(_error(places, job), outcome)
+                    failed[job.name] = f"{_last(outcome)} (the whole of it: {_error(places, job)})"
+                say(f"{job.name}  {'runs elsewhere' if outcome == 'held' else _last(outcome)}; {len(left())} to go")
+            before, missing = len(missing), left()
+            in_vain = in_vain + 1 if len(missing) == before else 0
+    return [f"{name}: {why}" for name, why in failed.items()] + [f"{job.name}: its workers were killed" for job in missing]
+
+
+def _each(
+    jobs: Sequence[Job], places: Places, wait: bool, killed: tuple[type[Exception], ...], say: Callable[[str], None]
+) -> Iterator[tuple[Job, str]]:
+    """Attempt jobs, and give what became of each; ends early where a worker was killed and took the others along."""
+    with warnings.catch_warnings():
+        # Processes grow by what the allocator keeps; loky takes that for a leak, starts a fresh one and says so.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
+        tasks = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
+        try:
+            yield from tasks(delayed(_attempt)(job, places, wait) for job in jobs)
+        except killed as error:
+            say(f"a worker was killed ({type(error).__name__}); another resumes what it had begun")
+
+
+def _error(places: Places, job: Job) -> Path:
+    return places.runs / f"{job.name}.error"
+
+
+def _last(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
+    """Make a row; gives ``done``, ``held`` where somebody else has the job, or the traceback, so that other runs go on."""
+    try:
+        make_row(job, places, wait=wait)
+    except Timeout:
+        return job, "held"
+    except InputError as error:
+        return job, str(error)
+    except Exception:
+        return job, traceback.format_exc()
+    return job, "done"
+
+
+def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
+    """Run a job to its row, resuming it where it was interrupted; do nothing where it has its row.
+
+    Args:
+        job: the run.
+        places: where.
+        wait: wait where somebody else has the job, to find the row afterwards.
+
+    Raises:
+        Timeout: somebody else has the job, and there is no waiting.
+    """
+    folder = RunFolder(places.runs / job.name)
+    # Within a process one lock does for both; the other is let go by the system when a process is killed.
+    with ONE_AT_A_TIME, FileLock(f"{folder.path}.lock", timeout=-1 if wait else 0):
+        if job.key in done(places.results):
+            return
+        if not folder.config.exists():
+            # It was interrupted before its config was there, the first file but for the folds.
+            remove_own(folder.path, ("config.yaml.part", "folds.tsv", "folds.tsv.part"), "choose another --runs")
+        recipe = _with_folds(job.recipe, places)
+        if folder.rows.exists():
+            whole: Finished | None = read_finished(folder, load(recipe, places.root))
+        else:
+            # A run that started processes of its own would start this command again in each of them.
+            recipe = changed(recipe, devices="1")
+            whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=job.name, command=job.command)
+        if whole is None:
+            raise InputError("benchmark: started as one of several processes; start it once, without torchrun, and give --jobs")
+        _append(whole, job, places)
+        _error(places, job).unlink(missing_ok=True)
+
+
+def _append(whole: Finished, job: Job, places: Places) -> None:
+    """Add the rows of a run, one for each protocol: all of them at once or none."""
+    rows = [{"key": job.key, "profile": job.profile} | result(whole, protocol) for protocol in whole.source.tests]
+    with FileLock(f"{places.results}.lock"):
+        if job.key in done(places.results):
+            return  # another command, with runs elsewhere, was first
+        lines = places.results.read_text().splitlines() if places.results.exists() else []
+        write_whole(places.results, "".join(f"{line}\n" for line in [*lines, *map(json.dumps, rows)]))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a run is.
+
+    Attributes:
+        job: the run.
+        state: ``done``, with its row; ``running``; ``failed``; ``cut``, begun and not going on; ``missing``.
+        epochs: epochs that were trained.
+        seconds: time that they took.
+    """
+
+    job: Job
+    state: State
+    epochs: int
+    seconds: float
+
+
+def epochs_of(recipe: Recipe) -> int:
+    """Return the number of epochs of a recipe; principal components count as one."""
+    return recipe.training.max_epochs if recipe.training else 1
+
+
+def status(jobs: Sequence[Job], places: Places) -> list[Standing]:
+    """Tell how far each run of a table is; starts and changes nothing."""
+    present = done(places.results)
+    standing = []
+    for job in jobs:
+        folder = RunFolder(places.runs / job.name)
+        if job.key in present:
+            row = present[job.key][0]
+            standing.append(Standing(job, "done", epochs_of(job.recipe), row["seconds"]))
+            continue
+        state: State = "failed" if _error(places, job).exists() else "cut" if folder.config.exists() else "missing"
+        if _held(Path(f"{folder.path}.lock")):
+            state = "running"
+        standing.append(Standing(job, state, len(folder.history()), folder.seconds()))
+    return standing
+
+
+def _held(lock: Path) -> bool:
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True

@@ -1,0 +1,82 @@
+"""Write the numbers of ``results/`` into the documentation, between markers, so that none is typed by hand.
+
+Command: python -m sepclr.tables.pages results README.md docs/*.md
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sepclr.methods import catalogue
+from sepclr.reports import Comparison, as_svg, compare, comparison_markdown, draw_length, markdown, plain, svg
+from sepclr.tables.published import PUBLISHED, beside_study, table_3
+from sepclr.types import InputError
+
+METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
+MARKER = re.compile(
+    r"(<!-- (?P<kind>results|comparison|published): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n).*?(<!-- end of results -->)", re.DOTALL
+)
+
+
+def fill(text: str, folder: Path) -> str:
+    """Replace what stands between the markers of a page by the tables of ``folder``, and by the table of methods.
+
+    ``results`` is a row per run, ``comparison`` a row per method, over seeds and beside published numbers, of one protocol if it is named.
+    ``published`` is Table 3 of the paper.
+
+    Raises:
+        InputError: a marker that names a file that is not there.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        if match["kind"] == "published":
+            return match[1] + plain(table_3()) + match[5]
+        path = folder / match["name"]
+        if not path.is_file():
+            raise InputError(f"{path}: no such results, though the page asks for them")
+        rows = _rows(path)
+        if match["kind"] == "comparison":
+            tables = [each for each in compared(rows) if match["protocol"] in (None, each.protocol)]
+            if not tables:
+                raise InputError(f"{path}: no row is of the protocol {match['protocol']!r}, though the page asks for it")
+            return match[1] + comparison_markdown(tables) + match[5]
+        return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
+
+    return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))
+
+
+def compared(rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
+    """Put rows of one data set beside what was published of it, or of other subjects where a study asks the same of its own."""
+    if (data := rows[0]["recipe"]["data"]["name"]) == "mri":
+        return compare(rows, beside_study(rows[0]["scores"]), elsewhere=True)
+    return compare(rows, PUBLISHED.get(data, {}))
+
+
+def picture(results: Path) -> str:
+    """Draw the ``strict`` table of results, as SVG."""
+    return svg(next(table for table in compared(_rows(results)) if table.protocol == "strict"))
+
+
+def length_picture(*results: Path) -> str:
+    """Draw the ``strict`` scores of runs of several lengths against their time of training, as SVG."""
+    rows = [row for path in results for row in _rows(path) if row["protocol"] == "strict"]
+    return as_svg(lambda: draw_length(rows))
+
+
+def _rows(results: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in results.read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    results, *pages = (Path(argument) for argument in sys.argv[1:])
+    for page in pages:
+        page.write_text(fill(page.read_text(), results))
+        if page.name == "table1.md":
+            short, long = (results / f"digits-on-cifar-{name}.jsonl" for name in ("cpu", "length"))
+            page.with_suffix(".svg").write_text(picture(short))
+            page.with_name("length.svg").write_text(length_picture(short, long))

@@ -1,0 +1,163 @@
+"""The rows of a table: which recipes it is made of, and the name by which each is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sepclr.datasets import DATA_SETS
+from sepclr.errors import InputError
+from sepclr.fields import flat, flattened
+from sepclr.imaging.study import NOTED, Study
+from sepclr.methods.options import METHODS
+from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation, VolumeAugmentation
+from sepclr.runs.recipe import METHOD_FIELDS, Recipe, as_options, flat_values, shared, usual
+
+TABLE_1: tuple[str, ...] = tuple(name for name in METHODS if name != "simclr-target")
+"""Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928), SimCLR, which separates nothing, and two without training."""
+
+INDEPENDENCE: tuple[str, ...] = tuple(name for name in METHODS["sepclr"].selectors["independence"] if name != "hsic")
+"""Ways to independence of a table: those of Table 1, and decorrelation."""
+
+TABLE_3: tuple[tuple[str, ...], tuple[str, ...]] = (
+    ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "pca", "contrastive-pca"),
+    ("decorrelation", "k-jem"),
+)
+"""Methods and ways of a table of brains: those of Table 3, two without training, and decorrelation."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a table.
+
+    Attributes:
+        recipe: what is run, with its seed.
+        profile: the size of machine that it is meant for.
+    """
+
+    recipe: Recipe
+    profile: str
+
+    @property
+    def key(self) -> str:
+        """Hash of the recipe, its weights resolved: whatever the machine and whatever fields later versions add.
+
+        ``precision: auto`` is a fact of the machine, too: the row says which it was.
+
+        Raises:
+            InputError: a weight that the method does not have.
+        """
+        values = flattened(shared(self.recipe))
+        usual = {
+            name: value
+            for part in (type(self.recipe.method)(), Encoder(), ImageAugmentation(), VolumeAugmentation())
+            for name, value in flat(part).items()
+            if not name.startswith(("weight_", "critic_"))
+        } | {"precision": "auto"}
+        deciding = {
+            name: value
+            for name, value in values.items()
+            if name not in MACHINE_FIELDS and value is not None and (name not in usual or value != usual[name])
+        }
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        fold = f"fold{self.recipe.fold}-" if self.recipe.study is not None else ""
+        return f"{self.recipe.label}-{self.recipe.seed}-{fold}{self.key}"
+
+    @property
+    def command(self) -> str:
+        """The command that makes this row alone, ``DIR`` for the folder of the data."""
+        recipe = self.recipe
+        data = recipe.data.name
+        which = {"profile": self.profile, "methods": recipe.method.name, "seeds": recipe.seed}
+        words = ["sepclr", "benchmark", data, *as_options(which)]
+        if recipe.data_set.files:
+            words += ["--root", "DIR"]
+        if recipe.study is not None:
+            unset = flat(Study("", "", "", (), ()))
+            study = {name: value for name, value in flat(recipe.study).items() if name not in NOTED and value != unset[name]}
+            words += as_options({"only_folds": recipe.fold} | study)
+        if recipe.independence:
+            words += ["--independence", recipe.independence]
+        there = flat_values(
+            _recipe(data, self.profile, recipe.method.name, recipe.independence, seed=recipe.seed, fold=recipe.fold or None)
+        )
+        here = flat_values(recipe.of(None))
+        return shlex.join([*words, *as_options({name: value for name, value in here.items() if value != there.get(name)})])
+
+
+def plan(
+    data: str,
+    profile: str = "cpu",
+    *,
+    methods: Sequence[str] = (),
+    independence: Sequence[str] = (),
+    seeds: Iterable[int] = (0,),
+    folds: Iterable[int] = (0,),
+    study: Study | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> list[Job]:
+    """List the runs of a table, every row's first seed before the second of any, and its first fold before the second.
+
+    Args:
+        data: name of the data set.
+        profile: size of machine.
+        methods: which methods; all of the table if none is given, or SepCLR alone where ``independence`` is.
+        independence: SepCLR's independence terms; all of the table if none is given.
+        seeds: seeds of each row.
+        folds: folds of the study.
+        study: the study, for ``mri``.
+        options: fields of every recipe that differ from its profile; None stands for the profile's own.
+
+    Returns:
+        The runs.
+
+    Raises:
+        InputError: no such profile, a seed that is given twice or is negative, or independence terms without SepCLR.
+    """
+    DATA_SETS[data].profile(profile)
+    seeds = list(seeds)
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give one or more different ones, 0 or larger")
+    table, ways = TABLE_3 if data == "mri" else (TABLE_1, INDEPENDENCE)
+    chosen = methods or (("sepclr",) if independence else table)
+    if independence and "sepclr" not in chosen:
+        raise InputError(f"independence: {', '.join(chosen)} keep c and s apart in their own way; add sepclr to --methods")
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    if objective := given.get("objective"):
+        ways = tuple(way for way in ways if (way == "decorrelation") == (objective == "decorrelated"))
+    rows: list[tuple[str, str]] = []
+    for method in dict.fromkeys(chosen):
+        rows += [(method, way) for way in dict.fromkeys((independence or ways) if method == "sepclr" else ("",))]
+    alone = len(rows) == 1 or not any(METHODS[name].trained for name, _ in rows)  # then an option that does not apply is an error
+    jobs = []
+    for seed, fold in itertools.product(seeds, dict.fromkeys(folds)):
+        of_data = {"study": study, "fold": fold} if hasattr(DATA_SETS[data].options, "study") else {}
+        for method, way in rows:
+            meant = given if alone else _meant(given, _recipe(data, profile, method, way))
+            jobs.append(Job(_recipe(data, profile, method, way, seed=seed, **of_data, **meant), profile))
+    return jobs
+
+
+def _meant(options: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Leave out options that are meant for other rows of the table: of networks, views or a critic for a row without."""
+    if not recipe.declared.trained:
+        return {}
+    others = {name for name in METHOD_FIELDS if name.startswith("critic_")} - {*flat(recipe.method)}
+    if recipe.views is None and options.get("views") != "random":
+        others |= {*flat(next(iter(recipe.data_set.profiles.values())).views)}
+    return {name: value for name, value in options.items() if name not in others}
+
+
+def _recipe(data: str, profile: str, method: str, independence: str, **options: Any) -> Recipe:
+    # By its paper's intent cVAE is ConVAE; as its authors released it, it is a row of its own.
+    of_method = {"independence": independence} if independence else {"fidelity": "released"} if method == "cvae" else {}
+    return usual(data, profile, **{"method": method} | of_method | options)

@@ -1,0 +1,9 @@
+"""Recipes of the profiles with k-JEM, as the paper's authors released it."""
+
+from __future__ import annotations
+
+from sepclr.runs.recipe import usual
+
+CPU, PAPER = (usual("digits-on-cifar", profile, independence="k-jem") for profile in ("cpu", "paper"))
+DEMO = usual("marked-digits", independence="k-jem")
+MRI_CPU, MRI = (usual("mri", profile, independence="k-jem") for profile in ("cpu", "paper"))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from speed import objective_picture
+from tests.reports.test_comparison import ROWS, brains
+
+from sepclr.reports import comparison_markdown
+from sepclr.tables.pages import compared, fill, length_picture, picture
+from sepclr.types import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_only_what_stands_between_markers_is_replaced_and_twice_is_once(tmp_path: Path):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"cells": {"samples": 512, "ms": "1.5"}}) + "\n")
+    page = "before\n<!-- results: a.jsonl -->\nold\n<!-- end of results -->\nafter\n"
+    filled = fill(page, tmp_path)
+    assert filled == page.replace("old\n", "| samples | ms |\n| --- | --: |\n| 512 | 1.5 |\n")
+    assert fill(filled, tmp_path) == filled
+
+
+def test_results_that_are_not_there_are_named(tmp_path: Path):
+    with pytest.raises(InputError, match="no such results"):
+        fill("<!-- results: b.jsonl -->\n<!-- end of results -->", tmp_path)
+
+
+def test_a_comparison_is_of_all_protocols_or_of_the_one_that_is_named(tmp_path: Path):
+    rows = [*ROWS, *(row | {"protocol": "published"} for row in ROWS)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    both, one = (fill(f"<!-- comparison: a.jsonl{protocol} -->\n<!-- end of results -->", tmp_path) for protocol in ("", " published"))
+    assert "`strict`" in both
+    assert "`published`" in both
+    assert "`strict`" not in one
+    assert "96.2" in one  # what was published of k-JEM
+    assert picture(tmp_path / "a.jsonl").count("<svg") == 1
+
+
+def test_the_published_table_of_brains_fills_its_place(tmp_path: Path):
+    page = fill("<!-- published: table3 -->\n<!-- end of results -->", tmp_path)
+    assert page.splitlines()[1].startswith("| published, other data | age MAE from s ↑ | age MAE from c ↓ | sex from s ↓ | sex from c ↑ |")
+    assert "| sepvae | 7.98 ± 0.25 | 6.40 ± 0.13 | 72.61 ± 2.19 |" in page
+    assert "diagnosis from s ↑ | diagnosis from c ↓ |" in page
+
+
+def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
+    study = brains("sepvae", 0, 0.1)
+    (plain,) = compared([study])
+    assert plain.published_columns == []
+    scores = {name.replace("severity", "SAPS"): value for name, value in study["scores"].items()} | {"group_salient": 0.7}
+    renamed = {"scores": scores, "best_expected": scores, "intervals": {}, "untrained": scores}
+    chance = {"age": 15.0, "SAPS": 0.2, "sex": 0.5, "group": 0.5}
+    (table,) = compared([study | renamed | {"chance": chance, "errors": ["age_common", "age_salient", "SAPS_common", "SAPS_salient"]}])
+    (line,) = table.lines
+    published = {column: line.cells[column].published for column in table.columns}
+    assert published == {
+        "SAPS_salient": 2.60, "SAPS_common": 4.79, "age_salient": 7.98, "age_common": 6.40, "sex_salient": 72.61, "sex_common": 74.19,
+        "group_salient": 79.15,
+    }  # fmt: skip
+    assert "| published, other data |" in comparison_markdown([table])
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md", "docs/mri.md", "docs/objective.md", "docs/table1.md"])
+def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
+    page = (ROOT / name).read_text()
+    assert "<!-- results: " in page or "<!-- methods -->" in page or "<!-- comparison: " in page
+    assert fill(page, ROOT / "results") == page
+
+
+def test_the_pictures_of_the_page_are_of_the_results():
+    short, long = (ROOT / "results" / f"digits-on-cifar-{name}.jsonl" for name in ("cpu", "length"))
+    assert (ROOT / "docs" / "table1.svg").read_text() == picture(short)
+    assert (ROOT / "docs" / "length.svg").read_text() == length_picture(short, long)
+    ablation = ROOT / "results" / "objective-ablation.jsonl"
+    assert (ROOT / "docs" / "objective.svg").read_text() == objective_picture.picture(ablation)
