@@ -19,6 +19,10 @@ from torch import Tensor
 from sepclr import nets
 from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.methods.options import METHODS as DECLARED
+from sepclr.methods.options.base import Discriminator
+from sepclr.methods.options.cvae import TargetsDiscriminator
+from sepclr.methods.options.sepclr import ConditionalCritic
 from sepclr.types import Batch, HasCritic, HasSteering, InputError, Method
 
 SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
@@ -333,9 +337,29 @@ def test_mmd_and_hsic_have_weights_of_their_own(independence: str, weight: float
 @pytest.mark.parametrize(("independence", "settings"), [("vclub-c2s", (5, 1e-4)), ("vub-sym", (5, 1e-4)), ("tc", (1, 1e-3))])
 def test_critics_have_steps_and_a_step_size_of_their_own(independence: str, settings: tuple[int, float]):
     method = plain("released", independence=independence)
+    critic = DECLARED["sepclr"].asked({"independence": independence}).critic
     assert (method.critic_steps, method.critic_learning_rate) == settings
-    method = plain("released", independence=independence, critic_steps=2, critic_learning_rate=1e-2)
+    method = plain("released", independence=independence, critic=type(critic)(2, 1e-2))
     assert (method.critic_steps, method.critic_learning_rate) == (2, 1e-2)
+
+
+@pytest.mark.parametrize(
+    ("independence", "critic", "named"),
+    [
+        ("mmd", Discriminator(), "critic: Discriminator, but 'mmd' has none"),
+        ("tc", ConditionalCritic(), "critic: ConditionalCritic, but 'tc' takes a Discriminator"),
+    ],
+)
+def test_a_critic_that_does_not_belong_to_the_term_is_named(independence: str, critic: Any, named: str):
+    with pytest.raises(InputError, match=named):
+        plain("released", independence=independence, critic=critic)
+
+
+@pytest.mark.parametrize("kind", [Discriminator, TargetsDiscriminator, ConditionalCritic])
+@pytest.mark.parametrize(("option", "value"), [("steps", 0), ("learning_rate", 0.0)])
+def test_what_a_critic_cannot_have_is_named(kind: Any, option: str, value: float):
+    with pytest.raises(InputError, match=f"critic_{option}: {value}"):
+        kind(**{option: value})
 
 
 def test_weights_are_frozen():
@@ -347,8 +371,6 @@ def test_weights_are_frozen():
     ("option", "value"),
     [
         ("independence", "k-gem"),
-        ("critic_steps", 0),
-        ("critic_learning_rate", 0.0),
         ("further_views", 0),
         ("tau", 0.0),
         ("tau", float("nan")),

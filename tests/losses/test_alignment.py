@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from sepclr.losses import alignment
@@ -136,7 +137,7 @@ def test_is_finite_at_the_edges(edge: str, dtype: torch.dtype) -> None:
     assert_finite(alignment, problem.c.to(dtype), problem.c_view.to(dtype))
     # Over targets alone, as the salient alignment is: there may be none.
     keep = problem.is_target
-    assert_finite(lambda s, view: alignment(s[keep], view[keep]), problem.s.to(dtype), problem.s_view.to(dtype))
+    assert_finite(lambda s, view: alignment(s, view, is_target=keep), problem.s.to(dtype), problem.s_view.to(dtype))
 
 
 def test_over_no_sample_is_zero() -> None:
@@ -161,4 +162,19 @@ def test_gradients_are_those_of_finite_differences(k: int) -> None:
 def test_gradients_through_a_mask_are_those_of_finite_differences() -> None:
     problem = random_problem()
     keep = problem.is_target
-    assert_gradients_are_right(lambda s, view: alignment(s[keep], view[keep]), problem.s, problem.s_view)
+    assert_gradients_are_right(lambda s, view: alignment(s, view, is_target=keep), problem.s, problem.s_view)
+
+
+@given(problem=problems(reach=3), median=st.booleans())
+def test_of_targets_alone_it_is_that_of_their_rows(problem: Problem, median: bool) -> None:
+    keep, tau = problem.is_target, "median" if median else 0.7
+    expected = alignment(problem.s[keep], problem.s_view[keep], tau).item()
+    assert alignment(problem.s, problem.s_view, tau, is_target=keep).item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_of_targets_alone_it_moves_no_background() -> None:
+    problem = random_problem()
+    s = problem.s.clone().requires_grad_()
+    alignment(s, problem.s_view, is_target=problem.is_target).backward()
+    assert not s.grad[~problem.is_target].any()
+    assert s.grad[problem.is_target].all()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sepclr import nets
 from sepclr.methods import CVAE, ConVAE, MMcVAE, SepVAE
 from sepclr.methods.mmcvae import GAMMAS
+from sepclr.methods.options.base import Discriminator
 from sepclr.training import decode
 from sepclr.types import Batch, InputError
 
@@ -73,7 +74,7 @@ def test_the_second_view_does_not_matter(make: Any) -> None:
 
 @pytest.mark.parametrize(("make", "over"), [(CVAE, "target"), (ConVAE, "all"), (ConVAE, "target"), (SepVAE, "all"), (SepVAE, "target")])
 def test_total_correlation_is_a_sum_of_log_odds_above_zero_divided_by_the_size_of_the_batch(make: Any, over: str) -> None:
-    method = build(make, **({} if make is CVAE else {"adversary_over": over}))
+    method = build(make, **({} if make is CVAE else {"critic": Discriminator(over=over)}))
     out = method.outputs(batch(), batch())
     seen = IS_TARGET if over == "target" else torch.ones_like(IS_TARGET)
     pairs = torch.cat([out["c"], out["s"]], 1)[seen]

@@ -11,7 +11,7 @@ import yaml
 from tests.recipes import CPU, DEMO, PAPER
 
 from sepclr.runs import folder as folder_module
-from sepclr.runs.folder import RunFolder, commit, environment, open_folder, write_whole
+from sepclr.runs.folder import RunFolder, commit, environment, open_folder
 from sepclr.runs.recipe import Recipe, changed, flat_values, usual
 from sepclr.types import InputError
 
@@ -84,15 +84,6 @@ def test_what_is_wrong_in_a_config_is_named(tmp_path: Path, spoil: Any, named: s
     assert str(error.value) == f"{folder.config}: {str(error.value).split(': ', 1)[1]}"
     assert named in str(error.value)
     assert str(error.value).endswith("restore the file as the run wrote it")
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = tmp_path / "file"
-    write_whole(path, "old")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError))
-    with pytest.raises(OSError):  # noqa: PT011
-        write_whole(path, "new")
-    assert path.read_text() == "old"
 
 
 def test_history_is_empty_before_the_first_epoch(tmp_path: Path):

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
+from sepclr.atomic import replacing
 from sepclr.types import InputError
 
 FORMAT = "sepclr estimator"
@@ -58,11 +59,9 @@ def save(model: Any, folder: Path) -> None:
         raise InputError(f"{folder}: holds something else; choose a folder that is new or empty")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        parts = {name: folder / f"{name}.part" for name in (TENSORS, FACTS)}
-        save_file(tensors, parts[TENSORS])
-        parts[FACTS].write_text(text)
-        for name, part in parts.items():
-            part.replace(folder / name)
+        with replacing(folder / FACTS) as facts_part, replacing(folder / TENSORS) as tensors_part:
+            save_file(tensors, tensors_part)
+            facts_part.write_text(text)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from None
 

@@ -15,6 +15,7 @@ from filelock import FileLock
 from jaxtyping import Float
 from joblib import Parallel, delayed
 
+from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
 from sepclr.imaging.contents import contents
 from sepclr.imaging.grid import Grid, GridSpec, choose_grid, on_grid
@@ -52,9 +53,9 @@ def store(
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 grid = choose_grid(_usable(paths, subjects, wanted), wanted)
-                affines = _fill(path, paths, grid)
-                beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=str))
-                path.with_suffix(".part").replace(path)
+                with replacing(path) as part:
+                    affines = _fill(part, paths, grid)
+                    beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=str))
     except OSError as error:
         raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another folder for volumes") from None
     return VolumeCache(path), np.array(json.loads(beside.read_text())["affines"])
@@ -73,9 +74,8 @@ def _usable(paths: Sequence[Path], subjects: Sequence[str], wanted: GridSpec) ->
     return looked
 
 
-def _fill(path: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
-    """Write all volumes beside where they will stand; memory holds as many as there are cores."""
-    part = path.with_suffix(".part")
+def _fill(part: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
+    """Write all volumes and give their affines; memory holds as many as there are cores."""
     np.lib.format.open_memmap(part, "w+", np.float16, (len(paths), 1, *grid.shape))
 
     def one(row: int) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock
 from joblib import Parallel, delayed
 
+from sepclr.atomic import write_whole
 from sepclr.types import InputError
 
 
@@ -37,9 +38,7 @@ def contents(paths: Sequence[Path], folder: Path) -> list[str]:
         if changed:
             hashes = Parallel(n_jobs=-1, prefer="threads")(delayed(_hash)(paths[row]) for row in changed)
             known |= {places[row]: [*facts[row], found] for row, found in zip(changed, hashes, strict=True)}
-            part = kept.with_suffix(".part")
-            part.write_text(json.dumps(known))
-            part.replace(kept)
+            write_whole(kept, json.dumps(known))
     return [known[place][-1] for place in places]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from sepclr.atomic import replacing
 from sepclr.imaging.participants import Participants, listed, read_cells, write_cells
 from sepclr.imaging.study import Study
 from sepclr.types import InputError
@@ -42,9 +43,8 @@ def digest(folds: Folds) -> str:
 
 def write_folds(path: Path, folds: Folds) -> None:
     """Write folds in one step, a row for each subject, which ``folds_of`` reads back."""
-    part = path.with_name(path.name + ".part")
-    write_cells(part, {"subject": [*folds], "fold": [str(fold) for fold in folds.values()]})
-    part.replace(path)
+    with replacing(path) as part:
+        write_cells(part, {"subject": [*folds], "fold": [str(fold) for fold in folds.values()]})
 
 
 def _draw(people: Participants, count: int) -> Folds:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
+from nibabel import Nifti1Image, as_closest_canonical
 from nibabel.affines import voxel_sizes
-from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
 
 from sepclr.imaging.volumes import Volume, read_volume
@@ -25,8 +25,6 @@ BRIGHTEST = 99.5
 
 EVEN = 8
 """Sides are padded to a multiple of this, so that networks can halve them three times."""
-
-RAS = axcodes2ornt("RAS")
 
 
 @dataclass(frozen=True)
@@ -100,11 +98,10 @@ def _three(sides: Sequence[int]) -> tuple[int, int, int]:
 
 def _oriented(volume: Volume) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """Give shape and spacing of a volume with its axes from left to right, back to front, bottom to top."""
-    assert volume.affine is not None
-    # Which axis of the file each of the new ones is.
-    order = np.argsort(ornt_transform(io_orientation(volume.affine), RAS)[:, 0])
-    x, y, z = (round(float(side), 3) for side in voxel_sizes(volume.affine)[order])
-    return _three([volume.shape[axis] for axis in order]), (x, y, z)
+    nothing = np.broadcast_to(np.uint8(0), volume.shape)  # takes no memory: the voxels do not matter
+    image = as_closest_canonical(Nifti1Image(nothing, volume.affine))
+    x, y, z = (round(float(side), 3) for side in voxel_sizes(image.affine))
+    return _three(image.shape), (x, y, z)
 
 
 def on_grid(path: Path, grid: Grid) -> tuple[NDArray[np.float16], Float[np.ndarray, "4 4"]]:

@@ -9,9 +9,10 @@ from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd, two_s
 from sepclr.losses.fused import kernel_entropies
 from sepclr.losses.gaussian import gaussian_kl
 from sepclr.losses.independence import INDEPENDENCE, Independence, Over
+from sepclr.losses.infomax import infomax_entropies
 from sepclr.losses.information_less import information_less
 from sepclr.losses.joint_entropy import joint_entropy
-from sepclr.losses.kernel import Bandwidth, Bandwidths, bandwidths, full_precision, hide_background
+from sepclr.losses.kernel import Bandwidth, Bandwidths, bandwidths, full_precision, hide_background, step_bandwidths
 from sepclr.losses.neighbours import conditional_uniformity
 from sepclr.losses.nt_xent import nt_xent
 from sepclr.losses.released import released_total
@@ -40,6 +41,7 @@ __all__ = [
     "gaussian_log_density",
     "hide_background",
     "hsic",
+    "infomax_entropies",
     "information_less",
     "joint_entropy",
     "kernel_entropies",
@@ -50,6 +52,7 @@ __all__ = [
     "released_total",
     "salient_uniformity",
     "squared_correlations",
+    "step_bandwidths",
     "two_sample_mmd",
     "uniformity",
     "vclub",

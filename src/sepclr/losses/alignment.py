@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from sepclr.losses.kernel import Bandwidth, bandwidths, log_kernel_matched, log_mean_exp, mean_or_zero
+from sepclr.losses.kernel import Bandwidth, bandwidths, hide_background, log_kernel_matched, log_mean_exp, mean_or_zero
 from sepclr.types import Scalar
 
 
-def alignment(z: Float[Tensor, "n d"], views: Float[Tensor, "*k n d"], tau: Bandwidth = 0.5) -> Scalar:
+def alignment(
+    z: Float[Tensor, "n d"], views: Float[Tensor, "*k n d"], tau: Bandwidth = 0.5, *, is_target: Bool[Tensor, " n"] | None = None
+) -> Scalar:
     """Estimate H(z | sample) from further views: −1/N Σ_i log 1/K Σ_k k_τ(z_i, z_i^k).
 
     With one further view this is 1/N Σ_i ‖z_i − z_i¹‖²/2τ. Over no sample it is 0.
@@ -18,6 +21,7 @@ def alignment(z: Float[Tensor, "n d"], views: Float[Tensor, "*k n d"], tau: Band
         z: codes of the first view, shape (n, d).
         views: codes of K further views, shape (k, n, d); (n, d) for one.
         tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one.
+        is_target: True for target samples, shape (n,), which alone are aligned; all samples if not given.
 
     Returns:
         The term to minimise, at least 0.
@@ -29,4 +33,9 @@ def alignment(z: Float[Tensor, "n d"], views: Float[Tensor, "*k n d"], tau: Band
     1.0
     """
     others = views if views.ndim == 3 else views[None]
-    return -mean_or_zero(log_mean_exp(log_kernel_matched(z, others, bandwidths(z, tau)).T))
+    taus = bandwidths(z[is_target] if is_target is not None and isinstance(tau, str) else z, tau)
+    if is_target is None:
+        return -mean_or_zero(log_mean_exp(log_kernel_matched(z, others, taus).T))
+    # Where a code is 0 in all views its alignment is 0. Picking out the targets would make a GPU wait for their number.
+    z, others = hide_background(z, is_target), torch.stack([hide_background(view, is_target) for view in others])
+    return -mean_or_zero(log_mean_exp(log_kernel_matched(z, others, taus).T)) * len(z) / is_target.sum().clamp(min=1)

@@ -70,6 +70,25 @@ def bandwidth_pair(
     return bandwidths(c, tau_c), bandwidths(s, tau_s)
 
 
+def step_bandwidths(
+    c: Sequence[Float[Tensor, "n d_c"]],
+    s: Sequence[Float[Tensor, "n d_s"]],
+    is_target: Bool[Tensor, " n"],
+    tau: tuple[Bandwidth, Bandwidth],
+) -> tuple[Bandwidth, Bandwidth]:
+    """Resolve ``"median"`` once for all views of a step, that of s by targets, so that one objective has one width per space.
+
+    Raises:
+        InputError: as ``bandwidths``.
+    """
+    tau_c, tau_s = tau
+    if isinstance(tau_c, str):
+        tau_c = bandwidths(torch.cat([*c]), tau_c)
+    if isinstance(tau_s, str):
+        tau_s = bandwidths(torch.cat([view[is_target] for view in s]), tau_s)
+    return tau_c, tau_s
+
+
 def log_kernel(squared_distances: Float[Tensor, "*shape"], taus: Float[Tensor, " k"]) -> Float[Tensor, "*shape"]:
     """Compute log 1/K Σ_k exp(−‖a − b‖²/2τ_k) from squared distances."""
     scales = (2 * taus).to(squared_distances.dtype)

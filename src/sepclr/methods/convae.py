@@ -8,7 +8,7 @@ D tells (c_i, s_i) from (c_i, s_π(i)), has two hidden layers as wide as c and s
 This is the program by which the authors of SepVAE ran ConVAE again (github.com/neurospin-projects/2023_rlouiset_sepvae,
 cifar_mnist/con_vae.py), and so the row of SepCLR's Table 1. The program of ConVAE's own authors differs: there D is a single sigmoid unit
 that looks at targets alone, its loss and the log-odds are minimised together by one Adam, and γ is 100. ``CVAE`` with
-``fidelity="released"`` has that kind of adversary; ``adversary_over="target"`` shows D here targets alone.
+``fidelity="released"`` has that kind of adversary; ``critic.over="target"`` shows D here targets alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from __future__ import annotations
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from sepclr.losses import Over, TotalCorrelation
+from sepclr.losses import TotalCorrelation
+from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.convae import ConVAEOptions, ConVAEWeights
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, evidence
 from sepclr.nets import Networks
@@ -31,13 +32,8 @@ class ConVAE(ContrastiveVAE):
         salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
         dims: lengths (d_c, d_s).
-        adversary_over: samples that D looks at, ``all`` or ``target``.
-        critic_steps: steps of D before each step of the others.
-        critic_learning_rate: step size of D.
+        critic: steps of D before each step of the others, its step size, and the samples that it looks at, ``all`` or ``target``.
         weights: one multiplier per term.
-
-    Raises:
-        InputError: no step of D, or a step size that is not positive.
     """
 
     def __init__(
@@ -47,9 +43,7 @@ class ConVAE(ContrastiveVAE):
         decoder: nn.Module,
         dims: tuple[int, int],
         *,
-        adversary_over: Over = "all",
-        critic_steps: int = DISCRIMINATOR[0],
-        critic_learning_rate: float = DISCRIMINATOR[1],
+        critic: Discriminator = DISCRIMINATOR,
         weights: ConVAEWeights | None = None,
     ) -> None:
         super().__init__(
@@ -57,9 +51,7 @@ class ConVAE(ContrastiveVAE):
             salient,
             decoder,
             TotalCorrelation(*dims),
-            adversary_over=adversary_over,
-            critic_steps=critic_steps,
-            critic_learning_rate=critic_learning_rate,
+            critic=critic,
         )
         self.weights = weights or ConVAEWeights()
 
@@ -72,12 +64,9 @@ def make(options: ConVAEOptions, networks: Networks) -> ConVAE:
     """Make the method of its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
-    critic = options.critic
     return ConVAE(
         *parts,
         (c, s),
-        adversary_over=critic.over,
-        critic_steps=critic.steps,
-        critic_learning_rate=critic.learning_rate,
+        critic=options.critic,
         weights=options.weights,
     )

@@ -18,10 +18,13 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from sepclr.losses import TotalCorrelation
-from sepclr.methods.options.cvae import CVAEOptions, CVAEWeights
-from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, Fidelity, evidence
+from sepclr.methods.options.base import Discriminator
+from sepclr.methods.options.cvae import CVAEOptions, CVAEWeights, TargetsDiscriminator
+from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
 from sepclr.nets import Networks
 from sepclr.types import Outputs, Scalar
+
+DISCRIMINATOR = TargetsDiscriminator()
 
 
 class CVAE(ContrastiveVAE):
@@ -33,12 +36,11 @@ class CVAE(ContrastiveVAE):
         decoder: from (n, d_c + d_s) to samples (n, ...).
         dims: lengths (d_c, d_s).
         fidelity: ``paper`` or ``released``.
-        critic_steps: steps of D before each step of the others.
-        critic_learning_rate: step size of D.
+        critic: steps of D before each step of the others, and its step size; as released it has no turns of its own.
         weights: one multiplier per term.
 
     Raises:
-        InputError: unknown fidelity, no step of D, or a step size that is not positive.
+        InputError: unknown fidelity.
     """
 
     def __init__(
@@ -49,8 +51,7 @@ class CVAE(ContrastiveVAE):
         dims: tuple[int, int],
         *,
         fidelity: Fidelity = "paper",
-        critic_steps: int = DISCRIMINATOR[0],
-        critic_learning_rate: float = DISCRIMINATOR[1],
+        critic: TargetsDiscriminator = DISCRIMINATOR,
         weights: CVAEWeights | None = None,
     ) -> None:
         super().__init__(
@@ -58,9 +59,7 @@ class CVAE(ContrastiveVAE):
             salient,
             decoder,
             TotalCorrelation(*dims, () if fidelity == "released" else None),
-            adversary_over="target",
-            critic_steps=critic_steps,
-            critic_learning_rate=critic_learning_rate,
+            critic=Discriminator(critic.steps, critic.learning_rate, "target"),
             fidelity=fidelity,
         )
         self.weights = weights or CVAEWeights()
@@ -83,7 +82,4 @@ def make(options: CVAEOptions, networks: Networks) -> CVAE:
     """Make the method of its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
-    if options.critic is None:
-        return CVAE(*parts, (c, s), fidelity="released", weights=options.weights)
-    critic = options.critic
-    return CVAE(*parts, (c, s), critic_steps=critic.steps, critic_learning_rate=critic.learning_rate, weights=options.weights)
+    return CVAE(*parts, (c, s), fidelity=options.fidelity, critic=options.critic or DISCRIMINATOR, weights=options.weights)

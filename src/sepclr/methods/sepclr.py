@@ -16,8 +16,8 @@ Independence is −Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, and one of the othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Iterable, Sequence
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -27,27 +27,22 @@ from torch.nn.functional import normalize
 from sepclr.losses import (
     Bandwidth,
     Independence,
-    Over,
     alignment,
     bandwidths,
     full_precision,
-    hide_background,
+    infomax_entropies,
     information_less,
-    kernel_entropies,
-    salient_uniformity,
-    uniformity,
+    step_bandwidths,
 )
 from sepclr.methods import decorrelated
 from sepclr.methods.decorrelated import Decorrelated
 from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.sepclr import METHOD, ConditionalCritic, DecorrelatedOptions, SepCLROptions, SepCLRWeights
 from sepclr.nets import Networks
-from sepclr.ranges import check_at_least, check_positive
+from sepclr.ranges import check_at_least
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
 Objective = Literal["released", "published"]
-View = tuple[Tensor, Tensor]
-"""Projections c and s of one view of all samples."""
 
 
 class SepCLR(nn.Module):
@@ -62,17 +57,14 @@ class SepCLR(nn.Module):
         objective: ``released`` or ``published``.
         further_views: K, views of a sample beside the first.
         independence: one of ``sepclr.losses.INDEPENDENCE``.
-        adversary_over: samples that the critic of ``tc`` looks at, ``all`` or ``target``.
-        critic_steps: steps of the critic, where independence has one, before each step of the encoders; the term's own if None.
-        critic_learning_rate: the critic's step size, the term's own if None.
-        critic_log_variance: largest size of a log-variance of a conditional density.
+        critic: how the critic of an independence term that has one learns; the term's own if None.
         weights: one multiplier per term; the term's own where not given.
         tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` chooses one per space and step, that of s by targets;
             ``hsic`` always does.
 
     Raises:
-        InputError: unknown objective or independence, no view, no step of the critic, or a bandwidth, step size or limit that is not
-            positive.
+        InputError: unknown objective or independence, no view, a critic for a term without one or of another kind, or a bandwidth that
+            is not positive.
     """
 
     def __init__(
@@ -86,10 +78,7 @@ class SepCLR(nn.Module):
         objective: Objective = "released",
         further_views: int = 1,
         independence: str = "k-jem",
-        adversary_over: Over = "all",
-        critic_steps: int | None = None,
-        critic_learning_rate: float | None = None,
-        critic_log_variance: float = 1.0,
+        critic: ConditionalCritic | Discriminator | None = None,
         weights: SepCLRWeights | None = None,
         tau: Bandwidth | tuple[Bandwidth, Bandwidth] = 0.5,
     ) -> None:
@@ -103,16 +92,16 @@ class SepCLR(nn.Module):
         self.common, self.salient = common, salient
         self.common_head, self.salient_head = common_head, salient_head
         self.objective, self.further_views = objective, further_views
-        self.independence = Independence(independence, *dims, over=adversary_over, log_variance_limit=critic_log_variance)
         usual = METHOD.asked({"objective": objective, "independence": independence})
         assert isinstance(usual, SepCLROptions)
-        steps, learning_rate = (1, 1.0)
-        if usual.critic is not None:
-            steps, learning_rate = usual.critic.steps, usual.critic.learning_rate
-        self.critic_steps = steps if critic_steps is None else critic_steps
-        self.critic_learning_rate = learning_rate if critic_learning_rate is None else critic_learning_rate
-        check_at_least(1, critic_steps=self.critic_steps)
-        check_positive(critic_learning_rate=self.critic_learning_rate)
+        critic = critic or usual.critic
+        if type(critic) is not type(usual.critic):
+            wanted = f"takes a {type(usual.critic).__name__}" if usual.critic else "has none"
+            raise InputError(f"critic: {type(critic).__name__}, but {independence!r} {wanted}")
+        over = critic.over if isinstance(critic, Discriminator) else "all"
+        limit = critic.log_variance if isinstance(critic, ConditionalCritic) else 1.0
+        self.independence = Independence(independence, *dims, over=over, log_variance_limit=limit)
+        self.critic_steps, self.critic_learning_rate = (critic.steps, critic.learning_rate) if critic else (1, 1.0)
         self.weights = weights or usual.weights
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
@@ -132,41 +121,26 @@ class SepCLR(nn.Module):
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``common``, ``salient``, ``information_less`` and ``independence``."""
-        views = self._views(out)
-        tau_c, tau_s = self._bandwidths(views, is_target, self.tau)
-        # HSIC is blind where its kernels are far narrower or wider than the codes are spread.
-        widths = self._bandwidths(views, is_target, ("median", "median")) if self.independence.name == "hsic" else (tau_c, tau_s)
-        common, salient, joint = (
-            torch.stack(each).mean() for each in zip(*(self._entropies(c, s, is_target, (tau_c, tau_s)) for c, s in views), strict=True)
-        )
+        c, s = self._views(out)
+        tau_c, tau_s = tau = step_bandwidths(c, s, is_target, self.tau)
+        common_entropy, salient_entropy, joint_entropy = infomax_entropies(c, s, is_target, tau, self.objective)
         return {
-            "common": alignment(views[0][0], torch.stack([c for c, _ in views[1:]]), tau_c) + common,
-            "salient": _alignment_of_targets([s for _, s in views], is_target, tau_s) + salient,
-            "information_less": _mean(lambda _, s: information_less(s, is_target, tau_s), views),
-            "independence": joint
-            if self.independence.name == "k-jem"  # already there
-            else _mean(lambda c, s: self.independence.loss(c, s, is_target, widths), views),
+            "common": alignment(c[0], torch.stack(c[1:]), tau_c) + common_entropy,
+            "salient": alignment(s[0], torch.stack(s[1:]), tau_s, is_target=is_target) + salient_entropy,
+            "information_less": _mean(information_less(view, is_target, tau_s) for view in s),
+            "independence": joint_entropy if self.independence.name == "k-jem" else self._independence(c, s, is_target, tau),
         }
 
-    def _views(self, out: Outputs) -> list[View]:
-        """List the projections of each view."""
-        return [(out[f"c{number}"], out[f"s{number}"]) for number in range(1, 2 + self.further_views)]
+    def _views(self, out: Outputs) -> tuple[list[Tensor], list[Tensor]]:
+        """List the projections c and s of each view."""
+        c, s = ([out[f"{space}{number}"] for number in range(1, 2 + self.further_views)] for space in "cs")
+        return c, s
 
-    def _bandwidths(self, views: Sequence[View], is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]) -> tuple[Bandwidth, Bandwidth]:
-        """Resolve ``"median"`` once for all views of a step, so that one objective has one width per space."""
-        tau_c, tau_s = tau
-        if isinstance(tau_c, str):
-            tau_c = bandwidths(torch.cat([c for c, _ in views]), tau_c)
-        if isinstance(tau_s, str):
-            tau_s = bandwidths(torch.cat([s[is_target] for _, s in views]), tau_s)
-        return tau_c, tau_s
-
-    def _entropies(self, c: Tensor, s: Tensor, is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]) -> tuple[Scalar, Scalar, Scalar]:
-        """Compute wU(c), wU(s̃) and k-JEM of one view."""
-        found = kernel_entropies(c, s, tau, is_target=is_target)
-        if self.objective == "released":
-            return 2 * found["common_uniformity"], 2 * found["salient_uniformity"], found["joint_entropy"]
-        return uniformity(c, tau[0], with_self=True), salient_uniformity(s, is_target, tau[1], form="paper"), found["joint_entropy"]
+    def _independence(self, c: Sequence[Tensor], s: Sequence[Tensor], is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]) -> Scalar:
+        """Compute the independence term of each view and average."""
+        # HSIC is blind where its kernels are far narrower or wider than the codes are spread.
+        widths = step_bandwidths(c, s, is_target, ("median", "median")) if self.independence.name == "hsic" else tau
+        return _mean(self.independence.loss(*view, is_target, widths) for view in zip(c, s, strict=True))
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:
         """List the parameters of independence's critic; none where it has no critic."""
@@ -178,19 +152,12 @@ class SepCLR(nn.Module):
         Raises:
             InputError: independence without a critic.
         """
-        return _mean(lambda c, s: self.independence.critic_loss(c, s, is_target), self._views(out))
+        return _mean(self.independence.critic_loss(c, s, is_target) for c, s in zip(*self._views(out), strict=True))
 
 
-def _mean(term: Callable[[Tensor, Tensor], Scalar], views: Sequence[View]) -> Scalar:
+def _mean(values: Iterable[Scalar]) -> Scalar:
     """Average a term over views."""
-    return torch.stack([term(c, s) for c, s in views]).mean()
-
-
-def _alignment_of_targets(s: Sequence[Tensor], is_target: Tensor, tau: Bandwidth) -> Scalar:
-    """Align the salient codes of targets."""
-    # Where s is 0 in all views alignment is 0. Picking out the targets would make a GPU wait for their number.
-    first, *others = (hide_background(view, is_target) for view in s)
-    return alignment(first, torch.stack(others), tau) * len(is_target) / is_target.sum().clamp(min=1)
+    return torch.stack([*values]).mean()
 
 
 def make(options: SepCLROptions | DecorrelatedOptions, networks: Networks) -> SepCLR | Decorrelated:
@@ -198,13 +165,6 @@ def make(options: SepCLROptions | DecorrelatedOptions, networks: Networks) -> Se
     if isinstance(options, DecorrelatedOptions):
         return decorrelated.make(options, networks)
     c, s = dims = options.common_dim, options.salient_dim
-    critic: dict[str, Any] = {}
-    if options.critic is not None:
-        critic = {"critic_steps": options.critic.steps, "critic_learning_rate": options.critic.learning_rate}
-    if isinstance(options.critic, ConditionalCritic):
-        critic["critic_log_variance"] = options.critic.log_variance
-    if isinstance(options.critic, Discriminator):
-        critic["adversary_over"] = options.critic.over
     return SepCLR(
         networks.encoder(c),
         networks.encoder(s),
@@ -216,5 +176,5 @@ def make(options: SepCLROptions | DecorrelatedOptions, networks: Networks) -> Se
         further_views=options.further_views,
         weights=options.weights,
         tau=(options.tau, options.tau if options.tau_salient is None else options.tau_salient),
-        **critic,
+        critic=options.critic,
     )

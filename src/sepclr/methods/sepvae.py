@@ -19,7 +19,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sepclr.losses import Over, TotalCorrelation, full_precision
+from sepclr.losses import TotalCorrelation, full_precision
+from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.sepvae import METHOD, SepVAEOptions, SepVAEWeights
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, Fidelity, evidence
 from sepclr.nets import Networks
@@ -38,13 +39,11 @@ class SepVAE(ContrastiveVAE):
         decoder: from (n, d_c + d_s) to samples (n, ...).
         dims: lengths (d_c, d_s).
         fidelity: ``paper`` or ``released``, which decides the classifier's weight where no weights are given.
-        adversary_over: samples that D looks at, ``all`` or ``target``.
-        critic_steps: steps of D before each step of the others.
-        critic_learning_rate: step size of D.
+        critic: steps of D before each step of the others, its step size, and the samples that it looks at, ``all`` or ``target``.
         weights: one multiplier per term.
 
     Raises:
-        InputError: unknown fidelity, no step of D, or a step size that is not positive.
+        InputError: unknown fidelity.
     """
 
     def __init__(
@@ -55,9 +54,7 @@ class SepVAE(ContrastiveVAE):
         dims: tuple[int, int],
         *,
         fidelity: Fidelity = "paper",
-        adversary_over: Over = "all",
-        critic_steps: int = DISCRIMINATOR[0],
-        critic_learning_rate: float = DISCRIMINATOR[1],
+        critic: Discriminator = DISCRIMINATOR,
         weights: SepVAEWeights | None = None,
     ) -> None:
         super().__init__(
@@ -65,9 +62,7 @@ class SepVAE(ContrastiveVAE):
             salient,
             decoder,
             TotalCorrelation(*dims),
-            adversary_over=adversary_over,
-            critic_steps=critic_steps,
-            critic_learning_rate=critic_learning_rate,
+            critic=critic,
             fidelity=fidelity,
         )
         self.classifier = nn.Sequential(nn.Linear(dims[1], dims[1]), nn.ReLU(), nn.Linear(dims[1], 1))
@@ -96,13 +91,10 @@ def make(options: SepVAEOptions, networks: Networks) -> SepVAE:
     """Make the method of its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
-    critic = options.critic
     return SepVAE(
         *parts,
         (c, s),
         fidelity=options.fidelity,
-        adversary_over=critic.over,
-        critic_steps=critic.steps,
-        critic_learning_rate=critic.learning_rate,
+        critic=options.critic,
         weights=options.weights,
     )

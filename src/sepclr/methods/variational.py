@@ -20,14 +20,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from sepclr.losses import Over, TotalCorrelation, full_precision, gaussian_kl, hide_background
+from sepclr.losses import TotalCorrelation, full_precision, gaussian_kl, hide_background
 from sepclr.losses.gaussian import bounded
-from sepclr.ranges import check_at_least, check_positive
+from sepclr.methods.options.base import Discriminator
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 from sepclr.views import pixels
 
-DISCRIMINATOR = 1, 1e-3
-"""Steps of a discriminator before each step of the encoders, and its step size, as the SepVAE authors train theirs."""
+DISCRIMINATOR = Discriminator()
+"""As the SepVAE authors train theirs."""
 
 Fidelity = Literal["paper", "released"]
 """The paper's intent, or what the authors' program does where that differs."""
@@ -41,13 +41,11 @@ class ContrastiveVAE(nn.Module):
         salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: d, from (n, d_c + d_s) to samples (n, ...).
         adversary: tells pairs (c_i, s_i) from shuffled ones; it learns in turns.
-        adversary_over: samples that it looks at, ``all`` with s not set to 0, or ``target``.
-        critic_steps: steps of the adversary before each step of the others.
-        critic_learning_rate: step size of the adversary.
+        critic: its steps, its step size and the samples that it looks at, ``all`` with s not set to 0, or ``target``.
         fidelity: ``paper`` or ``released``.
 
     Raises:
-        InputError: unknown fidelity, no step of the adversary, or a step size that is not positive.
+        InputError: unknown fidelity.
     """
 
     def __init__(
@@ -57,19 +55,15 @@ class ContrastiveVAE(nn.Module):
         decoder: nn.Module,
         adversary: TotalCorrelation | None = None,
         *,
-        adversary_over: Over = "all",
-        critic_steps: int = DISCRIMINATOR[0],
-        critic_learning_rate: float = DISCRIMINATOR[1],
+        critic: Discriminator = DISCRIMINATOR,
         fidelity: Fidelity = "paper",
     ) -> None:
         super().__init__()
         if fidelity not in ("paper", "released"):
             raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
-        check_at_least(1, critic_steps=critic_steps)
-        check_positive(critic_learning_rate=critic_learning_rate)
         self.common, self.salient, self.decoder = common, salient, decoder
-        self.adversary, self.adversary_over, self.fidelity = adversary, adversary_over, fidelity
-        self.critic_steps, self.critic_learning_rate = critic_steps, critic_learning_rate
+        self.adversary, self.adversary_over, self.fidelity = adversary, critic.over, fidelity
+        self.critic_steps, self.critic_learning_rate = critic.steps, critic.learning_rate
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
         """Compute what the terms need of the first view: means and log-variances, samples c and s, and each sample's squared error."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2_contingency, mannwhitneyu
+from scipy.stats.contingency import association, crosstab
 
 from sepclr.data.attributes import is_quantity, known
 
@@ -73,9 +74,8 @@ def _quantity(values: NDArray[Any], is_target: NDArray[np.bool_]) -> tuple[str, 
 
 
 def _classes(values: NDArray[Any], is_target: NDArray[np.bool_]) -> tuple[str, float, float]:
-    names, codes = np.unique(values, return_inverse=True)
-    if len(names) < 2:
+    counts = crosstab(is_target, values).count
+    if counts.shape[1] < 2:
         return "Cramér's V", 0.0, 1.0
-    counts = np.stack([np.bincount(codes[is_target == member], minlength=len(names)) for member in (False, True)])
     test = chi2_contingency(counts, correction=False)
-    return "Cramér's V", float(np.sqrt(test.statistic / len(values))), float(test.pvalue)
+    return "Cramér's V", float(association(counts, method="cramer", correction=False)), float(test.pvalue)

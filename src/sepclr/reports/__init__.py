@@ -3,7 +3,8 @@
 from sepclr.reports.check_page import CheckPage, write_check_page
 from sepclr.reports.comparison import Comparison, compare
 from sepclr.reports.console import print_comparison, print_separation
-from sepclr.reports.dots import as_svg, svg
+from sepclr.reports.dots import svg
+from sepclr.reports.drawn import as_svg
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.shown import pictures, selection

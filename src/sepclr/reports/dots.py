@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable
 from typing import Any
 
 from sepclr.reports.comparison import Comparison, Line
+from sepclr.reports.drawn import as_svg
 
 COLOUR = {"common": "#1d5fbf", "salient": "#bd4b00", "tot": "#1b1d20", "absolute": "#1b1d20"}
 """By the end of a column's name: c, s, δ_tot; those of the pages."""
@@ -81,13 +80,3 @@ def _dots(axes: Any, place: int, line: Line, column: str, colour: str) -> None:
 def svg(table: Comparison) -> str:
     """Draw a comparison as SVG, the same for the same rows."""
     return as_svg(lambda: draw(table))
-
-
-def as_svg(draw_figure: Callable[[], Any]) -> str:
-    """Write the figure that a function draws as SVG, the same for the same figure."""
-    import matplotlib
-
-    text = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "sepclr"}):
-        draw_figure().savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()

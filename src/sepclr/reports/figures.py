@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sepclr.reports.drawn import as_png
 
 LARGEST_TILE = 64
 """Longer side of a tile in pixels; larger images are reduced to it, so that a page stays a few megabytes."""
@@ -72,9 +72,7 @@ def sheet(images: NDArray[np.uint8]) -> Sheet:
         if scale < 1:
             tile = tile.resize((w, h), Image.Resampling.LANCZOS)
         whole.paste(tile, (i % columns * w, i // columns * h))
-    buffer = io.BytesIO()
-    whole.save(buffer, "PNG", optimize=True)
-    return Sheet("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode(), columns, rows, w, h)
+    return Sheet(as_png(lambda file: whole.save(file, "PNG", optimize=True)), columns, rows, w, h)
 
 
 def strip(images: NDArray[np.floating[Any]]) -> str:
@@ -83,9 +81,7 @@ def strip(images: NDArray[np.floating[Any]]) -> str:
 
     row: NDArray[np.uint8] = (255 * np.clip(np.concatenate(list(images), axis=2), 0, 1)).round().astype(np.uint8)  # (channels, h, n w)
     whole = Image.fromarray(np.ascontiguousarray(row[0] if len(row) == 1 else row.transpose(1, 2, 0)))
-    buffer = io.BytesIO()
-    whole.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return as_png(lambda file: whole.save(file, "PNG", optimize=True))
 
 
 def flatten(codes: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
@@ -115,12 +111,12 @@ def charts(histories: Histories) -> list[Chart]:
 
 
 def _principal(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Project rows on their two first principal components, shape (n, 2); signs are fixed by the largest loading."""
-    centred = x - x.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    axes = axes[:2] * np.sign(axes[np.arange(len(axes[:2])), np.abs(axes[:2]).argmax(1)])[:, None]
+    """Project rows on their two first principal components, shape (n, 2)."""
+    from sklearn.decomposition import PCA
+
     plane = np.zeros((len(x), 2))
-    plane[:, : len(axes)] = centred @ axes.T
+    found = PCA(min(2, *x.shape), svd_solver="full").fit_transform(x)
+    plane[:, : found.shape[1]] = found
     return plane
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 
 from sepclr.imaging.volumes import inside_brain
+from sepclr.reports.drawn import as_png
 from sepclr.reports.html import write_html
 
 MNI_MIDDLE = np.array([0.0, -17.0, 4.0])
@@ -78,9 +78,7 @@ def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
         scale = ScalarMappable(Normalize(-1, 1), colours)
         bar = figure.colorbar(scale, cax=figure.add_axes((0.915, 0.15, 0.013, 0.7)), ticks=[-1, 1])
         bar.ax.set_yticklabels(["lowers", "raises"])
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-        made.append("data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode())
+        made.append(as_png(partial(figure.savefig, format="png", dpi=110)))
     return made[0], made[1]
 
 

@@ -69,12 +69,11 @@ def neighbourhood(spaces: Mapping[str, NDArray[np.float32]], is_target: NDArray[
 
 def nearest(codes: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     """Index the ``count`` nearest other rows of codes, shape (n, d), by Euclidean distance, nearest first: shape (n, count)."""
+    from sklearn.neighbors import NearestNeighbors
+
     x = np.nan_to_num(np.asarray(codes, dtype=np.float64))
-    x = x - x.mean(0)
-    square = (x**2).sum(1)
-    distance = square[:, None] + square[None, :] - 2 * x @ x.T
-    np.fill_diagonal(distance, np.inf)
-    return np.argsort(distance, axis=1, kind="stable")[:, :count]
+    # Asked of the rows themselves, no row is its own neighbour.
+    return np.asarray(NearestNeighbors(n_neighbors=count, algorithm="brute").fit(x - x.mean(0)).kneighbors(return_distance=False))
 
 
 def _varied(targets: NDArray[np.intp], attributes: Sequence[Shown]) -> list[int]:

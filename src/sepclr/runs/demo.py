@@ -9,8 +9,9 @@ from typing import Any
 
 from joblib import Parallel, cpu_count, delayed
 
+from sepclr.atomic import write_whole
 from sepclr.errors import InputError
-from sepclr.runs.folder import this_command, write_whole
+from sepclr.runs.folder import this_command
 from sepclr.runs.preflight import check_demo
 from sepclr.runs.recipe import Recipe, changed
 from sepclr.runs.report import write_report

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
 from sepclr.data.samples import read_samples
 from sepclr.imaging.cache import store
@@ -65,23 +66,21 @@ def encode_file(
 def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:
     c, s = codes.c.numpy(), codes.s.numpy()
     columns = {**whose, **{f"{space}{i}": values[:, i] for space, values in (("c", c), ("s", s)) for i in range(values.shape[1])}}
-    part = output.with_name(output.name + ".part")
     try:
-        if output.suffix == ".npz":
-            with part.open("wb") as file:
-                arrays: dict[str, Any] = {**whose, "c": c, "s": s}
-                np.savez(file, **arrays)
-        elif output.suffix == ".tsv":
-            write_cells(part, columns)
-        else:
-            import pyarrow
-            import pyarrow.parquet
+        with replacing(output) as part:
+            if output.suffix == ".npz":
+                with part.open("wb") as file:
+                    arrays: dict[str, Any] = {**whose, "c": c, "s": s}
+                    np.savez(file, **arrays)
+            elif output.suffix == ".tsv":
+                write_cells(part, columns)
+            else:
+                import pyarrow
+                import pyarrow.parquet
 
-            pyarrow.parquet.write_table(pyarrow.table(columns), part)
+                pyarrow.parquet.write_table(pyarrow.table(columns), part)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
-    part.replace(output)
 
 
 def read_volumes(

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from safetensors import safe_open
 
+from sepclr.atomic import write_whole
 from sepclr.errors import InputError
 from sepclr.fields import flattened
 from sepclr.imaging.study import NOTED
@@ -236,13 +237,6 @@ def same_recipe(folder: RunFolder, recipe: Recipe) -> None:
     ]
     if differing:
         raise InputError(f"{folder.path}: the run was made with another config: {', '.join(differing)}; give the same or another --out")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file in one step: the old one or the new one is there, never half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)
 
 
 def this_command() -> str:

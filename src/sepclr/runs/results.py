@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sepclr.atomic import write_whole
 from sepclr.datasets.source import Source
 from sepclr.probes import GROUP, ProbeProtocol, delta_tot
 from sepclr.reports import signs
-from sepclr.runs.folder import RunFolder, write_whole
+from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe, shared
 from sepclr.types import Row
 

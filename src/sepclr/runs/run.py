@@ -12,6 +12,7 @@ from typing import Any, cast
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, VolumeCache
 from sepclr.datasets.source import Source
 from sepclr.imaging.subjects import drawn
@@ -20,7 +21,7 @@ from sepclr.parts import ImageAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, harmonised, probe
 from sepclr.reports import print_separation
 from sepclr.runs.build import build
-from sepclr.runs.folder import RunFolder, open_folder, same_recipe, write_whole
+from sepclr.runs.folder import RunFolder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
 from sepclr.runs.recipe import Recipe
 from sepclr.runs.report import write_report
@@ -84,11 +85,9 @@ def run(
         fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
     if not is_first():
         return None  # the first process evaluates and writes; the others have done their part
-    save_file(
-        {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()},
-        folder.model,
-        metadata={"samples": json.dumps(_of_samples(source.train.x))},  # one key: several would come in any order
-    )
+    weights = {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()}
+    with replacing(folder.model) as part:
+        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source.train.x))})  # one key: several would come in any order
     return evaluate(folder, source)
 
 

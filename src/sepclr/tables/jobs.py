@@ -15,9 +15,10 @@ import torch
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 
+from sepclr.atomic import write_whole
 from sepclr.datasets.source import Source
 from sepclr.imaging.subjects import keep_folds, with_folds
-from sepclr.runs.folder import RunFolder, make_folder, write_whole
+from sepclr.runs.folder import RunFolder, make_folder
 from sepclr.runs.leftovers import remove_own
 from sepclr.runs.preflight import check_row
 from sepclr.runs.recipe import Recipe, changed

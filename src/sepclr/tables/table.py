@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from filelock import FileLock
 from rich.console import Console
 from rich.table import Table
 
@@ -51,5 +52,6 @@ def show_table(jobs: Sequence[Job], places: Places) -> None:
         "Rows": str(places.results),
     }
     page = places.runs / "table.html"
-    write_table_page(page, title=f"{data_set.title}: all methods", lead=data_set.lead, tables=tables, made=made)
+    with FileLock(f"{page}.lock"):
+        write_table_page(page, title=f"{data_set.title}: all methods", lead=data_set.lead, tables=tables, made=made)
     print(f"table: {page}")

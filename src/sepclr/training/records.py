@@ -15,6 +15,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from sepclr.atomic import replacing
+
 
 class JsonLines(Logger):
     """Append the metrics of each epoch to a file, one JSON object a line.
@@ -102,7 +104,5 @@ class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None) -> None:
         """Save to ``path`` in one step."""
-        whole = Path(path)
-        part = whole.with_suffix(".part")
-        super().save_checkpoint(checkpoint, part, storage_options)
-        part.replace(whole)
+        with replacing(Path(path)) as part:
+            super().save_checkpoint(checkpoint, part, storage_options)

@@ -26,6 +26,19 @@ class Discriminator:
     learning_rate: float = 1e-3
     over: Literal["all", "target"] = "all"
 
+    def __post_init__(self) -> None:
+        check_critic(self.steps, self.learning_rate)
+
+
+def check_critic(steps: int, learning_rate: float) -> None:
+    """Check what all critics have.
+
+    Raises:
+        InputError: no step, or a step size that is not positive.
+    """
+    check_at_least(1, critic_steps=steps)
+    check_positive(critic_learning_rate=learning_rate)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -41,10 +54,10 @@ class Options:
 
     def __post_init__(self) -> None:
         values = flat(self)
-        for name in ("common_dim", "salient_dim", "further_views", "critic_steps"):
+        for name in ("common_dim", "salient_dim", "further_views"):
             if name in values:
                 check_at_least(1, **{name: values[name]})
-        for name in ("tau", "tau_salient", "critic_learning_rate", "critic_log_variance"):
+        for name in ("tau", "tau_salient"):
             if isinstance(value := values.get(name), float | int):
                 check_positive(**{name: value})
         check_weights(**{name: value for name, value in values.items() if name.startswith("weight_")})

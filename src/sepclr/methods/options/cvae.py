@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from sepclr.methods.options.base import Alternative, Declaration, Options, Paper
+from sepclr.methods.options.base import Alternative, Declaration, Options, Paper, check_critic
 from sepclr.methods.options.variational import DIM, usual
 
 
@@ -37,6 +37,9 @@ class TargetsDiscriminator:
 
     steps: int = 1
     learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        check_critic(self.steps, self.learning_rate)
 
 
 @dataclass(frozen=True, kw_only=True)

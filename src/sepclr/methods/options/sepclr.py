@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from sepclr.methods.options.base import Alternative, Declaration, Discriminator, Options, Paper
+from sepclr.methods.options.base import Alternative, Declaration, Discriminator, Options, Paper, check_critic
+from sepclr.ranges import check_positive
 
 TERMS = Literal[
     "none",
@@ -75,6 +76,10 @@ class ConditionalCritic:
     steps: int = 5
     learning_rate: float = 1e-4
     log_variance: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_critic(self.steps, self.learning_rate)
+        check_positive(critic_log_variance=self.log_variance)
 
 
 @dataclass(frozen=True, kw_only=True)
