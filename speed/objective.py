@@ -32,7 +32,7 @@ from sepclr.methods import Decorrelated, DecorrelatedWeights
 from sepclr.methods.options import METHODS
 from sepclr.parts import Data, Encoder, ImageAugmentation, Settings
 from sepclr.probes import Probed, delta_tot, probe
-from sepclr.runs.build import build
+from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe, usual
 from sepclr.runs.run import prepare
 from sepclr.runs.trained import probed
@@ -89,7 +89,7 @@ def decorrelated(
 
     def make(recipes: Recipes, shape: Sequence[int]) -> Method:
         recipe = recipes()
-        default = build(recipe, shape)
+        default = make_method(recipe, shape)
         assert isinstance(default, Decorrelated)
         scales = (default.standardise_c, default.standardise_s) if standardised else (nn.Identity(), nn.Identity())
         with torch.random.fork_rng():
@@ -109,7 +109,7 @@ def released(independence: str, *, standardised: bool = False, equal_weights: bo
     def make(recipes: Recipes, shape: Sequence[int]) -> Method:
         weights = {"weight_salient": 1.0, "weight_information_less": 1.0} if equal_weights else {}
         recipe = recipes(objective="released", independence=independence, **weights)
-        made: Any = build(recipe, shape)
+        made: Any = make_method(recipe, shape)
         if standardised:
             made.common = nn.Sequential(made.common, nets.standardise(recipe.method.common_dim))
             made.salient = nn.Sequential(made.salient, nets.standardise(recipe.method.salient_dim))

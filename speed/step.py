@@ -29,8 +29,8 @@ from losses import peak_bytes
 from sepclr.data import Cohort
 from sepclr.datasets.source import Source
 from sepclr.methods import SepCLR
-from sepclr.runs.build import build
 from sepclr.runs.folder import made_with
+from sepclr.runs.make import make_method
 from sepclr.runs.recipe import changed, usual
 from sepclr.runs.results import write_results
 from sepclr.runs.run import prepare
@@ -62,7 +62,7 @@ def released_total(c: list[Tensor], s: list[Tensor], is_target: Tensor) -> Tenso
 def released_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]:
     """Make an epoch of the released recipe, which gives its seconds."""
     images = data.x.float() / 255
-    method = build(PAPER, (3, 32, 32))
+    method = make_method(PAPER, (3, 32, 32))
     assert isinstance(method, SepCLR)
     method.to(device)
     jitter = kornia.ColorJitter(0.4, 0.4, 0.4, 0.1, p=1.0)
@@ -106,7 +106,7 @@ def our_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]
 
 def products(batch_size: int) -> float:
     """Count the multiplications and additions of both networks in a step: forward, and twice that backward."""
-    method = build(PAPER, (3, 32, 32))
+    method = make_method(PAPER, (3, 32, 32))
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         method.encode(torch.zeros(2, 3, PAPER.views.crop, PAPER.views.crop))

@@ -22,8 +22,8 @@ from sepclr.imaging.phantom import write_phantoms
 from sepclr.imaging.study import Study, study_from
 from sepclr.imaging.subjects import cohorts, columns_of, drawn, known_by_content, test_rows, volumes
 from sepclr.imaging.volumes import inside_brain
-from sepclr.runs.build import build
 from sepclr.runs.folder import RunFolder
+from sepclr.runs.make import make_method
 from sepclr.runs.maps import agreement, explain, in_space, make_maps, mean_volume, readout, salient_codes
 from sepclr.runs.recipe import shared, usual
 from sepclr.runs.trained import load_method, probed
@@ -95,7 +95,7 @@ def test_all_images_of_a_subject_are_on_one_side(study: Study, table: Path, tmp_
     other.write_text("who\timage\tgroup\n" + "\n".join(lines) + "\n")
     pairs = replace(study, table=str(other), subject="who", common=(), salient=(), site=None)
     people, _, _ = volumes(pairs, tmp_path)
-    untrained = build(usual("mri", independence="k-jem", study=pairs), (1, 16, 16, 16))
+    untrained = make_method(usual("mri", independence="k-jem", study=pairs), (1, 16, 16, 16))
     for fold in range(4):
         tested = test_rows(people, pairs, fold)
         assert not set(people.subjects[tested]) & set(people.subjects[~tested])

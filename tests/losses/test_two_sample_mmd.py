@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sepclr.losses import mmd, two_sample_mmd
-from sepclr.losses.dependence import WIDTHS
+from sepclr.losses.kernel_measures import WIDTHS
 from sepclr.types import InputError
 
 from .problems import (

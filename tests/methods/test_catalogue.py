@@ -6,7 +6,7 @@ import pytest
 
 from sepclr.methods.catalogue import ESTIMATORS, table
 from sepclr.methods.options import METHODS
-from sepclr.runs.build import build
+from sepclr.runs.make import make_method
 from sepclr.runs.recipe import usual
 from sepclr.types import HasCritic, HasDecoder
 
@@ -28,7 +28,7 @@ def test_linear_estimators_are_there(name: str):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_it_has_what_it_declares(name: str):
-    method, declared = build(usual("marked-digits", method=name), (1, 32, 32)), METHODS[name]
+    method, declared = make_method(usual("marked-digits", method=name), (1, 32, 32)), METHODS[name]
     assert isinstance(method, HasDecoder) == declared.decoder
     if name != "sepclr":  # there it depends on the independence term
         assert (isinstance(method, HasCritic) and bool(method.critic_parameters())) == declared.critic

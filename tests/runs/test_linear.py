@@ -9,8 +9,8 @@ from sklearn.decomposition import PCA
 
 from sepclr.data import Cohort
 from sepclr.estimators import ContrastivePCA
-from sepclr.runs.build import build
 from sepclr.runs.linear import LinearCodes, solve
+from sepclr.runs.make import make_method
 from sepclr.runs.recipe import usual
 from sepclr.training import encode
 
@@ -30,7 +30,7 @@ def planted(n: int, shape: tuple[int, ...] = (1, 6, 6)) -> Cohort:
 
 def solved(method: str, cohort: Cohort, common: int, salient: int) -> LinearCodes:
     recipe = usual("marked-digits", method=method, common_dim=common, salient_dim=salient)
-    made = build(recipe, tuple(cohort.x.shape[1:]))
+    made = make_method(recipe, tuple(cohort.x.shape[1:]))
     solve(made, recipe.method, cohort, seed=0)
     return made
 
@@ -68,7 +68,7 @@ def test_volumes_of_few_subjects_fill_codes_with_zeros():
     cohort = planted(20, (1, 20, 20, 20))
     recipe = usual("mri", method="contrastive-pca")
     assert (recipe.method.common_dim, recipe.method.salient_dim) == (60, 60)
-    made = build(recipe, (1, 20, 20, 20))
+    made = make_method(recipe, (1, 20, 20, 20))
     solve(made, recipe.method, cohort, seed=0)
     codes = encode(made, cohort.x)
     assert [int((code.std(0) > 1e-3).sum()) for code in codes] == [9, 18]

@@ -89,9 +89,9 @@ def test_processes_that_are_not_the_first_return_without_a_run(tiny: Recipe, tmp
 
 def test_untrained_encoders_are_those_that_training_began_with(tiny: Recipe, tmp_path: Path):
     x = runner.load(tiny).train.x
-    first = encode(runner.build(tiny, (1, 12, 12)), x)
-    again = encode(runner.build(tiny, (1, 12, 12)), x)
-    other = encode(runner.build(changed(tiny, seed=1), (1, 12, 12)), x)
+    first = encode(runner.make_method(tiny, (1, 12, 12)), x)
+    again = encode(runner.make_method(tiny, (1, 12, 12)), x)
+    other = encode(runner.make_method(changed(tiny, seed=1), (1, 12, 12)), x)
     assert torch.equal(first.c, again.c)
     assert not torch.equal(first.c, other.c)
     assert not torch.equal(first.c[:, :3], first.s)

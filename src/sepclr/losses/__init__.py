@@ -5,7 +5,6 @@ from sepclr.losses.attributes import class_alignment, quantity_alignment
 from sepclr.losses.ball import ball
 from sepclr.losses.conditional import GaussianConditional, VariationalBound, gaussian_log_density, vclub, vl1out, vub
 from sepclr.losses.correlation import Correlation, CosineFeatures, RunningCorrelation, squared_correlations
-from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd, two_sample_mmd
 from sepclr.losses.fused import kernel_entropies
 from sepclr.losses.gaussian import gaussian_kl
 from sepclr.losses.independence import INDEPENDENCE, Independence, Over
@@ -13,6 +12,7 @@ from sepclr.losses.infomax import infomax_entropies
 from sepclr.losses.information_less import information_less
 from sepclr.losses.joint_entropy import joint_entropy
 from sepclr.losses.kernel import Bandwidth, Bandwidths, bandwidths, full_precision, hide_background, step_bandwidths
+from sepclr.losses.kernel_measures import hsic, kernel_mutual_information, mmd, two_sample_mmd
 from sepclr.losses.neighbours import conditional_uniformity
 from sepclr.losses.nt_xent import nt_xent
 from sepclr.losses.released import released_total

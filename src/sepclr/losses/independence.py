@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sepclr.losses.conditional import Bound, Direction, VariationalBound
-from sepclr.losses.dependence import hsic, kernel_mutual_information, mmd
 from sepclr.losses.joint_entropy import joint_entropy
 from sepclr.losses.kernel import Bandwidth, hide_background, zero_term
+from sepclr.losses.kernel_measures import hsic, kernel_mutual_information, mmd
 from sepclr.losses.total_correlation import TotalCorrelation
 from sepclr.types import InputError, Scalar
 

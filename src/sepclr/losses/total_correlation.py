@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from sepclr.losses.dependence import shuffled
 from sepclr.losses.kernel import mean_or_zero
+from sepclr.losses.kernel_measures import shuffled
 from sepclr.types import Scalar
 
 

@@ -20,9 +20,9 @@ from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import ImageAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, harmonised, probe
 from sepclr.reports import print_separation
-from sepclr.runs.build import build
 from sepclr.runs.folder import RunFolder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
+from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
@@ -120,7 +120,7 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
     if recipe.training is not None:
         Batches(source.train, recipe.training.batch_size, seed=recipe.seed, epoch=0)  # raises InputError
     shape = source.train.x.shape[1:]
-    return build(recipe, shape), _views(recipe.views, shape)
+    return make_method(recipe, shape), _views(recipe.views, shape)
 
 
 def check_machine(recipe: Recipe) -> None:
@@ -156,7 +156,7 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     recipe = folder.recipe()
     method, shape = load_method(folder)
     rows: list[Row] = []
-    untrained = [("untrained", build(recipe, shape))] if recipe.training else []
+    untrained = [("untrained", make_method(recipe, shape))] if recipe.training else []
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
         how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}

@@ -9,8 +9,8 @@ from torch import nn
 
 from sepclr.data import Cohort
 from sepclr.probes import Probed
-from sepclr.runs.build import build
 from sepclr.runs.folder import RunFolder
+from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
 from sepclr.training import encode, project, resolve_accelerator
 from sepclr.types import HasHeads, Method
@@ -24,7 +24,7 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
     """
     recipe = folder.recipe()
     shape = tuple(folder.samples()["sample_shape"])
-    method = build(recipe, shape)
+    method = make_method(recipe, shape)
     # What encodes a sample by itself must not look at the rest of its batch.
     cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
     cast(nn.Module, method).to(device_of(recipe))

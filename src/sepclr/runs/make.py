@@ -15,7 +15,7 @@ from sepclr.runs.recipe import Recipe
 from sepclr.types import InputError, Method
 
 
-def build(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
+def make_method(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
     """Make the method of a recipe with fresh weights from its seed.
 
     Args:

@@ -15,7 +15,7 @@ from sepclr.methods import DecorrelatedWeights, SepVAEWeights
 from sepclr.methods.options import METHODS
 from sepclr.runs import run as runner
 from sepclr.runs import trained
-from sepclr.runs.build import build
+from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe, changed, nested, read, usual
 from sepclr.types import InputError
 
@@ -38,7 +38,7 @@ def test_every_method_runs_from_recipe_to_report(tiny: Recipe, tmp_path: Path, m
     page = finished.folder.report.read_text()
     assert ("without salient" in page) == (METHODS[method].decoder and METHODS[method].trained)
     again, _ = trained.load_method(finished.folder)
-    assert type(again) is type(build(finished.recipe, (1, 12, 12)))
+    assert type(again) is type(make_method(finished.recipe, (1, 12, 12)))
 
 
 def test_from_a_constant_code_nothing_is_read(tiny: Recipe, tmp_path: Path):
@@ -51,14 +51,14 @@ def test_from_a_constant_code_nothing_is_read(tiny: Recipe, tmp_path: Path):
 @pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].trained])
 def test_without_weights_in_the_recipe_they_are_the_published_ones(method: str):
     given = {"independence": "k-jem"} if method == "sepclr" else {}
-    made = build(usual("digits-on-cifar", "paper", method=method, width=8, **given), (3, 32, 32))
+    made = make_method(usual("digits-on-cifar", "paper", method=method, width=8, **given), (3, 32, 32))
     assert made.weights == METHODS[method].asked(given).weights
 
 
 @pytest.mark.parametrize("data", DATA_SETS)
 def test_decorrelation_has_the_same_weights_on_all_data(data: str):
     shape = (1, 16, 16, 16) if data == "mri" else (1, 32, 32)
-    assert build(usual(data, width=8), shape).weights == DecorrelatedWeights(1.0, 1.0, 4.0)
+    assert make_method(usual(data, width=8), shape).weights == DecorrelatedWeights(1.0, 1.0, 4.0)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_options_of_another_objective_are_errors(change: dict[str, Any], named: 
 
 def test_a_code_of_one_number_cannot_be_standardised_within_each_sample():
     with pytest.raises(InputError, match="norm: 'group' standardises a code within each sample"):
-        build(usual("marked-digits", norm="group", common_dim=1), (1, 32, 32))
+        make_method(usual("marked-digits", norm="group", common_dim=1), (1, 32, 32))
 
 
 def test_a_weight_in_the_recipe_replaces_the_published_one():
-    made = build(usual("marked-digits", method="sepvae", weight_independence=7.0), (1, 32, 32))
+    made = make_method(usual("marked-digits", method="sepvae", weight_independence=7.0), (1, 32, 32))
     assert asdict(made.weights) == asdict(SepVAEWeights()) | {"independence": 7.0}
 
 
@@ -125,7 +125,7 @@ def test_a_weight_in_the_recipe_replaces_the_published_one():
 )
 def test_options_that_a_method_does_not_have_are_named(method: str, change: dict[str, object], named: str):
     with pytest.raises(InputError) as error:
-        build(usual("marked-digits", method=method, **change), (1, 32, 32))
+        make_method(usual("marked-digits", method=method, **change), (1, 32, 32))
     assert str(error.value).startswith(named)
 
 
@@ -138,13 +138,13 @@ def test_a_recipe_with_any_options_of_its_method_is_read_back():
 
 
 def test_views_of_the_size_of_the_image_are_whole():
-    build(usual("marked-digits", method="convae", views="random", crop=32), (1, 32, 32))
+    make_method(usual("marked-digits", method="convae", views="random", crop=32), (1, 32, 32))
 
 
 def test_a_released_sepvae_keeps_a_weight_that_is_given():
     released = usual("marked-digits", method="sepvae", fidelity="released")
-    assert build(released, (1, 32, 32)).weights.classification == 1e-10
-    assert build(changed(released, weight_classification=0.5), (1, 32, 32)).weights.classification == 0.5
+    assert make_method(released, (1, 32, 32)).weights.classification == 1e-10
+    assert make_method(changed(released, weight_classification=0.5), (1, 32, 32)).weights.classification == 0.5
 
 
 def test_methods_train_for_their_own_epochs_on_a_cpu_and_for_those_of_sepclr_as_published():
@@ -169,5 +169,5 @@ def test_a_build_leaves_the_global_generator_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    build(usual("marked-digits", method="sepvae"), (1, 32, 32))
+    make_method(usual("marked-digits", method="sepvae"), (1, 32, 32))
     assert torch.equal(torch.rand(1), expected)
