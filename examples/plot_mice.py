@@ -1,10 +1,10 @@
-"""The genotype of mice, hidden by PCA, is shown by linear contrastive analysis.
+"""Linear contrastive analysis shows the genotype of mice that PCA hides.
 
-Mice that were shocked (target) are normal or a model of Down syndrome. The proteins of their cortex vary most for other reasons, which
-normal mice that were not shocked (background) share: two principal components hide the genotype. Three linear contrasts show it, without
-having seen it; this is Figure 2 of Abid, Zhang, Bagaria, Zou, Nature Communications 9:2134, 2018. The separation of the genotypes is
-the silhouette (−1 to 1) of the two components, each scaled to unit variance. Each mouse was measured 15 times, so the dots are fewer
-mice than they seem: 9 of each genotype.
+The shocked mice (target) are normal or a model of Down syndrome. Protein expression in their cortex varies mostly for other reasons, which
+normal mice that were not shocked (background) share, so two principal components hide the genotype. Three linear contrastive methods show
+it without using the genotype labels, as in Figure 2 of Abid, Zhang, Bagaria, Zou, Nature Communications 9:2134, 2018. The separation of the
+genotypes is measured by the silhouette score (−1 to 1) of the two components, each scaled to unit variance. Each mouse was measured
+15 times, so the dots come from only 9 mice of each genotype.
 
     python examples/plot_mice.py Data_Cortex_Nuclear.csv mice.png    # a few seconds
 
@@ -28,7 +28,7 @@ table = mice.load(Path(sys.argv[1]))
 genotype = table.genotype[table.is_target]
 
 # %%
-# Without contrast, α = 0, contrastive PCA is PCA of the target. Missing values become the mean of their protein.
+# With α = 0, contrastive PCA is PCA of the target. Missing values are replaced by the mean of their protein.
 methods = {
     "PCA": ContrastivePCA(alpha=0),
     "Contrastive PCA": ContrastivePCA(random_state=0),

@@ -1,8 +1,8 @@
-"""How hard the bounds with a critic push c, beside uniformity: the size of 10 ∂bound/∂c over that of ∂2U(c)/∂c.
+"""Gradient of the bounds with a critic relative to uniformity: the norm of 10 ∂bound/∂c over that of ∂2U(c)/∂c.
 
-Codes are fixed, 512 of 32 + 32 dimensions, c on the unit sphere, s of targets a noisy function of c and spread as training spreads it, s of
-background 0. ``before``: densities whose log-variances reach ±8, fitted to all rows with the encoders' step size, as this library had it.
-``after``: ±1, targets alone, 1e-4. Both take 5,000 steps.
+The 512 codes of 32 + 32 dimensions are fixed: c is on the unit sphere, s of targets is a noisy function of c with the spread that training
+produces, and s of background is 0. ``before``: log-variances within ±8, fitted to all rows with the encoders' learning rate, as in earlier
+versions. ``after``: within ±1, fitted to targets only, with learning rate 1e-4. Both take 5,000 steps.
 ``make bench`` writes results/critic-gradients.jsonl.
 """
 
@@ -25,7 +25,7 @@ WEIGHT = 10.0
 
 
 def codes() -> tuple[Tensor, Tensor, Tensor]:
-    """Draw c, s of targets and 0 for background, and who is target."""
+    """Draw c, s (0 for background) and group membership."""
     draw = torch.Generator().manual_seed(0)
     c, noise = (torch.randn(SAMPLES, DIMENSIONS, generator=draw) for _ in range(2))
     is_target = torch.arange(SAMPLES) % 2 == 1
@@ -34,7 +34,7 @@ def codes() -> tuple[Tensor, Tensor, Tensor]:
 
 
 def ratio(bound: str, direction: str, *, before: bool) -> float:
-    """Fit the density and compare gradients."""
+    """Fit the density and return the ratio of the gradient norms."""
     c, s, is_target = codes()
     torch.manual_seed(0)
     if before:

@@ -1,10 +1,10 @@
-"""Speed and memory of the fused kernel against the released formulas, value and gradient, as ratios of one interleaved run.
+"""Speed and memory of the fused kernel against the released formulas, value and gradient, as ratios within one interleaved run.
 
-Run ``make bench`` on an otherwise idle machine; it writes results/loss-speed.jsonl, from which ``make docs`` fills the documentation, and
-on a GPU, where there is one, results/loss-speed-gpu.jsonl.
-The released formulas are pdist and cdist with exp, mean and log under autograd. The floor is the time of the arithmetic alone, for each
-pair of samples once: four products of 32 dimensions, four exponentials and four accumulations, tile by tile. Half of the samples are
-background, whose salient codes are 0; the fused kernel saves the arithmetic that this makes unnecessary and can so lie below the floor.
+Run ``make bench`` on an otherwise idle machine. It writes results/loss-speed.jsonl, or, on a GPU, results/loss-speed-gpu.jsonl;
+``make docs`` copies the numbers into the documentation.
+The released formulas are pdist and cdist with exp, mean and log under autograd. The floor is the time of the arithmetic alone, once per
+pair of samples: four products of 32 dimensions, four exponentials and four accumulations, tile by tile. Half of the samples are
+background, whose salient codes are 0. The fused kernel skips the arithmetic that this makes unnecessary and can beat the floor.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ TILE = {"cpu": 256, "cuda": 4096}
 
 
 def codes(n: int, spread: float, device: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw 32 + 32 dimensions: c on the unit sphere, s with a deviation; half are targets."""
+    """Draw codes of 32 + 32 dimensions, half of them of targets: c on the unit sphere, s with a given standard deviation."""
     c, s = (torch.randn(n, 32, device=device) for _ in range(2))
     return normalize(c).requires_grad_(), (spread * s).requires_grad_(), torch.arange(n, device=device) % 2 == 1
 
 
 def released(c: Tensor, s: Tensor, is_target: Tensor, tau: float = 0.5) -> Tensor:
-    """Sum the three entropies as released."""
+    """Compute the sum of the three entropies by the released formulas."""
     s = hide_background(s, is_target)
     common, salient = ((-pdist(z).square() / (2 * tau)).exp().mean().log() for z in (c, s))
     joint = (-(torch.cdist(c, c).square() + torch.cdist(s, s).square()) / (2 * tau)).exp().mean(1).log().mean()
@@ -46,12 +46,12 @@ def released(c: Tensor, s: Tensor, is_target: Tensor, tau: float = 0.5) -> Tenso
 
 
 def fused(c: Tensor, s: Tensor, is_target: Tensor) -> Tensor:
-    """Sum the three entropies by the fused kernel."""
+    """Compute the sum of the three entropies by the fused kernel."""
     return torch.stack([*kernel_entropies(c, s, is_target=is_target).values()]).sum()
 
 
 def arithmetic(n: int, device: str) -> Callable[[], object]:
-    """Make the arithmetic of the floor."""
+    """Return a function that does the arithmetic of the floor."""
     side = min(n, TILE[device])
     z, kernel, gradient = (torch.randn(shape, device=device) for shape in ((side, 32), (side, side), (side, 32)))
     pairs = n * (n + 1) / 2
@@ -70,7 +70,7 @@ def arithmetic(n: int, device: str) -> Callable[[], object]:
 
 
 def seconds(work: Callable[[], object], device: str) -> float:
-    """Time one call, until a GPU has done it."""
+    """Measure the time of one call in seconds, including all work on the GPU."""
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     wait()
     began = perf_counter()
@@ -80,7 +80,7 @@ def seconds(work: Callable[[], object], device: str) -> float:
 
 
 def peak_bytes(work: Callable[[], object], device: str) -> int:
-    """Measure the most memory that a piece of work held on a device beyond what was there before."""
+    """Measure the peak memory of a call in bytes, beyond what was allocated before it."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
@@ -97,7 +97,7 @@ def peak_bytes(work: Callable[[], object], device: str) -> int:
 
 
 def measured(n: int, kind: str, repeats: int, device: str) -> dict[str, object]:
-    """Compare at one size."""
+    """Compare the formulas at one size and return the cells of its row."""
     problem = codes(n, SPREADS[kind], device)
     works = {
         "released": lambda: released(*problem).backward(),

@@ -1,9 +1,9 @@
-"""What each independence term reads from jointly Gaussian codes whose mutual information is known.
+"""Estimate of each independence term on jointly Gaussian codes whose mutual information is known.
 
-c and s have four dimensions each, every pair (c_k, s_k) with correlation ρ, so that I(c; s) = −4/2 log(1 − ρ²). Critics are trained on
-codes of the same distribution for a thousand steps and asked about others; their densities are as narrow as they like, which in training
-they are not. k-MI and HSIC are not in nats or not unbiased: what counts is that they grow with ρ. MMD compares groups and is left out; of
-total correlation, which cuts its log-odds off at 0, the plain mean is shown.
+c and s have four dimensions each, and every pair (c_k, s_k) has correlation ρ, so I(c; s) = −4/2 log(1 − ρ²). Critics are trained for a
+thousand steps on codes of the same distribution and evaluated on unseen ones. Their log-variances may reach ±8, more than the ±1 of
+training. k-MI and HSIC are not in nats or are biased: what matters is that they grow with ρ. MMD is left out because it compares groups.
+Total correlation clips its log-odds at 0; the table shows their unclipped mean.
 ``make bench`` writes results/mutual-information.jsonl.
 """
 
@@ -27,34 +27,34 @@ DIMENSIONS = 4
 
 
 def gaussian(n: int, rho: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw n pairs (c, s)."""
+    """Draw n pairs (c, s) with correlation ρ."""
     draw = torch.Generator().manual_seed(seed)
     c, noise = (torch.randn(n, DIMENSIONS, generator=draw) for _ in range(2))
     return c, rho * c + math.sqrt(1 - rho**2) * noise
 
 
 def estimate(name: str, rho: float, seed: int, *, n: int = 512, steps: int = 1000) -> float:
-    """Estimate once; a critic is asked about codes that it has not seen."""
+    """Return one estimate; a critic is evaluated on codes that it has not seen."""
     torch.manual_seed(seed)
     term = Independence(name, DIMENSIONS, DIMENSIONS, log_variance_limit=8.0)
-    everyone = torch.ones(n, dtype=torch.bool)
+    is_target = torch.ones(n, dtype=torch.bool)
     if term.critic is not None:
         optimiser = torch.optim.Adam(term.parameters(), 3e-3)
         many = gaussian(64 * n, rho, seed + 1000)
         for step in range(steps):
             part = slice(step % 64 * n, (step % 64 + 1) * n)
             optimiser.zero_grad()
-            term.critic_loss(many[0][part], many[1][part], everyone).backward()
+            term.critic_loss(many[0][part], many[1][part], is_target).backward()
             optimiser.step()
     codes = gaussian(n, rho, seed)
     with torch.no_grad():
         if isinstance(term.critic, TotalCorrelation):
             return float(term.critic.logits(*codes).mean())
-        return float(term.loss(*codes, everyone, ("median", "median")))
+        return float(term.loss(*codes, is_target, ("median", "median")))
 
 
 def shown(value: float | np.floating[Any], digits: int) -> str:
-    """Round, without a sign before zero."""
+    """Format a rounded number, without a minus sign before zero."""
     return f"{round(float(value), digits) + 0.0:.{digits}f}"
 
 
@@ -70,7 +70,7 @@ def main() -> None:
     tables = [{"": "true I(c; s)"} | truth]
     for name in INDEPENDENCE[1:]:
         if name == "mmd":
-            continue  # compares groups, of which there is one here
+            continue  # compares groups, and there is only one here
         cells = {"": f"`{name}`"}
         for rho in CORRELATIONS:
             found = [estimate(name, rho, seed) for seed in range(options.seeds)]

@@ -1,9 +1,9 @@
-"""What each part of the decorrelated objective does, and whether what was chosen holds on data that it was not chosen on.
+"""Ablation of the decorrelated objective, and its transfer to data that no choice was made on.
 
-``ablation`` trains variants, one thing changed at a time, on four fifths of a training set and probes them on the rest; no test set is
-looked at. ``transfer`` trains the default and the released objective on data that no choice was made on, and probes them on their test
-sets. ``python speed/objective.py ablation`` writes results/objective-ablation.jsonl, ``transfer --root DIR``, with CIFAR-10 and MNIST
-in DIR, results/objective-transfer.jsonl. Runs that are there already are not made again.
+``ablation`` trains variants that change one thing at a time on four fifths of a training set and probes them on the rest; it uses no test
+set. ``transfer`` trains the default and the released objective on data that no choice was made on, and probes them on their test sets.
+``python speed/objective.py ablation`` writes results/objective-ablation.jsonl; ``transfer --root DIR``, with CIFAR-10 and MNIST in DIR,
+writes results/objective-transfer.jsonl. Finished runs are skipped.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from sepclr.types import Method
 from sepclr.views import RowViews
 
 Recipes = Callable[..., Recipe]
-"""From options of SepCLR to a recipe."""
+"""Makes a recipe from options of SepCLR."""
 
 Variant = Callable[[Recipes, Sequence[int]], Method]
 
 
 def of_estimator(seed: int, **options: Any) -> Recipe:
-    """Make the recipe of ``sepclr.SepCLR`` on rows, with any objective."""
+    """Return the recipe of ``sepclr.SepCLR`` on rows, with any objective."""
     return Recipe(
         data=Data("rows"),
         method=METHODS["sepclr"].asked(options),
         encoder=Encoder(kind="mlp"),
-        views=ImageAugmentation(),  # not used: views of rows are those of the estimator
+        views=ImageAugmentation(),  # unused: rows take the views of the estimator
         training=Settings(max_epochs=100, batch_size=256, learning_rate=1e-3),
         seed=seed,
     )
@@ -60,19 +60,19 @@ def of_estimator(seed: int, **options: Any) -> Recipe:
 
 @dataclass(frozen=True)
 class Task:
-    """Recipes with their data; of the protocol ``strict`` what the probes are scored on."""
+    """Recipes with their data; probes are scored on the test set of protocol ``strict``."""
 
     recipes: Recipes
     source: Source
 
     @property
     def recipe(self) -> Recipe:
-        """Seed, views and training of all recipes."""
+        """Default recipe, whose seed, views and training all variants share."""
         return self.recipes()
 
     @property
     def views(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Views of the recipe, of rows those of the estimator."""
+        """Views of the recipe; for rows, those of the estimator."""
         return RowViews() if self.source.train.x.ndim == 2 else prepare(self.recipe, self.source)[1]
 
 
@@ -84,7 +84,7 @@ def decorrelated(
     standardised: bool = True,
     **options: Any,
 ) -> Variant:
-    """Make the objective with something changed."""
+    """Return the decorrelated objective with the given settings changed."""
     options["weights"] = DecorrelatedWeights(information_less=beta)
 
     def make(recipes: Recipes, shape: Sequence[int]) -> Method:
@@ -93,7 +93,7 @@ def decorrelated(
         assert isinstance(default, Decorrelated)
         scales = (default.standardise_c, default.standardise_s) if standardised else (nn.Identity(), nn.Identity())
         with torch.random.fork_rng():
-            torch.manual_seed(recipe.seed)  # of the random cosines
+            torch.manual_seed(recipe.seed)  # draws the random cosines
             dims = recipe.method.common_dim, recipe.method.salient_dim
             made = Decorrelated(default.common, default.salient, default.common_head, default.salient_head, scales, dims, **options)
         for moments in (made.c_with_s, made.s_with_c, made.c_with_group):
@@ -104,7 +104,7 @@ def decorrelated(
 
 
 def released(independence: str, *, standardised: bool = False, equal_weights: bool = False) -> Variant:
-    """Make the released objective: as the profile has it, or with codes like those of the other."""
+    """Return the released objective, optionally with standardised codes or equal weights as in the decorrelated one."""
 
     def make(recipes: Recipes, shape: Sequence[int]) -> Method:
         weights = {"weight_salient": 1.0, "weight_information_less": 1.0} if equal_weights else {}
@@ -144,32 +144,32 @@ ABLATION: dict[str, Variant] = {
     "β = 10": decorrelated(10),
     "β = 30": decorrelated(30),
 }
-"""One thing changed at a time, of the objective with β = 1; the first three are what it replaces, β was chosen last."""
+"""Variants that change one thing in the objective with β = 1. The first three are the objective that it replaces; β was chosen last."""
 
 TRANSFER: dict[str, Variant] = {"released": released("k-jem"), "decorrelated": decorrelated()}
 
 
 def of_rows(setting: Clusters, seed: int) -> Task:
-    """Rows, drawn anew for every seed."""
+    """Return a task on rows, drawn separately for every seed."""
     train, test = clusters(setting, seed)
     return Task(partial(of_estimator, seed), Source("Rows", "", train, {"strict": test}, ("common",), ("salient",)))
 
 
 def of_marked_digits(seed: int) -> Task:
-    """The data of the demo."""
+    """Return the task of the demo."""
     train, test = marked_digits.load()
     return Task(partial(usual, "marked-digits", seed=seed), Source("Marked digits", "", train, {"strict": test}, ("digit",), ("mark",)))
 
 
 def validated(task: Task) -> Task:
-    """Hold a fifth of the training samples back, and forget the test samples."""
+    """Replace the test samples with a held-out fifth of the training samples."""
     chosen = np.random.default_rng(0).random(len(task.source.train)) < 0.8
     parts = task.source.train.where(chosen), task.source.train.where(~chosen)
     return replace(task, source=replace(task.source, train=parts[0], tests={"strict": parts[1]}))
 
 
 def scores(task: Task, train: Probed, test: Probed) -> dict[str, float]:
-    """Probe codes: the four cells and the group, in percent, and δ_tot."""
+    """Return probe scores of codes: the four cells and the group, in percent, and δ_tot."""
     rows = probe(train, test, encoder="trained", seed=task.recipe.seed)
     cells = {
         f"{row['attribute']} from {row['space']}": 100 * row["score"]
@@ -182,7 +182,7 @@ def scores(task: Task, train: Probed, test: Probed) -> dict[str, float]:
 
 
 def trained(task: Task, variant: Variant) -> dict[str, float]:
-    """Train a variant on one thread and probe it."""
+    """Train a variant on one thread and return its probe scores and CPU time."""
     source = task.source
     method = variant(task.recipes, source.train.x.shape[1:])
     begin = time.process_time()
@@ -192,7 +192,7 @@ def trained(task: Task, variant: Variant) -> dict[str, float]:
 
 
 def components(task: Task) -> dict[str, float]:
-    """Probe contrastive components, of which there are two, and the principal components of background in place of c."""
+    """Return probe scores of two contrastive components as s and principal components of background as c."""
     source = task.source
 
     def rows(cohort: Cohort) -> NDArray[np.float64]:
@@ -228,7 +228,7 @@ def ablation(out: Path, seeds: Sequence[int], only: Sequence[str]) -> None:
 
 
 def transfer(out: Path, seeds: Sequence[int], only: Sequence[str], root: Path | None) -> None:
-    """Train both objectives on rows of many kinds and, where there are photographs, on patterns over these."""
+    """Train both objectives on rows of many kinds and, if ``root`` is given, on patterns over photographs."""
     table = Table(out, transfer_cells)
     tasks: dict[str, Callable[[int], Task]] = {
         name: lambda seed, setting=setting: of_rows(setting, seed)
@@ -256,7 +256,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--root", type=Path)
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--only", default="", help="names of data sets")
+    parser.add_argument("--only", default="", help="comma-separated names of data sets (default: all)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     out = options.out or Path(f"results/objective-{options.what}.jsonl")

@@ -1,4 +1,4 @@
-"""Data that the objective is measured on beside the library's own: clusters in rows, and other patterns over photographs."""
+"""Further data for measuring the objective: clusters in rows, and other patterns over photographs."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from sepclr.datasets import cifar10, mnist
 from sepclr.datasets.source import Source
 
 TEXTURES = 8
-"""Kinds: lying and standing bars, a board and rings, which a mirror leaves alone, fine and coarse."""
+"""Number of kinds: horizontal bars, vertical bars, a checkerboard and rings, each fine and coarse; flips do not change the kind."""
 
 Images = NDArray[np.uint8]
 Patterns = Callable[[np.random.Generator, int, bool], tuple[Images, NDArray[np.int64]]]
-"""From a generator, a number and whether they are for training, to patterns of shape (n, 32, 32) and their kinds."""
+"""Draws patterns of shape (n, 32, 32) and their kinds, from a generator, n and whether they are for training."""
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """Rows around a common centre and, of targets, a salient one, plus noise of deviation 1; centres are 3 from their mean on average.
+    """Rows: a common centre, for targets plus a salient one, plus unit-variance noise; centres are 3 from their mean on average.
 
     Attributes:
-        features: length of a row.
+        features: number of features.
         common: number of common centres.
-        salient: number of salient ones; 0 for a salient quantity, uniform along one direction, of which thirds are asked for.
-        background: training samples of background; test samples are as many.
-        target: training samples of targets.
+        salient: number of salient centres; 0 for a salient quantity, uniform along one direction, whose thirds are the classes.
+        background: number of background training samples.
+        target: number of target training samples.
     """
 
     features: int = 50
@@ -53,11 +53,11 @@ CLUSTERS = {
     "ten to one": Clusters(background=2000, target=200),
     "75 targets": Clusters(background=75, target=75),
 }
-"""All but the first were never looked at when the objective was chosen."""
+"""All but the first were unseen when the objective was chosen."""
 
 
 def clusters(setting: Clusters, seed: int) -> tuple[Cohort, Cohort]:
-    """Draw rows for training, which are standardised, and a thousand targets and as many background rows for testing."""
+    """Draw training rows, and 1,000 background and 1,000 target rows for testing, all standardised by the training rows."""
     draw = np.random.default_rng(seed)
 
     def centres(number: int) -> NDArray[np.float64]:
@@ -90,7 +90,7 @@ def clusters(setting: Clusters, seed: int) -> tuple[Cohort, Cohort]:
 
 
 def small_digits_on_photographs(root: Path) -> Source:
-    """Digits on CIFAR-10 at a random place and in a random size, 12 to 24 pixels."""
+    """Load CIFAR-10 with MNIST digits at a random place and of a random size, 12 to 24 pixels."""
     digits = mnist.read(root)
 
     def draw_one(draw: np.random.Generator, digit: Images) -> Images:
@@ -109,7 +109,7 @@ def small_digits_on_photographs(root: Path) -> Source:
 
 
 def textures_on_photographs(root: Path) -> Source:
-    """Textures in a round window on CIFAR-10: eight kinds, at a random place, phase, size and contrast."""
+    """Load CIFAR-10 with textures in a round window: eight kinds, with random place, phase, size and contrast."""
 
     def patterns(draw: np.random.Generator, n: int, train: bool) -> tuple[Images, NDArray[np.int64]]:
         kind = draw.integers(TEXTURES, size=n)
@@ -129,7 +129,7 @@ def textures_on_photographs(root: Path) -> Source:
 
 
 def _over_photographs(root: Path, patterns: Patterns, salient: str) -> Source:
-    """Compose as digits on CIFAR-10 are: background at half intensity, targets the mean of a photograph and a pattern."""
+    """Compose samples as in digits on CIFAR-10: background at half intensity, targets the mean of a photograph and a pattern."""
     photos, draw = cifar10.read(root), np.random.default_rng(0)
 
     def cohort(images: Images, objects: NDArray[np.int64], train: bool) -> Cohort:

@@ -1,4 +1,4 @@
-"""Draw what the settings of the objective do, from results/objective-ablation.jsonl, into docs/objective.svg; ``make docs`` calls it."""
+"""Draw δ_tot against three settings of the objective: results/objective-ablation.jsonl to docs/objective.svg; ``make docs`` calls it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SETTINGS = {
     "cosines in D": {"D without cosines": "0", "decorrelated, β = 1": "64", "D with 256 cosines": "256"},
     "radius of the ball": {"radius 1": "1", "decorrelated, β = 1": "2", "radius 4": "4"},
 }
-"""Of each panel the names of runs and their values; that in the middle is the default."""
+"""Runs of each panel and their values of the setting; the default is in the middle."""
 
 COLOURS = {"rows": "#1d5fbf", "marked digits": "#bd4b00"}
 
 
 def draw(runs: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Draw δ_tot against each setting: a curve for each data set, over seeds with their standard deviation."""
+    """Draw δ_tot against each setting: a curve for each data set, mean and standard deviation over seeds."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3), layout="constrained")
@@ -43,7 +43,7 @@ def draw(runs: Mapping[str, Mapping[str, Any]]) -> Any:
 
 
 def picture(results: Path) -> str:
-    """Draw the curves of a file of results, as SVG."""
+    """Return the figure of a results file as SVG."""
     lines = [json.loads(line) for line in results.read_text().splitlines()]
     return as_svg(lambda: draw({line["name"]: line["runs"] for line in lines}))
 

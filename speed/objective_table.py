@@ -1,4 +1,4 @@
-"""Runs of the objective as rows of a table."""
+"""Results of the objective's runs as rows of a table."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sepclr.runs.folder import made_with
 
 
 def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Write a mean and, of several values, their standard deviation."""
+    """Format the mean and, for several values, their standard deviation."""
     return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
 class Table:
-    """Runs in a file of results, a line for each row of a table, rewritten as a whole after every run."""
+    """Results file with a line for each row of a table, rewritten after every run."""
 
     def __init__(self, out: Path, cells: Callable[[str, Mapping[str, Sequence[Mapping[str, Any]]]], Mapping[str, str]]) -> None:
         self.out, self.cells = out, cells
@@ -25,7 +25,7 @@ class Table:
         self.rows: dict[str, dict[str, Any]] = {line["name"]: line for line in lines}
 
     def run(self, name: str, data: str, seed: int, make: Callable[[], Mapping[str, float]]) -> None:
-        """Make a run that is not there yet."""
+        """Make a run and store it, unless it is stored already."""
         row = self.rows.setdefault(name, {"cells": {}, "name": name, "runs": {}})
         runs = row["runs"].setdefault(data, [])
         if any(run["seed"] == seed for run in runs):
@@ -38,7 +38,7 @@ class Table:
 
 
 def ablation_cells(name: str, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
-    """Write a row of the ablation: of each data set δ_tot and what leaks, and what is lost."""
+    """Return the cells of an ablation row: δ_tot and the probe scores on each data set."""
     cells = {"": name}
     for data, made in runs.items():
         cells[f"{data}: δ_tot"] = spread([run["δ_tot"] for run in made])
@@ -48,7 +48,7 @@ def ablation_cells(name: str, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -
 
 
 def transfer_cells(name: str, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
-    """Write a row of the transfer: one data set, one objective."""
+    """Return the cells of a transfer row: one data set, one objective."""
     data, _, objective = name.partition(" | ")
     (made,) = runs.values()
     columns = ("common from c", "salient from c", "common from s", "salient from s", "group from c", "group from s", "δ_tot", "CPU s")

@@ -1,12 +1,12 @@
-"""A whole training step of the ``paper`` profile against the released recipe, as ratios of one interleaved run.
+"""A whole training step of the ``paper`` profile against the released recipe, as ratios within one interleaved run.
 
-A step is two views of 512 photographs, both ResNet-18s, the losses, their gradient and Adam. The released recipe, written anew from its
-description: float32 images and networks in the default layout, kornia's augmentation on the host with its default cropping and one coin a
-batch for the jitter, the loss from pdist and cdist under autograd, and the loss brought to the host each step. Ours is
-``sepclr.training.fit`` with that profile, whatever it chooses on this processor, or on the GPU where there is one.
+A step is two views of 512 photographs, both ResNet-18s, the losses, their gradient and Adam. The released recipe is reimplemented from its
+description: float32 images and networks in the default layout, kornia's augmentation on the host with its default cropping and one random
+draw per batch for the jitter, the loss from pdist and cdist under autograd, and a copy of the loss to the host each step. Ours is
+``sepclr.training.fit`` with that profile and its automatic settings, on the GPU if there is one.
 
-The peak is what this machine reaches in the same precision on a product of two large matrices; the fraction of it counts the products
-of the networks alone. Run ``make bench`` on an otherwise idle machine; it writes results/step-speed.jsonl, or, on a GPU,
+The peak is the rate that this machine reaches in the same precision on a product of two large matrices. The fraction of it counts only the
+products of the networks. Run ``make bench`` on an otherwise idle machine; it writes results/step-speed.jsonl, or, on a GPU,
 results/step-speed-gpu.jsonl.
 """
 
@@ -42,12 +42,12 @@ TAU = 0.5
 
 
 def cohort(n: int) -> Cohort:
-    """Draw photographs of noise, half of them targets."""
+    """Draw noise images of the size of photographs, half of them targets."""
     return Cohort(torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8), torch.arange(n) % 2 == 1, {})
 
 
 def released_total(c: list[Tensor], s: list[Tensor], is_target: Tensor) -> Tensor:
-    """Compute the released loss from the heads of both views, each term a formula of its own."""
+    """Compute the released loss from the projections of both views, one formula per term."""
     c = [normalize(z) for z in c]
     hidden = [z * is_target[:, None] for z in s]
     common = (c[0] - c[1]).square().sum(1).mean() / (2 * TAU)
@@ -60,7 +60,7 @@ def released_total(c: list[Tensor], s: list[Tensor], is_target: Tensor) -> Tenso
 
 
 def released_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]:
-    """Make an epoch of the released recipe, which gives its seconds."""
+    """Return a function that runs an epoch of the released recipe and returns its time in seconds."""
     images = data.x.float() / 255
     method = make_method(PAPER, (3, 32, 32))
     assert isinstance(method, SepCLR)
@@ -92,7 +92,7 @@ def released_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], f
 
 
 def our_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]:
-    """Make an epoch of ours, which gives its seconds."""
+    """Return a function that runs an epoch of our recipe and returns its time in seconds."""
     recipe = changed(PAPER, max_epochs=1, batch_size=batch_size, accelerator=device, devices="1")
     method, views = prepare(recipe, Source("", "", data, {}, (), ()))
 
@@ -105,7 +105,7 @@ def our_epoch(data: Cohort, batch_size: int, device: str) -> Callable[[], float]
 
 
 def products(batch_size: int) -> float:
-    """Count the multiplications and additions of both networks in a step: forward, and twice that backward."""
+    """Count the floating-point operations of both networks in a step; the backward pass counts twice the forward pass."""
     method = make_method(PAPER, (3, 32, 32))
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -114,7 +114,7 @@ def products(batch_size: int) -> float:
 
 
 def peak(precision: str, device: str) -> float:
-    """Measure multiplications and additions a second on two large matrices."""
+    """Measure the floating-point operations per second of a product of two large matrices."""
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
     side = 2048 if device == "cpu" else 8192
     a = torch.randn(side, side, dtype=dtype, device=device)
@@ -127,7 +127,7 @@ def peak(precision: str, device: str) -> float:
 
 
 def main() -> None:
-    """Measure and write the row."""
+    """Measure and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--batch_size", type=int, default=PAPER.settings.batch_size)

@@ -1,9 +1,9 @@
 """Volumes: time and memory of the 3-D encoders, and whether memory grows with the number of subjects.
 
-``encoders``: forward and backward of both encoders of SepCLR's ``mri`` recipe for GPUs on volumes of 128³, in float32, in bfloat16, and in
-bfloat16 with activation checkpointing. ``subjects``: a study of synthetic brains of 2 mm goes from its table through the file of volumes
-to an epoch of narrow encoders. Each measurement is a process of its own, of which the largest resident memory is noted. Run it on an
-otherwise idle machine; it writes results/volume-encoders.jsonl and results/volume-memory.jsonl.
+``encoders``: forward and backward pass of ResNet-18 and DenseNet-121 on volumes of 128³, in float32, in bfloat16, and in bfloat16 with
+activation checkpointing. ``subjects``: a study of synthetic brains at 2 mm, from its table through the cache of resampled volumes to one
+epoch of narrow encoders. Each measurement runs in its own process and records its peak resident memory. Run it on an otherwise idle
+machine; it writes results/volume-encoders.jsonl and results/volume-memory.jsonl.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIDE = 128
 
 
 def encode(kind: str, precision: str, checkpointing: bool, batch: int, repeats: int) -> dict[str, float]:
-    """Time forward and backward of one encoder."""
+    """Measure time and memory of the forward and backward pass of one encoder."""
     device = resolve_accelerator("auto")
     network = nets.encoder(kind, (1, SIDE, SIDE, SIDE), 32, width=64, stem_stride=2, checkpointing=checkpointing)
     network.to(device, memory_format=torch.channels_last_3d)
@@ -52,14 +52,14 @@ def encode(kind: str, precision: str, checkpointing: bool, batch: int, repeats: 
 
 
 def memory(device: str) -> float:
-    """Say how much memory this process has held at most, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     if device == "cuda":
         return float(torch.cuda.max_memory_allocated())
     return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def study(subjects: int) -> dict[str, Any]:
-    """Bring a study onto its grid and train on it for an epoch."""
+    """Bring a study onto its grid, train on it for an epoch, and return the memory used."""
     with tempfile.TemporaryDirectory() as folder:
         table = write_phantoms(Path(folder) / "study", subjects)
         brains = Study(str(table), "image", "group", ("control",), ("patient",), ("age",), spacing=2.0)
@@ -73,7 +73,7 @@ def study(subjects: int) -> dict[str, Any]:
 
 
 def measured(*words: object) -> dict[str, Any]:
-    """Run this file for one measurement, in a process of its own."""
+    """Run one measurement of this file in a separate process and return its result."""
     done = subprocess.run([sys.executable, __file__, *map(str, words)], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
@@ -82,13 +82,13 @@ def measured(*words: object) -> dict[str, Any]:
 
 
 def write(path: Path, rows: list[dict[str, object]]) -> None:
-    """Write rows with what they were made by."""
+    """Write rows with the commit, the versions and the machine that made them."""
     made = made_with()
     write_results(path, [{"cells": cells} | made for cells in rows])
 
 
 def encoders(output: Path, batch: int, repeats: int) -> None:
-    """Measure both encoders in each way."""
+    """Measure both encoders in each configuration."""
     rows: list[dict[str, object]] = []
     for kind in ("resnet18", "densenet121"):
         for precision, checkpointing in (("float32", False), ("bf16", False), ("bf16", True)):
@@ -109,7 +109,7 @@ def encoders(output: Path, batch: int, repeats: int) -> None:
 
 
 def subjects(output: Path) -> None:
-    """Measure studies of two sizes."""
+    """Measure memory on studies of two sizes."""
     rows: list[dict[str, object]] = []
     for number in (50, 181):
         found = measured("--study", number)
