@@ -20,7 +20,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.pipeline import make_pipeline
 
 from sepclr import ContrastivePCA, GeneralisedContrastivePCA, ProbabilisticContrastivePCA
-from sepclr.data import mice
+from sepclr.datasets import mice
 
 if len(sys.argv) != 3:
     sys.exit(f"usage: {sys.argv[0]} {mice.NAME} PICTURE.png")

@@ -131,12 +131,12 @@ def main() -> None:
     """Measure all sizes and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     device = resolve_accelerator("auto")
-    output = options.output or Path("results") / ("loss-speed.jsonl" if device == "cpu" else "loss-speed-gpu.jsonl")
+    output = options.out or Path("results") / ("loss-speed.jsonl" if device == "cpu" else "loss-speed-gpu.jsonl")
     made = made_with()
     rows = []
     for n in (*SIZES, LARGEST):

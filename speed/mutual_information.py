@@ -62,7 +62,7 @@ def main() -> None:
     """Estimate with every term and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path("results/mutual-information.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("results/mutual-information.jsonl"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     made = made_with()
@@ -79,7 +79,7 @@ def main() -> None:
         print(cells, flush=True)
         tables.append(cells)
     rows = [{"cells": cells} | made for cells in tables]
-    options.output.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    options.out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 if __name__ == "__main__":

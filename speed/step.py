@@ -132,12 +132,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--batch_size", type=int, default=PAPER.settings.batch_size)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     device = resolve_accelerator("auto")
-    output = options.output or Path("results") / ("step-speed.jsonl" if device == "cpu" else "step-speed-gpu.jsonl")
+    output = options.out or Path("results") / ("step-speed.jsonl" if device == "cpu" else "step-speed-gpu.jsonl")
     size, steps = options.batch_size, 1 if device == "cpu" else 20
     data = cohort(size * steps)
     epochs = {"released": released_epoch(data, size, device), "ours": our_epoch(data, size, device)}

@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["encoders", "subjects"])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--out", type=Path, default=Path("results"))
     parser.add_argument("--encode", nargs=5, help=argparse.SUPPRESS)
     parser.add_argument("--study", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -142,9 +142,9 @@ def main() -> None:
         print(json.dumps(study(options.study)))
         return
     if options.only != "encoders":
-        subjects(options.results / "volume-memory.jsonl")
+        subjects(options.out / "volume-memory.jsonl")
     if options.only != "subjects":
-        encoders(options.results / "volume-encoders.jsonl", options.batch, options.repeats)
+        encoders(options.out / "volume-encoders.jsonl", options.batch, options.repeats)
 
 
 if __name__ == "__main__":
