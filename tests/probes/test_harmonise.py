@@ -67,9 +67,9 @@ def with_site(side: Probed, at: int, name: str) -> Probed:
 
 def test_sites_that_cannot_be_evened_out_are_named():
     train, test = scanned(30)
-    with pytest.raises(InputError, match="site: d has no training sample"):
+    with pytest.raises(InputError, match="site: no training samples from d"):
         harmonised(train, with_site(test, 0, "d"), "site", "residualise")
-    with pytest.raises(InputError, match="site: d has a single training sample"):
+    with pytest.raises(InputError, match="site: only one training sample from d"):
         harmonised(with_site(train, 0, "d"), test, "site", "residualise")
     with pytest.raises(InputError, match="site: 'site' has missing values"):
         harmonised(train, with_site(test, 3, ""), "site", "residualise")

@@ -125,7 +125,7 @@ def test_a_signed_distance_below_0_is_no_better_than_one_above():
     "change", [{"seed": 0}, {"recipe": {"data": {"name": "digits-on-cifar"}, "method": {"fidelity": "paper", "tau": 0.4}}}]
 )
 def test_rows_that_are_not_one_recipe_with_other_seeds_are_not_averaged(change: dict[str, Any]):
-    with pytest.raises(InputError, match="the rows of k-jem are not one recipe with different seeds or folds"):
+    with pytest.raises(InputError, match="rows of k-jem differ in their recipe, or repeat a seed and fold"):
         compare([row("sepclr", "k-jem", 0.6, 0.2, seed=0), row("sepclr", "k-jem", 0.6, 0.2, seed=1) | change], {})
 
 

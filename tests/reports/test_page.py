@@ -87,7 +87,8 @@ def verdict(text: str) -> str:
 
 def test_the_verdict_has_the_numbers_of_the_main_run(tmp_path: Path, make_page: MakePage) -> None:
     assert verdict(html(tmp_path, make_page())) == (
-        "Digit is read from c with 84 %, from s with 22 % (chance 10 %); mark is read from s with 71 %, from c with 18 % (chance 10 %)."
+        "Digit is decoded with 84 % accuracy from c and 22 % from s (chance 10 %); "
+        "mark is decoded with 71 % accuracy from s and 18 % from c (chance 10 %)."
     )
 
 
@@ -153,8 +154,8 @@ def test_no_scores_no_history_no_salient_attribute_one_run(tmp_path: Path, make_
     run = replace(page.runs[0], rows=[], history=[])
     text = html(tmp_path, replace(page, runs=[run], salient_attributes=[], made={}, class_names={}))
     assert verdict(text) == "The codes have not been scored yet."
-    assert "There is no score yet." in text
-    assert "No epoch was logged." in text
+    assert "No scores yet." in text
+    assert "No epochs were logged." in text
     assert "How it was made" not in text
 
 
@@ -163,7 +164,7 @@ def test_no_untrained_rows_and_scores_that_are_not_numbers(tmp_path: Path, make_
     rows = [make_row("digit", "c", float("nan")), make_row("digit", "s", 0.2, low=float("nan"))]
     text = html(tmp_path, replace(page, runs=[replace(page.runs[0], rows=rows)]))
     assert ">untrained" not in text
-    assert "from c with –, from s with 20 %" in verdict(text)
+    assert "with – accuracy from c and 20 % from s" in verdict(text)
 
 
 def test_histories_of_one_epoch_and_with_holes() -> None:

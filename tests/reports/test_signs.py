@@ -30,28 +30,28 @@ def test_a_training_that_went_well_shows_none():
     [
         ({"common": -0.01}, "All samples have nearly the same common code"),
         ({"salient": 0.0}, "All samples have nearly the same salient code"),
-        ({"information_less": 1.2}, "The salient code of background is not silent (information_less 1.20)"),
-        ({"c_with_s": 1.5}, "In training c follows s (c_with_s 1.50, 0 is apart)"),
-        ({"s_with_c": 2.0}, "In training s follows c"),
-        ({"c_with_group": 0.4}, "In training c tells the groups apart"),
+        ({"information_less": 1.2}, "The salient code of background is not close to 0 (information_less 1.20)"),
+        ({"c_with_s": 1.5}, "In training, c depends on s (c_with_s 1.50; 0 means uncorrelated)"),
+        ({"s_with_c": 2.0}, "In training, s depends on c"),
+        ({"c_with_group": 0.4}, "In training, c depends on the group"),
     ],
 )
 def test_each_sign_is_named_with_what_to_do(change: dict[str, float], named: str):
     (sign,) = signs([WELL, WELL | change])
     assert sign.startswith(named)
-    assert "give" in sign
+    assert "train longer, or" in sign
     assert signs([WELL | change, WELL]) == []  # it is the end that counts
 
 
 def test_a_loss_that_is_no_number_is_all_that_is_said_and_since_when():
     history = [WELL | {"epoch": 0}, WELL | {"epoch": 1, "loss": math.nan}, WELL | {"epoch": 2, "loss": math.nan, "common": 0.0}]
-    assert signs(history) == ["The loss is nan since epoch 2: give a smaller --learning_rate."]
+    assert signs(history) == ["The loss has been nan since epoch 2: use a smaller --learning_rate."]
 
 
 def test_a_kernel_is_saturated_near_the_largest_entropy_of_a_batch():
     last = {"loss": -9.0, "common": -3.0, "salient": -3.0, "information_less": 0.0}
     assert signs([last | {"independence": -math.log(128)}], batch_size=128) == [
-        "The kernel of k-JEM is saturated, so that it no longer acts: give a larger --tau."
+        "The kernel of k-JEM is saturated and no longer has an effect: use a larger --tau."
     ]
     assert signs([last | {"independence": -3.6}], batch_size=128) == []
     assert signs([last | {"independence": -99.0}]) == []

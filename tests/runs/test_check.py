@@ -41,7 +41,7 @@ def test_a_good_table_passes_and_its_page_shows_who_is_there(table: Path, capsys
     page = (table.parent / "page.html").read_text()
     for words in (
         "schizophrenia against control",
-        "Nothing stands in the way",
+        "No problems found",
         "25.5 ± 3.6 (20 to 31)",
         "site: north",
         "Cramér&#39;s V 0.00",
@@ -63,7 +63,7 @@ def test_problems_are_listed_on_the_page_and_end_with_2(table: Path, capsys: pyt
     assert said.err.count("\n") == 1
     assert "2 problems" in said.err
     page = (table.parent / "page.html").read_text()
-    assert "2 problems to solve first." in page
+    assert "2 problems found." in page
     assert page.count('role="img"') == 23
 
 

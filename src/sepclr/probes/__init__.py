@@ -1,4 +1,4 @@
-"""What the codes say: linear probes on frozen codes, and how far apart two kinds of pattern are. NumPy in, rows out."""
+"""Evaluation of frozen codes, on NumPy arrays: linear probes, δ_tot, site correction and confounders."""
 
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot

@@ -1,4 +1,4 @@
-"""Confounding: whether who is target goes along with something else, such as age, sex or site."""
+"""Confounding: whether group is associated with other attributes, such as age, sex or site."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from scipy.stats.contingency import association, crosstab
 from sepclr.data.attributes import is_quantity, known
 
 SMALL = {"standardised mean difference": 0.2, "Cramér's V": 0.1}
-"""Effects below these are called small (Cohen 1988)."""
+"""Thresholds of a small effect (Cohen 1988)."""
 
 
 @dataclass(frozen=True)
 class Confounding:
-    """How an attribute goes along with the group.
+    """Association of an attribute with the group.
 
     Attributes:
-        attribute: its name.
-        measure: ``standardised mean difference`` (of targets from background, in pooled standard deviations), or ``Cramér's V``.
-        effect: value of the measure; 0 is no difference.
-        p: of the Mann–Whitney or the chi-squared test that groups do not differ.
-        known: subjects of whom the attribute is known.
+        attribute: name of the attribute.
+        measure: ``standardised mean difference`` (target minus background, in pooled standard deviations), or ``Cramér's V``.
+        effect: value of the measure; 0 means no difference.
+        p: p-value of the Mann–Whitney or the chi-squared test for a difference between the groups.
+        known: number of subjects with a value.
     """
 
     attribute: str
@@ -37,31 +37,32 @@ class Confounding:
 
     @property
     def warns(self) -> bool:
-        """Whether groups differ by more than a small effect and more than chance."""
+        """Whether the effect is at least small and the difference significant (p < 0.05)."""
         return abs(self.effect) >= SMALL[self.measure] and self.p < 0.05
 
 
 def confounding(is_target: NDArray[np.bool_], attributes: Mapping[str, NDArray[Any]]) -> list[Confounding]:
-    """Compare background with targets in each attribute.
+    """Compare the groups in each attribute.
 
-    A salient code that reads the group may read such an attribute instead, and a common code cannot help but hold it.
+    If the groups differ in an attribute, a salient code that separates them may encode it instead, and a common code will encode it anyway.
 
     Args:
         is_target: True for target, shape (n,).
-        attributes: by name, shape (n,); floating point is a quantity, NaN where unknown; others are classes, an empty string where unknown.
+        attributes: values by name, shape (n,); floating point is a quantity, NaN where missing; others are classes, an empty string where
+            missing.
 
     Returns:
-        One entry for each attribute of which both groups know something.
+        One entry for each attribute with values in both groups.
     """
     found = []
     for name, values in attributes.items():
-        told = known(values)
-        values, members = values[told], is_target[told]
+        present = known(values)
+        values, members = values[present], is_target[present]
         if not members.any() or members.all():
             continue
         compare = _quantity if is_quantity(values) else _classes
         measure, effect, p = compare(values, members)
-        found.append(Confounding(name, measure, effect, p, int(told.sum())))
+        found.append(Confounding(name, measure, effect, p, int(present.sum())))
     return found
 
 

@@ -1,4 +1,4 @@
-"""δ_tot: how far a whole set of probes is from the best that could be expected."""
+"""δ_tot: total distance of probe scores from the best expected ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Delta(TypedDict):
 def delta_tot(rows: Sequence[Row], *, common: Sequence[str], salient: Sequence[str], metric: str = "balanced_accuracy") -> Delta:
     """Sum the distances of scores from the best expected ones: 1 where an attribute belongs, 1/classes where it does not.
 
-    ``absolute`` adds |score − best expected|. ``signed``, the published form, adds points missing where the attribute belongs and
-    points above chance where it does not, so that a score below chance is rewarded.
+    ``absolute`` adds |score − best expected|. ``signed``, the published form, adds 1 − score where the attribute belongs and
+    score − chance where it does not; it rewards scores below chance.
 
     Args:
-        rows: rows of one run and one protocol, of which the trained encoders' codes c and s are read.
+        rows: rows of one run and one protocol; only those of the trained encoders' codes c and s are used.
         common: names of the attributes that belong in c.
         salient: names of the attributes that belong in s.
         metric: ``balanced_accuracy`` or ``accuracy``.

@@ -1,4 +1,4 @@
-"""Evening out sites: what scanners add to codes is learnt from training samples and taken out of all."""
+"""Site correction: estimate site effects on codes from training samples, and remove them from all samples."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ Sites = NDArray[Any]
 
 
 def harmonised(train: Probed, test: Probed, site: str, how: str) -> tuple[Probed, Probed]:
-    """Take the effect of sites out of codes.
+    """Remove site effects from codes.
 
-    Everything is fitted on training samples and applied to both. Groups that are spread unevenly over sites share in what is taken out:
-    background and target are not told apart here, for at test time nobody knows who is which.
+    The correction is fitted on training samples and applied to both. It ignores the group, which is unknown at test time: if groups are
+    spread unevenly over sites, part of their difference is removed, too.
 
     Args:
         train: training codes, with ``site`` among the attributes.
-        test: test codes, of the same sites.
-        site: name of the attribute.
-        how: ``residualise``, which subtracts each site's linear effect, or ``combat``, which also evens out each site's spread and shrinks
-            both towards what is common to all dimensions (Johnson et al. 2007; Fortin et al. 2018), by combatlearn.
+        test: test codes, from the same sites.
+        site: name of the site attribute.
+        how: ``residualise``, which subtracts each site's linear effect, or ``combat``, which also corrects each site's spread and shrinks
+            both estimates towards their values in other dimensions (Johnson et al. 2007; Fortin et al. 2018; combatlearn).
 
     Returns:
-        Both with other codes.
+        Both, with corrected codes.
 
     Raises:
-        InputError: an unknown way, a site that has missing values, is new in the test samples or has a single training sample, or
-            ``combat`` where its library is not installed.
+        InputError: the method is unknown, the site has missing values, a site has fewer than two training samples, or ``combat`` is
+            chosen without combatlearn.
     """
     ways: Mapping[str, Callable[..., tuple[Codes, Codes]]] = {"residualise": _residualise, "combat": _combat}
     if how not in ways:
         raise InputError(f"harmonise: {how!r} is unknown; choose {' or '.join(ways)}")
     sites = train.attributes[site], test.attributes[site]
     if any((values == "").any() for values in sites):
-        raise InputError(f"site: {site!r} has missing values; fill it in, or leave sites alone with --harmonise none")
+        raise InputError(f"site: {site!r} has missing values; fill them in, or use --harmonise none")
     if new := sorted(set(sites[1]) - set(sites[0])):
-        raise InputError(f"site: {', '.join(map(str, new))} has no training sample; its effect cannot be learnt")
+        raise InputError(f"site: no training samples from {', '.join(map(str, new))} to estimate the site effect; use --harmonise none")
     names, counts = np.unique(sites[0], return_counts=True)
     if counts.min() < 2:
-        raise InputError(f"site: {names[counts.argmin()]} has a single training sample; its effect cannot be told from the sample's own")
+        raise InputError(f"site: only one training sample from {names[counts.argmin()]} to estimate the site effect; use --harmonise none")
     pairs = {space: ways[how](codes, test.spaces[space], *sites) for space, codes in train.spaces.items()}
     return (
         replace(train, spaces={space: pair[0] for space, pair in pairs.items()}),
@@ -68,12 +68,12 @@ def _combat(train: Codes, test: Codes, train_sites: Sites, test_sites: Sites) ->
         from combatlearn.core import ComBatModel
     except ImportError:
         raise InputError("harmonise: combat needs combatlearn; pip install 'sepclr[combat]'") from None
-    # Dimensions that do not vary, as a salient code that is 0, have nothing to even out.
+    # Constant dimensions, such as those of a salient code of 0, need no correction.
     varying = np.ptp(train, 0) > 0
     if not varying.any():
         return train, test
     model = ComBatModel(method="johnson").fit(train[:, varying].astype(float), batch=train_sites)
-    evened = [codes.astype(float) for codes in (train, test)]
-    for codes, sites in zip(evened, (train_sites, test_sites), strict=True):
+    corrected = [codes.astype(float) for codes in (train, test)]
+    for codes, sites in zip(corrected, (train_sites, test_sites), strict=True):
         codes[:, varying] = np.asarray(model.transform(codes[:, varying], batch=sites))
-    return evened[0], evened[1]
+    return corrected[0], corrected[1]

@@ -1,4 +1,4 @@
-"""Linear probes: what can be read from frozen codes, with an interval and chance beside it."""
+"""Linear probes on frozen codes, with intervals and chance."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ Resampled = Callable[[NDArray[Any]], NDArray[np.float64]]
 
 @dataclass(frozen=True, eq=False)
 class Probed:
-    """Codes with the truth about their samples.
+    """Codes and the true attributes of their samples.
 
     Attributes:
-        spaces: each space by name (``c``, ``s``, and the heads ``c_head``, ``s_head``), shape (n, d).
+        spaces: codes by space (``c``, ``s``, and the projections ``c_head``, ``s_head``), shape (n, d).
         is_target: True for target samples, shape (n,).
-        attributes: truth by name, shape (n,); integers or strings are classes, floating point is a quantity. NaN and the empty string
-            stand for what is not known.
-        everyone: whether background's attributes are known, too.
-        subjects: whose each sample is, shape (n,); None where every sample is a subject of its own.
-        standardised: whether the authors of the method standardise its codes before they probe them; then ``published`` does, too.
+        attributes: true values by name, shape (n,); integers or strings are classes, floating point is a quantity. NaN and the empty
+            string mark missing values.
+        everyone: whether attributes of background samples are known, too.
+        subjects: subject of each sample, shape (n,); None if every sample is a subject of its own.
+        standardised: whether the method's authors standardise codes before probing; the protocol ``published`` then does, too.
     """
 
     spaces: Mapping[str, NDArray[np.floating[Any]]]
@@ -52,29 +52,30 @@ class Probed:
 
 
 def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: ProbeProtocol = "strict", seed: int = 0) -> list[Row]:
-    """Read every attribute of targets, and the group of all samples, from every space.
+    """Probe every space for each attribute of targets, and for the group of all samples.
 
-    Where background has attributes, too, they are read from all of whom they are known.
+    Attributes that background has, too, are probed in both groups. Samples with missing values are left out.
 
-    ``strict`` standardises the codes and lets the solver converge. ``published`` does what the authors of SepCLR did for their
-    tables: scikit-learn's logistic regression as it comes, 100 iterations, and codes standardised for methods whose authors do that alone.
-    Quantities are read by ridge regression with a penalty chosen by leave-one-out.
+    ``strict`` standardises the codes and runs the solver to convergence. ``published`` follows the authors of SepCLR: scikit-learn's
+    logistic regression with default settings, 100 iterations, and standardised codes only for methods whose authors standardise them.
+    Quantities are predicted by ridge regression, with a penalty chosen by leave-one-out cross-validation.
 
-    Intervals are of the bootstrap over test samples. Where subjects have several samples, subjects are drawn, each with all of its
-    samples: those of one subject resemble each other, so that drawing samples would give intervals that are too narrow.
+    Intervals come from the bootstrap over test samples. If subjects have several samples, subjects are resampled with all of their
+    samples: samples of one subject are similar, and resampling them independently would make intervals too narrow.
 
     Args:
-        train: codes that the probes are fitted on.
-        test: codes that they are scored on.
-        encoder: whether the codes are of trained or untrained encoders; goes into the rows.
+        train: codes that probes are fitted on.
+        test: codes that probes are scored on.
+        encoder: whether the codes come from trained or untrained encoders; recorded in the rows.
         protocol: ``strict`` or ``published``.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
 
     Returns:
-        For classes a row with balanced accuracy and one with accuracy, for quantities one with the mean absolute error.
+        For each space and attribute, one row with balanced accuracy and one with accuracy, or one with the mean absolute error of a
+        quantity.
 
     Raises:
-        InputError: an attribute of which the training targets know a single class.
+        InputError: an attribute has a single class among its training samples.
     """
     rows: list[Row] = []
     scaled = protocol == "strict" or train.standardised
@@ -102,7 +103,7 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
 
 
 def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[Any]]]:
-    """Yield what is asked: name, rows of train and of test that it is asked of, and the truth about them."""
+    """Yield each attribute to probe: its name, masks of the train and test rows to use, and their true values."""
     for name, truth in train.attributes.items():
         asked = [
             (np.ones_like(side.is_target) if side.everyone else side.is_target) & known(side.attributes[name]) for side in (train, test)
@@ -114,10 +115,10 @@ def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bo
 
 
 def reader(truth: NDArray[Any]) -> Any:
-    """Make the linear model that reads a truth from standardised codes: ridge of a quantity, logistic regression of classes."""
+    """Return the linear model for a true attribute: ridge regression for a quantity, logistic regression for classes."""
     if is_quantity(truth):
         return RidgeCV(np.logspace(-3, 5, 17))
-    # Newton's method converges in a few steps; the default solver, stopped early, under-reports.
+    # Newton's method converges in a few steps; the default solver, stopped early, underestimates scores.
     return LogisticRegression(solver="newton-cholesky", max_iter=1000)
 
 
@@ -130,7 +131,7 @@ def _predict(
     scaled: bool,
 ) -> NDArray[Any]:
     if not is_quantity(truth) and len(np.unique(truth)) < 2:
-        raise InputError(f"attribute {name!r}: all training targets are {truth[0]!r}; there is nothing to tell apart")
+        raise InputError(f"attribute {name!r}: all training samples are {truth[0]!r}; a probe needs at least two classes")
     model = LogisticRegression(max_iter=100) if protocol == "published" and not is_quantity(truth) else reader(truth)
     if scaled:
         model = make_pipeline(StandardScaler(), model)
@@ -144,7 +145,7 @@ def _predict(
 def _scores(
     train_truth: NDArray[Any], truth: NDArray[Any], answers: NDArray[Any], totals: Resampled
 ) -> Iterator[tuple[str, float, float, float, float]]:
-    """Yield metric, score, interval and chance (the score of the best constant answer that training knows)."""
+    """Yield metric, score, interval and chance (the score of the best constant prediction from training values)."""
     if is_quantity(truth):
         errors = np.abs(truth - answers)
         total, n = totals(np.stack([errors, np.ones_like(errors)], 1)).T
@@ -163,14 +164,14 @@ def _scores(
 
 
 def _resampled(subjects: NDArray[Any] | None, n: int, seed: int) -> Resampled:
-    """Draw subjects, or samples without them; the result sums facts (n, k) over each drawn set, shape (RESAMPLES, k)."""
+    """Return a function that sums facts, shape (n, k), over bootstrap draws of subjects or samples, shape (RESAMPLES, k)."""
     draw = np.random.default_rng(seed)
     names, whose = (np.arange(n), np.arange(n)) if subjects is None else np.unique(subjects, return_inverse=True)
 
     def totals(facts: NDArray[Any]) -> NDArray[np.float64]:
         of_subject = np.zeros((len(names), facts.shape[1]))
         np.add.at(of_subject, whose, facts)
-        # Drawing subjects is drawing how many of each kind come up; of classes there are few kinds.
+        # Subjects with equal sums are interchangeable: draw how often each distinct sum comes up. Classes have few distinct sums.
         kinds, times = np.unique(of_subject, axis=0, return_counts=True)
         return np.asarray(draw.multinomial(len(names), times / len(names), size=RESAMPLES) @ kinds)
 

@@ -1,4 +1,4 @@
-"""Rows and codes in, table, figure or page out."""
+"""Tables, figures and HTML pages from results and codes."""
 
 from sepclr.reports.check_page import CheckPage, write_check_page
 from sepclr.reports.comparison import Comparison, compare

@@ -1,4 +1,4 @@
-"""What is known of each shown sample: classes and quantities as text, as colours, and whether two samples agree."""
+"""Attributes of the samples that a page shows: values as text and as colours, and whether two samples agree."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Shown:
     """One attribute of n samples.
 
     Attributes:
-        name: its name.
+        name: name of the attribute.
         role: ``c`` if expected in c, ``s`` if expected in s, empty otherwise.
         names: names of the classes; empty for a quantity.
-        values: index into ``names``, or the quantity, shape (n,), float64; NaN where the sample has none.
-        text: the value in words, one per sample; empty where the sample has none.
-        low: smallest quantity (0 for classes).
-        high: largest quantity (0 for classes).
+        values: index into ``names``, or the quantity, shape (n,), float64; NaN where missing.
+        text: value as text, one per sample; empty where missing.
+        low: smallest value of a quantity (0 for classes).
+        high: largest value of a quantity (0 for classes).
     """
 
     name: str
@@ -40,12 +40,12 @@ class Shown:
         return not self.names
 
     def agree(self, one: NDArray[np.intp], two: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Say where samples ``one`` and ``two`` (broadcast indices) have one class, or quantities a tenth of the range apart."""
-        difference = np.abs(self.values[one] - self.values[two])  # NaN where unknown, and NaN <= x is False
+        """Check where samples ``one`` and ``two`` (broadcast indices) have the same class, or quantities within a tenth of the range."""
+        difference = np.abs(self.values[one] - self.values[two])  # NaN where missing, and NaN <= x is False
         return np.asarray(difference <= (0.1 * (self.high - self.low) if self.is_quantity else 0.0))
 
     def known(self, index: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Say which of the samples ``index`` have a value."""
+        """Check which of the samples ``index`` have a value."""
         return np.isfinite(self.values[index])
 
 
@@ -56,7 +56,7 @@ def shown_attributes(
     salient: Sequence[str],
     class_names: Mapping[str, Sequence[str]],
 ) -> list[Shown]:
-    """Arrange attributes for showing: common ones, salient ones, the others, then the group; background has no salient value."""
+    """Prepare attributes for display, in order: common, salient, others, group; background has no values of salient ones."""
     order = [name for name in (*common, *salient) if name in attributes]
     order += [name for name in attributes if name not in order]
     result = []

@@ -1,4 +1,4 @@
-"""The page of a table of subjects: who is there, what their images look like, and what goes along with the group."""
+"""Page that describes a participants table: group sizes, slices, attributes and possible confounders."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from sepclr.reports.figures import sheet
 from sepclr.reports.html import write_html
 
 SHOWN = 24
-"""Subjects of each group whose slice is shown."""
+"""Maximum number of slices shown per group."""
 CLASSES = 12
-"""Classes of an attribute that get a line; rarer ones share one."""
+"""Number of classes of an attribute with a line of their own; rarer ones share one."""
 
 
 @dataclass(frozen=True, eq=False)
 class CheckPage:
-    """What the page shows.
+    """Contents of the page.
 
     Attributes:
-        title: heading.
-        problems: a line for each thing that keeps the data from being used.
+        title: heading of the page.
+        problems: one line per problem that prevents using the data.
         is_target: True for target, shape (n,).
-        subjects: whose image it is, shape (n,).
-        attributes: by name, shape (n,); floating point, NaN where unknown, or strings, empty where unknown.
-        confounding: how attributes go along with the group.
-        slices: a slice of each image, two-dimensional, or None where there is none.
-        left_out: rows of neither group.
-        grid: what the volumes' shape and voxels are, in words.
+        subjects: subject of each image, shape (n,).
+        attributes: values by name, shape (n,); floating point, NaN where missing, or strings, empty where missing.
+        confounding: association of attributes with the group.
+        slices: a 2-D slice of each image, or None if it cannot be used.
+        left_out: number of rows in neither group.
+        grid: shape and voxel size of the volumes, as text.
     """
 
     title: str
@@ -70,7 +70,7 @@ def write_check_page(path: Path, page: CheckPage) -> None:
 
 
 def summary(name: str, values: NDArray[Any], groups: Sequence[NDArray[np.bool_]]) -> list[tuple[str, ...]]:
-    """Describe an attribute in each group: a line for a quantity, one for each class otherwise, and one for what is unknown."""
+    """Summarise an attribute by group: one line for a quantity or one per class, and one for missing values."""
     lines = []
     if is_quantity(values):
         known = np.isfinite(values)
@@ -86,7 +86,7 @@ def summary(name: str, values: NDArray[Any], groups: Sequence[NDArray[np.bool_]]
             rare = np.isin(values, order[CLASSES:])
             lines.append((f"{name}: {len(order) - CLASSES} others", *(str(int((rare & group).sum())) for group in groups)))
     if not known.all():
-        lines.append((f"{name}: unknown", *(str(int((~known & group).sum())) for group in groups)))
+        lines.append((f"{name}: missing", *(str(int((~known & group).sum())) for group in groups)))
     return lines
 
 
@@ -106,7 +106,7 @@ def _evenly(rows: NDArray[np.intp], most: int) -> list[int]:
 
 
 def _square(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Put images of any size into the middle of black squares, shape (n, 1, side, side)."""
+    """Centre images of any size in black squares, shape (n, 1, side, side)."""
     side = max((max(image.shape) for image in images), default=1)
     framed = np.zeros((len(images), 1, side, side), dtype=np.uint8)
     for frame, image in zip(framed, images, strict=True):

@@ -1,4 +1,4 @@
-"""Results of many runs beside published numbers: what was obtained, over how many seeds, and how well both agree."""
+"""Results of many runs next to published scores: means over seeds, and rank correlations between both."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from sepclr.parts import MACHINE_FIELDS
 from sepclr.types import InputError
 
 Published = Mapping[tuple[str, str], Mapping[str, float]]
-"""Published scores, in percent, by method and way to independence, and by column."""
+"""Published scores in percent, by (method, independence term) and by column."""
 
 NOT_COMPARED = ("seed", "fold", *MACHINE_FIELDS)
-"""Fields of a recipe in which rows that are averaged may differ."""
+"""Recipe fields that may differ between rows that are averaged."""
 
 DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What was obtained for one score, in percent (of a δ_tot in points, of an error in units of the attribute).
+    """One obtained score, in percent (δ_tot in points, errors in units of the attribute).
 
     Attributes:
-        mean: over the runs.
-        sd: standard deviation over the runs; None for one.
-        low: lower end of an interval: mean − sd, or for one run of the bootstrap over test samples. None where there is neither.
-        high: its upper end.
-        published: what was published; None where nothing was.
-        best: whether no other ranked run is nearer to the best expected value.
-        digits: decimals that are shown.
+        mean: mean over the runs.
+        sd: standard deviation over the runs; None for a single run.
+        low: lower end of the interval: mean − sd, or for a single run that of the bootstrap over test samples; None if there is neither.
+        high: upper end of the interval.
+        published: published score; None if there is none.
+        best: whether no other ranked row is closer to the best expected value.
+        digits: number of decimals shown.
     """
 
     mean: float
@@ -58,10 +58,10 @@ class Line:
     """One row of a table.
 
     Attributes:
-        name: the way to independence for SepCLR, the method for others.
-        ranked: whether it takes part in what is best; a method without a salient code does not.
-        runs: how many there are, of several seeds or folds.
-        minutes: mean time of training.
+        name: the independence term for SepCLR, the method otherwise.
+        ranked: whether it can have the best score; non-separating baselines cannot.
+        runs: number of runs, over seeds or folds.
+        minutes: mean training time.
         cells: scores by column.
     """
 
@@ -78,15 +78,15 @@ class Comparison:
 
     Attributes:
         protocol: ``strict`` or ``published``.
-        of: what is read: ``codes``, or ``projections``, which SepCLR's and SimCLR's losses see of them.
-        columns: scores first, then both forms of δ_tot, where quantities have no part in it.
-        expected: best expected value of each score, in percent; of an error in units of the attribute.
-        chance: score of the best constant answer, likewise.
-        errors: columns that hold an error, of which less is better.
-        untrained: scores of the untrained encoders, likewise, by the names of the rows that they belong to.
-        lines: the rows.
-        over: what rows are averaged over, ``seeds`` or ``folds``.
-        elsewhere: whether what was published is of other data.
+        of: what is probed: ``codes``, or their ``projections``, which the losses of SepCLR and SimCLR see.
+        columns: scores first, then both forms of δ_tot if no attribute is a quantity.
+        expected: best expected value of each score, in percent; errors in units of the attribute.
+        chance: score of the best constant prediction, in the same units.
+        errors: columns that hold an error; lower is better.
+        untrained: scores of untrained encoders, in the same units, by the methods that share them.
+        lines: rows of the table.
+        over: what rows are averaged over: ``seeds`` or ``folds``.
+        elsewhere: whether published scores are for other data.
     """
 
     protocol: str
@@ -101,37 +101,37 @@ class Comparison:
     elsewhere: bool = False
 
     def heading(self, column: str) -> str:
-        """Word a column, with its metric where that is an error, and which way is better."""
+        """Return the heading of a column, with its metric if that is an error and an arrow for the better direction."""
         if column in DELTAS:
             return f"{title(column)} ↓"
-        # Where an attribute belongs 100 % or no error is expected; what strays should do no better than chance.
+        # 100 %, or an error of 0, is expected where an attribute belongs, and chance where it does not.
         more = self.expected[column] > (0 if column in self.errors else 99.9)
         return title(column).replace(" from", " MAE from" if column in self.errors else " from") + (" ↑" if more else " ↓")
 
     def number(self, column: str, value: float) -> str:
-        """Write a score of a column."""
+        """Format a score of a column."""
         return f"{value:.{_digits(column, self.errors, self.chance)}f}"
 
     @property
     def published_heading(self) -> str:
-        """Word the columns of published numbers."""
+        """Heading of the columns of published scores."""
         return "published, other data" if self.elsewhere else "published"
 
     @property
     def published_columns(self) -> list[str]:
-        """Columns of which a number was published; the published δ_tot is signed and has no absolute form."""
+        """Columns with published scores; the published δ_tot is signed and has no absolute form."""
         return [column for column in self.columns if any(line.cells[column].published is not None for line in self.lines)]
 
     @property
     def rest(self) -> Mapping[str, Mapping[str, float]]:
-        """What stands below the rows: untrained encoders and the best expected values."""
+        """Rows below the results: untrained encoders, then the best expected scores, or chance if some scores are errors."""
         below = {f"untrained encoders of {names}": scores for names, scores in self.untrained.items()}
-        if self.errors:  # at best there is none, which nobody expects
+        if self.errors:  # the best error is 0, which is not realistic
             return below | {"chance": self.chance}
         return below | {"best expected": {**self.expected, **dict.fromkeys(DELTAS, 0.0)}}
 
     def agreement(self) -> str:
-        """Say how alike obtained and published numbers rank the rows; empty where fewer than three rows have both."""
+        """Return the rank correlations of obtained and published scores as a sentence; empty if fewer than three rows have both."""
         found, count = [], 0
         for column in self.published_columns:
             cells = [line.cells[column] for line in self.lines]
@@ -144,7 +144,7 @@ class Comparison:
 
 
 def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
-    """Write the rank correlation of pairs with its p-value under permutation: all of few pairs, 9,999 drawn of many."""
+    """Format the rank correlation of pairs with its permutation p-value: exact for few pairs, from 9,999 permutations for many."""
     one, two = (rankdata(values) - (len(pairs) + 1) / 2 for values in zip(*pairs, strict=True))
     norm = np.sqrt((one @ one) * (two @ two))
     if norm == 0:
@@ -156,13 +156,13 @@ def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
 
 
 def title(column: str) -> str:
-    """Word a column: ``digits_salient`` is digits from s."""
+    """Return the display name of a column: ``digits_salient`` is digits from s."""
     attribute, _, place = column.rpartition("_")
     return DELTAS.get(column) or f"{attribute} from {'s' if place == 'salient' else 'c'}"
 
 
 def run_name(run: Mapping[str, Any]) -> str:
-    """Name SepCLR's runs by their way to independence, others by their method; say which is ours, and where a release was followed."""
+    """Return the independence term of a SepCLR run, or the method of any other; mark our own term and released behaviour."""
     name = str(run["independence"] or run["method"])
     if name == "decorrelation":
         return f"{name} (ours)"
@@ -170,18 +170,18 @@ def run_name(run: Mapping[str, Any]) -> str:
 
 
 def compare(rows: Sequence[Mapping[str, Any]], published: Published, *, elsewhere: bool = False) -> list[Comparison]:
-    """Collect rows of several seeds into tables: for each protocol one of codes, and one of projections where rows have them.
+    """Collect rows of several seeds into tables: one of codes per protocol, and one of projections if rows have them.
 
     Args:
         rows: lines of a file in ``results/``.
-        published: numbers to stand beside those of codes; rows come in their order, others follow.
-        elsewhere: whether these are of other data.
+        published: published scores, shown next to those of codes; rows follow their order, other rows come last.
+        elsewhere: whether the published scores are for other data.
 
     Returns:
         The tables.
 
     Raises:
-        InputError: rows of one method that are not the same recipe with different seeds.
+        InputError: rows of one method differ in more than seed, fold and machine, or repeat a seed and fold.
     """
     made = []
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
@@ -211,7 +211,7 @@ def _table(
 
 
 def _with_group(row: Mapping[str, Any]) -> Mapping[str, float]:
-    """List what is best expected, of older rows too, which leave out the group: it belongs in s."""
+    """Return the best expected scores; add those of the group, which belongs in s, as older rows lack them."""
     best = {name: value for name, value in {"group_common": 0.5, "group_salient": 1.0}.items() if name in row["scores"]}
     best.update(row["best_expected"])
     return best
@@ -222,7 +222,7 @@ def _unit(column: str, errors: Sequence[str]) -> int:
 
 
 def _digits(column: str, errors: Sequence[str], chance: Mapping[str, float]) -> int:
-    """Choose decimals: one of percent, of errors so many that a hundredth of chance's is seen."""
+    """Return the number of decimals: one for percentages; for errors, enough to show a hundredth of the chance error."""
     return 1 if column not in errors else max(0, 2 - math.floor(math.log10(chance[column]))) if chance[column] > 0 else 2
 
 
@@ -239,8 +239,8 @@ def _line(
     which = {(run["seed"], flattened(run["recipe"]).get("fold")) for run in runs}
     if any(recipe != recipes[0] for recipe in recipes) or len(which) < len(runs):
         raise InputError(
-            f"results: the rows of {independence or method} are not one recipe with different seeds or folds; "
-            "keep rows of changed recipes in a file of their own (--results)"
+            f"results: rows of {independence or method} differ in their recipe, or repeat a seed and fold; "
+            "keep rows of another recipe in a separate file (--results)"
         )
     cells = {}
     for column in columns:
@@ -258,11 +258,11 @@ def _line(
 
 
 def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Sequence[str]) -> Iterator[Line]:
-    """Mark what is best in each column."""
+    """Mark the best score in each column."""
 
     def distance(line: Line, column: str) -> float:
         cell = line.cells[column]
-        return abs(round(cell.mean, cell.digits) - expected.get(column, 0.0))  # what looks equal is
+        return abs(round(cell.mean, cell.digits) - expected.get(column, 0.0))  # scores that look equal are tied
 
     nearest = {column: min((distance(line, column) for line in lines if line.ranked), default=0.0) for column in columns}
     for line in lines:
@@ -276,7 +276,7 @@ def _marked(lines: Sequence[Line], expected: Mapping[str, float], columns: Seque
 def _untrained(
     groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str], errors: Sequence[str]
 ) -> Mapping[str, Mapping[str, float]]:
-    """Average the untrained encoders of each method that has some over its runs; methods with the same networks share a row."""
+    """Average scores of untrained encoders over the runs of each method; methods with equal scores share a row."""
     scores = [column for column in columns if column not in DELTAS]
     methods: dict[str, list[Mapping[str, float]]] = {}
     for (method, _), runs in groups.items():

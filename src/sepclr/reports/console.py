@@ -1,4 +1,4 @@
-"""Tables in a terminal."""
+"""Tables for the terminal."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sepclr.reports.scores import LOWER_IS_BETTER, error
 from sepclr.types import Row
 
 MOST_COLUMNS = 6
-"""Scores that stand side by side in 80 characters."""
+"""Number of scores that fit side by side in 80 characters."""
 
 MOST_LINES = 4
-"""Runs that stand side by side in 80 characters."""
+"""Number of runs that fit side by side in 80 characters."""
 
 METRIC = {"strict": "balanced_accuracy", "published": "accuracy"}
-"""The metric of classes that each protocol stands for; the rows hold the others."""
+"""Metric reported for classes under each protocol; rows hold other metrics, too."""
 
 
 def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str], salient: Sequence[str]) -> None:
-    """Print what is read from c and from s, a table per protocol, with chance and untrained encoders beside.
+    """Print probe scores on c and s, one table per protocol, next to chance and untrained encoders.
 
     Args:
-        runs: rows of each run, by its name.
+        runs: rows of each run, by display name.
         common: names of the attributes that belong in c.
         salient: names of the attributes that belong in s.
     """
@@ -58,9 +58,9 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
 
 
 def print_comparison(tables: Sequence[Comparison]) -> None:
-    """Print what was obtained of each row, tables of each protocol, and how it agrees with what was published."""
+    """Print the obtained scores of each protocol and their rank correlation with published ones."""
     for comparison in tables:
-        # The signed δ_tot is on the page: 80 characters are few.
+        # Leave the signed δ_tot to the page, to fit into 80 characters.
         columns = [column for column in comparison.columns if column != "delta_tot"]
         scores = "scores in %, errors (MAE) in their units" if comparison.errors else "scores in %"
         heading = f"{comparison.protocol}, {comparison.of}: mean ± sd over {comparison.over}, {scores}"
@@ -69,7 +69,7 @@ def print_comparison(tables: Sequence[Comparison]) -> None:
         elif len(comparison.lines) <= MOST_LINES:
             _print_turned(comparison, columns, heading)
             parts = []
-        else:  # attributes stay whole: two columns each
+        else:  # keep both columns of an attribute together
             parts = [columns[begin : begin + 4] for begin in range(0, len(columns), 4)]
         for part in parts:
             table = Table(title=heading, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
@@ -85,7 +85,7 @@ def print_comparison(tables: Sequence[Comparison]) -> None:
 
 
 def _print_turned(comparison: Comparison, columns: Sequence[str], heading: str) -> None:
-    """Print a table with a column for each run, for few runs with many scores."""
+    """Print a transposed table, one column per run, for few runs with many scores."""
     table = Table(title=heading, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for line in comparison.lines:

@@ -1,4 +1,4 @@
-"""A comparison at a glance: a panel per score, a line per method, obtained and published on the same scale."""
+"""Dot plot of a comparison: one panel per score, one line per method, obtained and published scores on the same scale."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from sepclr.reports.comparison import Comparison, Line
 from sepclr.reports.drawn import as_svg
 
 COLOUR = {"common": "#1d5fbf", "salient": "#bd4b00", "tot": "#1b1d20", "absolute": "#1b1d20"}
-"""By the end of a column's name: c, s, δ_tot; those of the pages."""
+"""Colours of c, s and δ_tot, as on the pages, by the suffix of a column's name."""
 QUIET = "#5c636c"
 ROW_HEIGHT = 0.27
 ACROSS = 6
-"""Panels side by side at most."""
+"""Maximum number of panels side by side."""
 
 
 def draw(table: Comparison) -> Any:
-    """Draw a comparison.
+    """Draw a comparison as a dot plot.
 
-    Filled dots are what was obtained, with the standard deviation over seeds (the bootstrap interval where there is one seed); rings are
-    what was published; a dashed line is the best expected value, crosses are untrained encoders.
+    Filled dots are obtained scores, with the standard deviation over seeds or folds (the bootstrap interval of a single run). Rings are
+    published scores, dashed lines the best expected scores (chance for errors), and crosses untrained encoders.
 
     Args:
-        table: the rows under one protocol.
+        table: rows under one protocol.
 
     Returns:
-        A matplotlib figure, on no display.
+        A matplotlib figure, not attached to a display.
     """
     from matplotlib.figure import Figure
 
-    # The published δ_tot is signed; without published numbers the absolute one says more.
+    # The published δ_tot is signed; without published scores the absolute form is more informative.
     delta = "delta_tot" if table.published_columns else "delta_tot_absolute"
     columns = [column for column in table.columns if column in table.expected or column == delta]
     lines = list(reversed(table.lines))
@@ -78,5 +78,5 @@ def _dots(axes: Any, place: int, line: Line, column: str, colour: str) -> None:
 
 
 def svg(table: Comparison) -> str:
-    """Draw a comparison as SVG, the same for the same rows."""
+    """Return the dot plot of a comparison as SVG; equal rows give equal text."""
     return as_svg(lambda: draw(table))

@@ -1,4 +1,4 @@
-"""Pictures as text, for pages that are one file."""
+"""Figures as text, to embed in self-contained pages."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 def as_png(save: Callable[[io.BytesIO], Any]) -> str:
-    """Return the PNG that a function writes as a data URI."""
+    """Return, as a data URI, the PNG that a function writes."""
     content = io.BytesIO()
     save(content)
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def as_svg(draw_figure: Callable[[], Any]) -> str:
-    """Write the figure that a function draws as SVG, the same for the same figure."""
+    """Return the figure that a function draws as SVG; equal figures give equal text."""
     import matplotlib
 
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""Pictures of the page: the sheet of images, codes in two dimensions, and curves of the loss as SVG paths."""
+"""Figures of the page: the sheet of images, codes in two dimensions, and loss curves as SVG paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sepclr.reports.drawn import as_png
 
 LARGEST_TILE = 64
-"""Longer side of a tile in pixels; larger images are reduced to it, so that a page stays a few megabytes."""
+"""Maximum side length of a tile in pixels; larger images are downscaled to keep the page to a few megabytes."""
 FEWEST_FOR_TSNE = 30
 NOT_TERMS = ("epoch", "step")
 
@@ -34,7 +34,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Curve:
-    """One run in one chart: its place among the runs, its name, an SVG path in a box of 100 x 100, its last finite value."""
+    """One run in one chart: its index among the runs, its name, an SVG path in a 100 x 100 box, and its last finite value."""
 
     place: int
     run: str
@@ -44,7 +44,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """One term over the epochs, all runs overlaid."""
+    """One term by epoch, all runs overlaid."""
 
     term: str
     low: str
@@ -52,11 +52,11 @@ class Chart:
     first: str
     last: str
     curves: tuple[Curve | None, ...]
-    """One per run; None where a run has no finite value of the term."""
+    """One per run; None if a run has no finite value of the term."""
 
 
 def sheet(images: NDArray[np.uint8]) -> Sheet:
-    """Put images, shape (n, channels, h, w) with 1 or 3 channels, into one PNG as a data URI."""
+    """Tile images, shape (n, channels, h, w) with 1 or 3 channels, into one PNG data URI."""
     from PIL import Image
 
     n, channels, height, width = images.shape
@@ -76,7 +76,7 @@ def sheet(images: NDArray[np.uint8]) -> Sheet:
 
 
 def strip(images: NDArray[np.floating[Any]]) -> str:
-    """Put images in 0..1, shape (n, channels, h, w) with 1 or 3 channels, side by side into one PNG as a data URI."""
+    """Place images in 0..1, shape (n, channels, h, w) with 1 or 3 channels, side by side in one PNG data URI."""
     from PIL import Image
 
     row: NDArray[np.uint8] = (255 * np.clip(np.concatenate(list(images), axis=2), 0, 1)).round().astype(np.uint8)  # (channels, h, n w)
@@ -85,33 +85,33 @@ def strip(images: NDArray[np.floating[Any]]) -> str:
 
 
 def flatten(codes: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
-    """Lay codes, shape (n, d), out in the plane.
+    """Embed codes, shape (n, d), in two dimensions.
 
     Returns:
-        Coordinates in 0..1, shape (n, 2), and a sentence on how they were made.
+        Coordinates in 0..1, shape (n, 2), and a sentence that explains them.
     """
     x = np.nan_to_num(np.asarray(codes, dtype=np.float64))
     n, d = x.shape
     distinct = d > 0 and n > 1 and bool(np.ptp(x, axis=0).max() > 1e-9 * max(1.0, float(np.abs(x).max())))
     if not distinct:
-        return np.full((n, 2), 0.5), "All samples have the same code, so they lie on one point."
+        return np.full((n, 2), 0.5), "All samples have the same code, so all points coincide."
     if d == 1:
         height = np.random.default_rng(0).uniform(0.25, 0.75, n)
-        return np.stack([_unit(x)[:, 0], height], 1), "One dimension, left to right; the height only keeps points apart."
+        return np.stack([_unit(x)[:, 0], height], 1), "One dimension, from left to right; the height is random, to separate points."
     if d == 2 or n < FEWEST_FOR_TSNE:
-        return _unit(_principal(x)), "The two first principal components."
-    return _unit(_tsne(x)), "t-SNE: near points have near codes; large distances and directions mean nothing."
+        return _unit(_principal(x)), "The first two principal components."
+    return _unit(_tsne(x)), "t-SNE: nearby points have similar codes; large distances and directions have no meaning."
 
 
 def charts(histories: Histories) -> list[Chart]:
-    """Draw each term of the histories, the total loss first; terms without any finite value are left out."""
+    """Draw a chart of each term of the histories, the total loss first; leave out terms without finite values."""
     terms = dict.fromkeys(key for _, history in histories for entry in history for key in entry if key not in NOT_TERMS)
     drawn = (_chart(term, histories) for term in sorted(terms, key=lambda term: term != "loss"))
     return [chart for chart in drawn if chart is not None]
 
 
 def _principal(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Project rows on their two first principal components, shape (n, 2)."""
+    """Project rows onto their first two principal components, shape (n, 2)."""
     from sklearn.decomposition import PCA
 
     plane = np.zeros((len(x), 2))
@@ -125,20 +125,20 @@ def _tsne(x: NDArray[np.float64]) -> NDArray[np.float64]:
     from threadpoolctl import threadpool_limits
 
     perplexity = min(30.0, (len(x) - 1) / 3)
-    # Threads that wait for each other at every one of its thousand short steps cost more than they give, above all beside other work.
+    # t-SNE takes a thousand short steps: synchronising threads costs more time than it saves, above all on a busy machine.
     with threadpool_limits(1):
         return np.asarray(TSNE(init="pca", random_state=0, perplexity=perplexity).fit_transform(x), dtype=np.float64)
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shift and scale coordinates into 0..1, the same scale on both axes, centred."""
+    """Centre coordinates and scale them to 0..1, with the same scale on both axes."""
     low, high = x.min(0), x.max(0)
     extent = float((high - low).max()) or 1.0
     return np.asarray((x - (low + high) / 2) / extent + 0.5, dtype=np.float64)
 
 
 def _points(history: Sequence[Mapping[str, float | int]], term: str) -> list[tuple[float, float]]:
-    """List (epoch, value) of a term, NaN where the value is missing or not finite."""
+    """Return (epoch, value) pairs of a term, with NaN for values that are not finite numbers."""
     return [(_finite(entry.get("epoch", i)), _finite(entry[term])) for i, entry in enumerate(history) if term in entry]
 
 
@@ -174,12 +174,12 @@ def _short(value: float) -> str:
 
 
 def _place(value: float, low: float, high: float) -> float:
-    """Place a value in 0..100; the middle where all values are equal."""
+    """Scale a value from low..high to 0..100; return 50 if the range is empty."""
     return round(100 * (value - low) / (high - low), 2) if high > low else 50.0
 
 
 def _path(points: Sequence[tuple[float, float]], x_range: tuple[float, float], y_range: tuple[float, float]) -> str:
-    """Draw a line through the finite points, broken at the others; a lone point becomes a line without length, that is a dot."""
+    """Return an SVG path through the finite points, with gaps at the others; an isolated point is a line of length 0, drawn as a dot."""
     parts: list[str] = []
     pen = "M"
     for i, (x, y) in enumerate(points):

@@ -1,4 +1,4 @@
-"""HTML files from the templates of this folder."""
+"""HTML pages from the templates in this folder."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sepclr.atomic import write_whole
 
 
 def write_html(path: Path, template: str, **context: Any) -> None:
-    """Write a page as one HTML file; an older one is replaced only when the new one is complete.
+    """Write a page as one HTML file; replace an existing file only once the new one is complete.
 
     Args:
-        path: the file to write; its folder must exist.
+        path: file to write; its folder must exist.
         template: name of the template.
-        context: everything that the template prints.
+        context: variables of the template.
 
     Raises:
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Scores against time of training: whether more of it would bring a method closer to what is best expected."""
+"""Scores against training time: whether longer training brings a method closer to its best expected scores."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from sepclr.reports.comparison import DELTAS, run_name, title
 from sepclr.reports.dots import QUIET
 
 COLOURS = ("#1d5fbf", "#bd4b00", "#1b8a5a", "#8a3fb5", "#1b1d20", "#b58900")
-"""One for each run."""
+"""One colour per run."""
 
 
 def draw_length(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Draw scores of runs of several lengths against their time of training.
+    """Draw scores of runs of different lengths against training time.
 
     Args:
-        rows: lines of a file in ``results/`` of one data set and one protocol, whose runs have one thread each; runs of a single
-            length are left out.
+        rows: lines of a file in ``results/``, of one data set and one protocol, from runs on one thread each; methods with runs of a
+            single length are left out.
 
     Returns:
-        A matplotlib figure, on no display: a panel for each score with a best expected value but the group's, and one for δ_tot; a point
-        for each length, over seeds where there are several.
+        A matplotlib figure, not attached to a display: one panel for each score with a best expected value, except those of the group,
+        and one for δ_tot. Each point is the mean over the seeds of one length.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter

@@ -1,4 +1,4 @@
-"""The page of maps: where in the brain a code is read from, on a glass brain and on slices (nilearn)."""
+"""Page of attribution maps on a glass brain and on slices (nilearn)."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from sepclr.reports.drawn import as_png
 from sepclr.reports.html import write_html
 
 MNI_MIDDLE = np.array([0.0, -17.0, 4.0])
-"""Middle of the box around the brain of MNI152, whose outline the glass brain shows, in millimetres."""
+"""Centre of the bounding box of the MNI152 brain, whose outline the glass brain shows, in millimetres."""
 
 TITLES = {"occlusion": "Occlusion", "integrated-gradients": "Integrated gradients"}
 
 
 @dataclass(frozen=True, eq=False)
 class MapsPage:
-    """What the page shows.
+    """Contents of the page.
 
     Attributes:
         run: name of the run.
-        attribute: what is read from s.
-        targets: how many are averaged.
-        anatomy: the mean of the training background, an image of nibabel's.
-        groups: the averages by the way in which they were made, on the same grid.
-        agreement: ``dice``, ``peak_inside`` and ``chance`` of each, where the truth is known.
-        top: share of the brain's voxels that is coloured, and that ``dice`` is of.
+        attribute: name of the attribute decoded from s.
+        targets: number of targets averaged.
+        anatomy: mean of the training background, a nibabel image.
+        groups: average maps by attribution method, on the same grid.
+        agreement: ``dice``, ``peak_inside`` and ``chance`` of each map; empty if the true region is unknown.
+        top: fraction of the brain's voxels that is coloured and that ``dice`` compares.
     """
 
     run: str
@@ -52,7 +52,7 @@ def write_maps_page(path: Path, page: MapsPage) -> None:
 
 
 def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
-    """Draw a map on the glass brain and on slices, as data URIs of PNGs; only its strongest voxels are coloured."""
+    """Draw a map on the glass brain and on slices, as PNG data URIs; only its strongest voxels are coloured."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
     peak = apply_affine(affine, np.unravel_index(np.abs(np.where(brain, values, 0)).argmax(), values.shape))
     highest = float(np.abs(values[brain]).max())
     colours = _without_middle()
-    # A map of zeros has no scale of its own.
+    # Keep the colour scale positive for a map of zeros.
     options = {"threshold": max(threshold, 1e-12), "vmax": max(highest, 1e-11), "cmap": colours, "colorbar": False}
     made = []
     for draw, more in (
@@ -83,7 +83,7 @@ def _pictures(image: Any, anatomy: Any, top: float) -> tuple[str, str]:
 
 
 def _without_middle() -> Any:
-    """Make colours from blue to red that are plain to see on white and on grey at their weakest, too."""
+    """Return a blue-to-red colour map without its pale middle, so that weak values stay visible on white and grey."""
     import matplotlib
     from matplotlib.colors import ListedColormap
 
@@ -91,7 +91,7 @@ def _without_middle() -> Any:
 
 
 def _to_mni(brain: Any, affine: Any) -> Any:
-    """Move images whose origin is no brain's so that their brain stands where that of MNI152 does; leave others where they are."""
+    """Return the affine, shifted to centre the brain on that of MNI152 if it is more than 15 mm off along an axis."""
     inside = apply_affine(affine, np.argwhere(brain))
     middle = (inside.min(0) + inside.max(0)) / 2
     moved = np.array(affine, dtype=float)

@@ -1,4 +1,4 @@
-"""Which targets lie next to each other in a space, and what they have in common."""
+"""Nearest targets in each space, and the attribute values that they share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUERIES = 5
 
 @dataclass(frozen=True)
 class Tile:
-    """One sample in a row of neighbours: its index, and (attribute, role, value in words, agrees with the query)."""
+    """One sample in a row of neighbours: its index, and (attribute, role, value as text, whether it agrees with the query)."""
 
     index: int
     values: tuple[tuple[str, str, str, bool], ...]
@@ -32,7 +32,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Share:
-    """How often (0..1) the neighbours have the attribute's value of their query, by space, and any other target has it."""
+    """Fraction (0..1) of neighbours that share an attribute's value with their query, by space, and of all other targets that do."""
 
     name: str
     role: str
@@ -43,41 +43,41 @@ class Share:
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """All that the page says on neighbours; empty where there are fewer than two targets."""
+    """Neighbours that the page shows; empty if there are fewer than two targets."""
 
     queries: tuple[Query, ...]
     shares: tuple[Share, ...]
     count: int
-    """Neighbours of each target."""
+    """Number of neighbours of each target."""
     targets: int
 
 
 def neighbourhood(spaces: Mapping[str, NDArray[np.float32]], is_target: NDArray[np.bool_], attributes: Sequence[Shown]) -> Neighbourhood:
-    """Find the nearest other targets, by Euclidean distance, of every target in each space of codes, shape (n, d)."""
+    """Find the nearest other targets of each target, by Euclidean distance, in each space; codes have shape (n, d)."""
     targets = np.flatnonzero(is_target)
     count = min(NEIGHBOURS, len(targets) - 1)
-    told = [a for a in attributes if a.name != "group" and a.known(targets).any()]
+    shown = [a for a in attributes if a.name != "group" and a.known(targets).any()]
     if count < 1:
         return Neighbourhood((), (), 0, len(targets))
     near = {name: targets[nearest(codes[targets], count)] for name, codes in spaces.items()}
     queries = []
-    for q in _varied(targets, told):
-        tiles = {name: tuple(_tile(i, targets[q], told) for i in index[q]) for name, index in near.items()}
-        queries.append(Query(_tile(targets[q], targets[q], told), tiles))
-    return Neighbourhood(tuple(queries), tuple(_share(a, targets, near) for a in told), count, len(targets))
+    for q in _varied(targets, shown):
+        tiles = {name: tuple(_tile(i, targets[q], shown) for i in index[q]) for name, index in near.items()}
+        queries.append(Query(_tile(targets[q], targets[q], shown), tiles))
+    return Neighbourhood(tuple(queries), tuple(_share(a, targets, near) for a in shown), count, len(targets))
 
 
 def nearest(codes: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """Index the ``count`` nearest other rows of codes, shape (n, d), by Euclidean distance, nearest first: shape (n, count)."""
+    """Return indices, shape (n, count), of the nearest other rows of codes, shape (n, d), by Euclidean distance, nearest first."""
     from sklearn.neighbors import NearestNeighbors
 
     x = np.nan_to_num(np.asarray(codes, dtype=np.float64))
-    # Asked of the rows themselves, no row is its own neighbour.
+    # Called without samples, kneighbors does not count a row as its own neighbour.
     return np.asarray(NearestNeighbors(n_neighbors=count, algorithm="brute").fit(x - x.mean(0)).kneighbors(return_distance=False))
 
 
 def _varied(targets: NDArray[np.intp], attributes: Sequence[Shown]) -> list[int]:
-    """Choose the first targets that differ from the ones before in every class; then simply the first ones."""
+    """Choose the first targets whose classes all differ from those already chosen; fill up with the first of the others."""
     classes = [a for a in attributes if not a.is_quantity]
     chosen: list[int] = []
     for q, i in enumerate(targets):
@@ -101,7 +101,7 @@ def _share(attribute: Shown, targets: NDArray[np.intp], near: Mapping[str, NDArr
         known = attribute.known(targets)[:, None] & attribute.known(index)
         agree = attribute.agree(targets[:, None], index)[known]
         by_space[name] = float(agree.mean()) if len(agree) else float("nan")
-    told = targets[attribute.known(targets)]
-    pairs = len(told) * (len(told) - 1)
-    same = int(attribute.agree(told[:, None], told[None, :]).sum()) - len(told)
+    having = targets[attribute.known(targets)]
+    pairs = len(having) * (len(having) - 1)
+    same = int(attribute.agree(having[:, None], having[None, :]).sum()) - len(having)
     return Share(attribute.name, attribute.role, by_space, same / pairs if pairs else float("nan"), attribute.is_quantity)

@@ -10,7 +10,7 @@
   const make = (parent, name) => parent.appendChild(document.createElementNS(parent.namespaceURI, name));
   const at = (space, i) => data.planes[space][i].map((v, axis) => margin + (axis ? 1 - v : v) * (size - 2 * margin));
 
-  // Background first, so that targets lie on top.
+  // Draw background first, so that targets are on top.
   const order = [...Array(n).keys()].sort((a, b) => data.target[a] - data.target[b] || a - b);
   for (const map of maps) {
     map.points = [];
@@ -93,7 +93,7 @@
     button.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && isolate(pinned));
   }
 
-  // One point of each map is in the tab order; the arrow keys go on from it.
+  // One point per map is in the tab order; the arrow keys move from there.
   function enter(map, i) {
     const before = map.points[map.current];
     if (before) {
@@ -105,9 +105,9 @@
     map.points[i].setAttribute("tabindex", "0");
     map.points[i].removeAttribute("aria-hidden");
     map.points[i].setAttribute("role", "img");
-    map.points[i].setAttribute("aria-label", told(i).map(([name, text]) => `${name} ${text}`).join(", "));
+    map.points[i].setAttribute("aria-label", described(i).map(([name, text]) => `${name} ${text}`).join(", "));
   }
-  function told(i) {
+  function described(i) {
     return data.attributes.filter((a) => a.text[i] !== "").map((a) => [a.name.replaceAll("_", " "), a.text[i]]);
   }
   function show(i, map) {
@@ -124,7 +124,7 @@
       tile.style.setProperty("--x", i % columns);
       tile.style.setProperty("--y", Math.floor(i / columns));
     }
-    tip.querySelector("dl").replaceChildren(...told(i).flatMap(([name, text]) =>
+    tip.querySelector("dl").replaceChildren(...described(i).flatMap(([name, text]) =>
       [["dt", name], ["dd", text]].map(([kind, words]) => Object.assign(document.createElement(kind), { textContent: words }))));
     tip.dataset.index = i;
     tip.hidden = false;

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else, neither a network nor a second file."""
+"""Report of a run as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sepclr.reports.scores import SPACES, findings, number, readings, span
 from sepclr.types import InputError, Row
 
 COLOURS = 10
-"""Classes that have a colour of their own; further ones share a grey."""
+"""Number of classes with a colour of their own; further classes are grey."""
 EXAMPLES = 12
 
 
@@ -28,13 +28,13 @@ class RunView:
     """One run as the page shows it.
 
     Attributes:
-        name: what the page calls it; the first run of a page is the main one, others are compared with it.
-        rows: its scores; ``group`` is the attribute background-against-target.
-        history: one mapping per epoch, ``epoch``, ``step`` and the value of each term; values may be NaN.
+        name: display name; the first run of a page is the main one, the others are compared with it.
+        rows: its scores; the attribute ``group`` is background or target.
+        history: one mapping per epoch with ``epoch``, ``step`` and the value of each term; values may be NaN.
         c: common codes of the shown samples, shape (n, d_c).
         s: salient codes of the shown samples, shape (n, d_s).
-        decoded: images in 0..1 that the method makes of some targets, by what they are, each of shape (k, channels, h, w).
-        signs: what went wrong in training, a sentence each.
+        decoded: images in 0..1 decoded from some targets, by display name, each of shape (k, channels, h, w).
+        signs: warnings about training, one sentence each.
     """
 
     name: str
@@ -48,24 +48,24 @@ class RunView:
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """What the report shows.
+    """Contents of the report.
 
     Attributes:
         title: heading of the page.
-        lead: two sentences on what the data are.
-        images: the shown test samples, background and target mixed, shape (n, channels, h, w) with 1 or 3 channels; None if the
-            samples are not images.
+        lead: description of the data, in two sentences.
+        images: test samples of both groups, shape (n, channels, h, w) with 1 or 3 channels; None if the samples are not images.
         is_target: True for target samples, shape (n,).
-        attributes: what is known of each sample, each of shape (n,); integers, strings and Booleans are classes, floating point is
-            a quantity. Background may hold any filler in salient attributes, and −1 or NaN elsewhere.
-        common_attributes: names of those expected in c.
-        salient_attributes: names of those expected in s.
-        class_names: names of the classes 0, 1, … of an integer attribute, where they have some.
-        runs: at least one.
-        made: how the page was made, shown as it stands.
+        attributes: values by name, each of shape (n,); integers, strings and Booleans are classes, floating point is a quantity.
+            Salient attributes of background samples are ignored. In other attributes NaN, an empty string, and −1 in background mark
+            missing values.
+        common_attributes: names of the attributes expected in c.
+        salient_attributes: names of the attributes expected in s.
+        class_names: optional names of the classes 0, 1, … of integer attributes.
+        runs: at least one run.
+        made: how the page was made, shown unchanged.
 
     Raises:
-        InputError: no run, lengths that differ, or images of another shape.
+        InputError: there is no sample or no run, lengths differ, or images have another shape.
     """
 
     title: str
@@ -82,7 +82,7 @@ class Page:
     def __post_init__(self) -> None:
         n = len(self.is_target)
         if n == 0 or not self.runs:
-            raise InputError("page: there is nothing to show; give at least one sample and one run")
+            raise InputError("page: nothing to show; give at least one sample and one run")
         lengths = {f"attribute {name!r}": len(values) for name, values in self.attributes.items()}
         lengths |= {f"code {space} of run {run.name!r}": len(getattr(run, space)) for run in self.runs for space in SPACES}
         if self.images is not None:
@@ -95,11 +95,11 @@ class Page:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Write the report as one HTML file; an older one is replaced only when the new one is complete.
+    """Write the report as one HTML file; replace an existing file only once the new one is complete.
 
     Args:
-        path: the file to write; its folder must exist.
-        page: what to show.
+        path: file to write; its folder must exist.
+        page: contents of the report.
 
     Raises:
         OSError: the file cannot be written.
@@ -108,7 +108,7 @@ def write_page(path: Path, page: Page) -> None:
 
 
 def _context(page: Page) -> dict[str, Any]:
-    """Compute everything that the template prints."""
+    """Compute the variables of the template."""
     main = page.runs[0]
     scored = [(run.name, run.rows) for run in page.runs]
     attributes = shown_attributes(page.attributes, page.is_target, page.common_attributes, page.salient_attributes, page.class_names)
@@ -141,14 +141,14 @@ def _groups() -> tuple[tuple[str, bool], tuple[str, bool]]:
 
 
 def _table_row(run: str, row: Row) -> dict[str, Any]:
-    """Word one row for the full table, with one decimal."""
+    """Format one row of the full table, with one decimal."""
     score, chance = (number(value, row["metric"], 1) for value in (row["score"], row["chance"]))
     words = {"run": run, "metric": row["metric"].replace("_", " "), "score": score, "interval": span(row, 1), "chance": chance}
     return {**row, **words}
 
 
 def _data(page: Page, attributes: Sequence[Shown], planes: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Collect what the script of the page needs to draw both maps, as JSON without NaN."""
+    """Collect the data from which the page's script draws both maps, without NaN, which is not valid JSON."""
     return {
         "target": page.is_target.astype(int).tolist(),
         "planes": {space: plane.round(4).tolist() for space, plane in planes.items()},
@@ -169,7 +169,7 @@ def _data(page: Page, attributes: Sequence[Shown], planes: Mapping[str, NDArray[
 
 
 def _value(attribute: Shown, value: float) -> float | int:
-    """Give a colour's index for a class, and a place in 0..1 for a quantity."""
+    """Return the colour index of a class, or the position of a quantity in 0..1."""
     if not attribute.is_quantity:
         return min(int(value), COLOURS)
     extent = attribute.high - attribute.low

@@ -1,4 +1,4 @@
-"""Rows of an evaluation as the page shows them: which number stands where, and how long its bar is."""
+"""Evaluation rows as the page shows them: formatted scores and the lengths of their bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sepclr.types import Row
 
 SPACES = ("c", "s")
 METRICS = ("balanced_accuracy", "accuracy", "mae")
-"""Metrics from the preferred to the last resort."""
+"""Metrics, most preferred first."""
 PROTOCOLS = ("strict", "published")
 LOWER_IS_BETTER = frozenset({"mae"})
 
@@ -20,14 +20,14 @@ Scored = Sequence[tuple[str, Sequence[Row]]]
 
 @dataclass(frozen=True)
 class Bar:
-    """One score of one run. Positions are in percent of the track; a longer bar is a better reading, whatever the metric."""
+    """One score of one run. Positions are in percent of the track; a longer bar means a better score, whatever the metric."""
 
     run: str
     text: str
     interval: str
     chance: str
     untrained: str
-    """Empty where there is no such row."""
+    """Empty if there is no such row."""
     length: float
     chance_at: float
     low_at: float | None
@@ -37,7 +37,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """One attribute read from one space, one bar per run (None where a run has no such row)."""
+    """One attribute probed in one space: one bar per run, None if a run has no such row."""
 
     space: str
     expected: bool
@@ -46,11 +46,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Reading:
-    """One attribute: its two lines, and how far the expected space is ahead of the other one in each run (empty if unknown)."""
+    """One attribute: a line per space, and the lead of the expected space over the other in each run (empty if unknown)."""
 
     name: str
     expected: str
-    """``c``, ``s``, or empty where nothing is expected."""
+    """``c``, ``s``, or empty if neither is expected."""
     metric: str
     lower_is_better: bool
     chance: str
@@ -72,19 +72,19 @@ class Finding:
 
 
 def expectations(common: Sequence[str], salient: Sequence[str], runs: Scored) -> dict[str, str]:
-    """Say from which space each scored attribute should be read: common ones, salient ones, group, then the others (empty)."""
+    """Map each scored attribute to the space it is expected in, in order: common, salient, group, then others (empty)."""
     wanted = dict.fromkeys(common, "c") | dict.fromkeys(salient, "s") | {"group": "s"}
     scored = dict.fromkeys(row["attribute"] for _, rows in runs for row in rows)
     return {name: space for name, space in wanted.items() if name in scored} | {name: "" for name in scored if name not in wanted}
 
 
 def readings(runs: Scored, common: Sequence[str], salient: Sequence[str]) -> list[Reading]:
-    """Arrange the rows of all runs by attribute and space."""
+    """Group the rows of all runs by attribute and space."""
     return [_reading(runs, name, expected) for name, expected in expectations(common, salient, runs).items()]
 
 
 def findings(runs: Scored, common: Sequence[str], salient: Sequence[str]) -> list[Finding]:
-    """Word the main run's scores of every attribute that is expected in a space; attributes without both scores are left out."""
+    """Format the main run's scores of each attribute expected in c or s, except the group; leave out attributes without both scores."""
     found = []
     _, rows = runs[0]
     for name, space in expectations(common, salient, runs[:1]).items():
@@ -101,19 +101,19 @@ def findings(runs: Scored, common: Sequence[str], salient: Sequence[str]) -> lis
 
 
 def number(value: float, metric: str, digits: int = 0) -> str:
-    """Write a score: a share of 0..1 as a percentage with ``digits`` decimals, an error with three significant digits."""
+    """Format a score: a fraction in 0..1 as a percentage with ``digits`` decimals, an error with three significant digits."""
     if not math.isfinite(value):
         return "–"
     return error(value) if metric in LOWER_IS_BETTER else f"{100 * value:.{digits}f}\u202f%"
 
 
 def error(value: float) -> str:
-    """Write an error with three significant digits, and without an exponent where it is large."""
+    """Format an error with three significant digits, without an exponent if it is large."""
     return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def span(row: Row, digits: int = 0) -> str:
-    """Write the interval of a row, empty if an end is not finite."""
+    """Format the interval of a row; return an empty string if an end is not finite."""
     ends = [number(row["low"], row["metric"], digits), number(row["high"], row["metric"], digits)]
     if "–" in ends:
         return ""
@@ -138,7 +138,7 @@ def _reading(runs: Scored, name: str, expected: str) -> Reading:
 
 
 def _chosen(rows: Sequence[Row], name: str) -> tuple[str, str]:
-    """Choose the metric, then the protocol, that the rows of an attribute offer, the preferred ones first."""
+    """Choose the most preferred metric in the rows of an attribute, then the most preferred protocol."""
     own = [row for row in rows if row["attribute"] == name]
     metrics = {row["metric"] for row in own}
     metric = next((m for m in METRICS if m in metrics), min(metrics, default=METRICS[0]))
@@ -155,13 +155,13 @@ def _find(rows: Sequence[Row], name: str, space: str, encoder: str, protocol: st
 
 
 def _top(rows: Sequence[Row], metric: str) -> float:
-    """Give the error at which a bar has no length: a little over the largest one shown. Shares have none."""
+    """Return the error at which a bar has length 0, slightly above the largest one shown; 1 if the metric is not an error."""
     values = [value for row in rows for value in (row["score"], row["high"], row["chance"]) if math.isfinite(value)]
     return 1.08 * max(values, default=1.0) or 1.0 if metric in LOWER_IS_BETTER else 1.0
 
 
 def _at(value: float, metric: str, top: float) -> float | None:
-    """Place a value on the track, in percent; an error runs from right (none) to left (the largest)."""
+    """Return the position of a value on the track, in percent; errors run from right (0) to left (largest)."""
     if not math.isfinite(value):
         return None
     share = 1 - value / top if metric in LOWER_IS_BETTER else value
@@ -190,7 +190,7 @@ def _bar(run: str, rows: Sequence[Row], name: str, space: str, protocol: str, me
 
 
 def _ahead(rows: Sequence[Row], name: str, expected: str, protocol: str, metric: str) -> str:
-    """Word by how much the expected space reads the attribute better than the other one."""
+    """Format the lead of the expected space over the other one."""
     if not expected:
         return ""
     here, there = (_find(rows, name, space, "trained", protocol, metric) for space in (expected, "s" if expected == "c" else "c"))

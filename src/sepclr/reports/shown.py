@@ -1,4 +1,4 @@
-"""Which samples a page shows, and how."""
+"""Selection of the samples that a page shows, and their images."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 SHOWN = 600
-"""Samples that a page shows at most."""
+"""Maximum number of samples on a page."""
 
 
 def selection(is_target: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Choose samples evenly spaced over both groups, three targets to one of background; ``is_target`` has shape (n,)."""
+    """Return indices of evenly spaced samples of each group, up to three targets per background sample; ``is_target`` has shape (n,)."""
     groups = [np.flatnonzero(~is_target), np.flatnonzero(is_target)]
     wanted = [SHOWN // 4, SHOWN - SHOWN // 4]
     return np.concatenate(
@@ -22,7 +22,7 @@ def selection(is_target: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def pictures(x: Shaped[Tensor, "n channels ..."]) -> NDArray[np.uint8]:
-    """Show images, and volumes by their middle slices from below, front up, as uint8 of shape (n, channels, height, width)."""
+    """Return images, or middle slices of volumes seen from below, front up, as uint8 of shape (n, channels, height, width)."""
     images = torch.rot90(x[..., x.shape[-1] // 2], 1, (2, 3)) if x.ndim == 5 else x
     if images.dtype != torch.uint8:
         images = (images.float().clamp(0, 1) * 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Tables of results as Markdown."""
+"""Results as Markdown tables."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sepclr.reports.comparison import DELTAS, Comparison, run_name, title
 
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
-    """Write results as a Markdown table, a row per run, with each kind of untrained encoders and chance below.
+    """Return results as a Markdown table: one row per run, followed by untrained encoders and chance.
 
     Args:
         results: lines of a file in ``results/``.
 
     Returns:
-        The table, scores in percent; errors in their units.
+        The table; scores in percent, errors in the units of the attribute.
     """
     errors = results[0].get("errors", [])
 
@@ -44,13 +44,13 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def plain(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write rows that say themselves what to show (``cells``: heading and text) as a Markdown table."""
+    """Return the ``cells`` of rows, which map headings to text, as a Markdown table."""
     heads = list(rows[0]["cells"])
     return _table([heads, *([str(row["cells"][head]) for head in heads] for row in rows)], words=1)
 
 
 def comparison_markdown(tables: Sequence[Comparison]) -> str:
-    """Write tables in Markdown, best in bold, what was published beside what was obtained, projections below codes."""
+    """Return tables in Markdown, with the best scores in bold and published scores next to obtained ones."""
     return "\n".join(_comparison(table) for table in tables)
 
 
@@ -78,6 +78,6 @@ def _comparison(table: Comparison) -> str:
 
 
 def _table(lines: Sequence[Sequence[str]], *, words: int) -> str:
-    """Write lines of cells, headings first; the first columns hold words, the others numbers."""
+    """Return lines of cells, headings first, as a Markdown table; the first ``words`` columns hold text, the others numbers."""
     rule = ["---"] * words + ["--:"] * (len(lines[0]) - words)
     return "".join(f"| {' | '.join(line)} |\n" for line in [lines[0], rule, *lines[1:]])

@@ -1,4 +1,4 @@
-"""Random transformations of a batch, on the batch's device, drawn for each sample apart."""
+"""Random transformations of a batch, on its device, drawn independently for each sample."""
 
 from sepclr.views.images import ImageViews, pixels
 from sepclr.views.rows import RowViews

@@ -1,4 +1,4 @@
-"""Views of 2-D images: crop, flip, colour jitter, grey (kornia)."""
+"""Views of 2-D images: crop, flip, colour jitter, greyscale (kornia)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sepclr.ranges import check_image_views
 
 
 def pixels(x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-    """Scale uint8 samples to 0..1, widen 16 bits to 32, and pass other floating-point samples through."""
+    """Scale uint8 samples to 0..1, convert float16 to float32, and return other floating-point samples unchanged."""
     if x.dtype == torch.uint8:
         return x.float() / 255
     return x.float() if x.dtype == torch.float16 else x
@@ -19,18 +19,19 @@ def pixels(x: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
 class ImageViews(nn.Module):
     """Draw a random view of each image.
 
-    With any number of channels but three there is no colour: brightness and contrast are jittered, saturation, hue and grey do nothing.
+    Images with any number of channels other than three have no colour: brightness and contrast are jittered; saturation, hue and grey have
+    no effect.
 
     Args:
-        channels: channels of an image.
+        channels: number of channels of an image.
         crop: side of the view, in pixels.
         crop_scale: smallest and largest area of the crop, as fractions of the image.
         crop_ratio: largest ratio of the crop's width to its height; the smallest is its inverse.
         flip: probability of a horizontal flip.
         jitter: strengths of brightness, contrast, saturation and hue.
         jitter_probability: probability that an image is jittered.
-        grey: probability that a colour image is turned grey.
-        jitter_whole_batch: toss one coin per batch for the jitter, as the authors of SepCLR released it, instead of one per image.
+        grey: probability that a colour image is converted to greyscale.
+        jitter_whole_batch: decide once per batch whether to jitter, as in the released code of SepCLR, instead of once per image.
 
     Raises:
         InputError: a value outside its range.
@@ -55,7 +56,7 @@ class ImageViews(nn.Module):
         colourful = channels == 3
         brightness, contrast, saturation, hue = jitter if colourful else (*jitter[:2], 0.0, 0.0)
         colour = kornia.ColorJitter(brightness, contrast, saturation, hue, p=jitter_probability)
-        # With p = 1 and one coin of our own, the strengths are still drawn for each image, as in the release.
+        # With p = 1 and our own coin, the strengths are still drawn for each image, as in the released code.
         if jitter_whole_batch:
             colour.p = 1.0
         self.coin = jitter_probability if jitter_whole_batch else 1.0
@@ -68,7 +69,7 @@ class ImageViews(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Shaped[Tensor, "n channels height width"]) -> Float[Tensor, "n channels crop crop"]:
-        """Draw one view of each image; uint8 0..255 or floating point 0..1 in, floating point 0..1 out."""
+        """Draw one view of each image, uint8 in 0..255 or floating point in 0..1; return floating point in 0..1."""
         view: Tensor = self.place(pixels(x))
         if self.coin == 1.0 or torch.rand(()).item() < self.coin:
             view = self.colour(view)

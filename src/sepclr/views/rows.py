@@ -1,4 +1,4 @@
-"""Views of rows of a table: some features take the value of another sample, all get a little noise."""
+"""Views of tabular rows: some features take the value of another sample, and all get a little noise."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class RowViews(nn.Module):
     def __init__(self, corruption: float = 0.3, noise: float = 0.1) -> None:
         super().__init__()
         if not 0 <= corruption < 1:
-            raise InputError(f"corruption: {corruption} is not a probability of at least 0 and below 1")
+            raise InputError(f"corruption: {corruption} is not a probability in [0, 1)")
         if not 0 <= noise < math.inf:
-            raise InputError(f"noise: {noise} is not a standard deviation of at least 0")
+            raise InputError(f"noise: {noise} is not a finite standard deviation of at least 0")
         self.corruption, self.noise = corruption, noise
 
     @torch.no_grad()

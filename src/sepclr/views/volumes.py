@@ -1,4 +1,4 @@
-"""Views of volumes: flip, shift and turn, blur, gamma, noise, cutout (MONAI)."""
+"""Views of volumes: flip, shift, rotation, blur, gamma, noise, cutout (MONAI)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from sepclr.ranges import check_volume_views
 from sepclr.views.images import pixels
 
 CUTOUT = 1 / 3
-"""Side of the box that cutout blanks, as a fraction of the volume's."""
+"""Side length of the cutout box, as a fraction of the volume's."""
 
 
 class VolumeViews(nn.Module):
     """Draw a random view of each volume, on its device.
 
-    Each of them is drawn for every volume apart; with a strength of 0 it is left out.
+    Each transformation is drawn independently for each volume; with a strength of 0 it is skipped.
 
     Args:
-        flip: probability that left and right are exchanged; the first axis runs from left to right.
+        flip: probability that left and right are swapped; the first axis runs from left to right.
         shift: largest shift along each axis, in voxels.
-        rotation: largest turn around each axis, in degrees.
+        rotation: largest rotation around each axis, in degrees.
         blur: largest standard deviation of a Gaussian blur, in voxels; half of the volumes are blurred.
-        gamma: values v in 0..1 become v^γ, γ between 1/(1 + gamma) and 1 + gamma; half of the volumes.
-        noise: largest standard deviation of Gaussian noise, in units of the values; half of the volumes.
+        gamma: values v in 0..1 become v^γ, with γ between 1/(1 + gamma) and 1 + gamma; half of the volumes are changed.
+        noise: largest standard deviation of Gaussian noise, in units of the values; half of the volumes are changed.
         cutout: probability that a box of a third of the volume's sides is blanked.
 
     Raises:
@@ -66,8 +66,8 @@ class VolumeViews(nn.Module):
         }
         strengths = {name: getattr(self, name) for name in steps if name != "place"} | {"place": self.shift + self.rotation}
         draw = monai.Compose([step for name, step in steps.items() if strengths[name]])
-        # MONAI draws from a generator of its own; seeded by torch's, views follow the seed of the run.
+        # MONAI has its own random generator; seed it from torch's, so that views follow the random seed of the run.
         draw.set_random_state(int(torch.randint(2**31, ())))
-        with torch.autocast(x.device.type, enabled=False):  # torch samples grids in one type
+        with torch.autocast(x.device.type, enabled=False):  # grid_sample needs input and grid of the same dtype
             views = [draw(volume) for volume in pixels(x)]
         return torch.stack([view.as_tensor() if isinstance(view, MetaTensor) else view for view in views])
