@@ -32,7 +32,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: torch takes seconds to load, and `sepclr --help` does not need it."""
+    """Import a public name on first access: importing torch takes seconds, and `sepclr --help` does not need it."""
     if name not in _HOMES:
         raise AttributeError(f"module 'sepclr' has no attribute {name!r}")
     from importlib import import_module

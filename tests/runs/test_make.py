@@ -66,15 +66,15 @@ def test_decorrelation_has_the_same_weights_on_all_data(data: str):
     [
         (
             {"weight_independence": 1.0},
-            "weight_independence: 'decorrelation' has no such option; it is for objective released, published",
+            "weight_independence: 'decorrelation' has no such option; it requires objective released, published",
         ),
-        ({"objective": "decorrelated", "independence": "k-jem"}, "objective 'decorrelated' and independence 'k-jem' do not go together"),
+        ({"objective": "decorrelated", "independence": "k-jem"}, "objective 'decorrelated' and independence 'k-jem' cannot be combined"),
         (
             {"objective": "released", "independence": "decorrelation"},
-            "objective 'released' and independence 'decorrelation' do not go together",
+            "objective 'released' and independence 'decorrelation' cannot be combined",
         ),
-        ({"tau_salient": 1.0}, "tau_salient: 'decorrelation' has no such option; it is for objective released, published"),
-        ({"tau": "median"}, "tau: 'median' is not a number; it is for objective released, published"),
+        ({"tau_salient": 1.0}, "tau_salient: 'decorrelation' has no such option; it requires objective released, published"),
+        ({"tau": "median"}, "tau: 'median' is not a number; it requires objective released, published"),
     ],
 )
 def test_options_of_another_objective_are_errors(change: dict[str, Any], named: str):

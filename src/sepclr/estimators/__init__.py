@@ -1,4 +1,4 @@
-"""The scikit-learn face of the methods: fit, transform."""
+"""scikit-learn estimators of the methods."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ __all__ = ["ESTIMATORS", "ContrastivePCA", "GeneralisedContrastivePCA", "Probabi
 
 
 def __getattr__(name: str) -> Any:
-    """Return the class of a method."""
+    """Return the estimator of a method by its name."""
     if name not in ESTIMATORS:
         raise AttributeError(f"module 'sepclr.estimators' has no attribute {name!r}")
     return ESTIMATORS[name]

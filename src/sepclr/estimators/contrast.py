@@ -1,4 +1,4 @@
-"""A trained method behind fit and transform; ``named`` makes a class of it for each method."""
+"""Base estimator of the trained methods; ``named`` derives a class for each method."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def _has_salient(model: Contrast) -> bool:
 
 
 class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A method that is trained on samples of two groups."""
+    """Base class of estimators that train a method on samples of two groups."""
 
     declaration: ClassVar[Declaration]
-    """What the method declares of itself."""
+    """Declaration of the method."""
 
     def fit(self, X: ArrayLike | Cohort, y: ArrayLike | None = None) -> Self:
         """Train on samples of both groups.
@@ -54,7 +54,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Args:
             X: rows, shape (n, features), standardised here; images, shape (n, channels, height, width), uint8 0..255 or floating point
                 0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point; or a ``Cohort`` of any of these.
-            y: group of each sample, two different labels, shape (n,); None for a ``Cohort``, which knows it.
+            y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own.
 
         Returns:
             This estimator.
@@ -62,7 +62,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: labels that are not two groups of at least two samples, pixels outside their range, or options outside theirs.
         """
-        options = self._options()  # raises InputError before X and y are looked at
+        options = self._options()  # raises InputError before X and y are checked
         check_at_least(1, width=self.width)
         if self.device not in ("auto", "cpu", "cuda"):
             raise InputError(f"device: {self.device!r} is unknown; choose auto, cpu or cuda")
@@ -88,10 +88,10 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             X: samples as in ``fit``.
 
         Returns:
-            Codes, shape (n, common_dim + salient_dim), c first; of methods without a salient code c alone.
+            Codes, shape (n, common_dim + salient_dim), c first; only c for methods without a salient code.
 
         Raises:
-            InputError: samples of another shape than those of ``fit``.
+            InputError: samples whose shape differs from those in ``fit``.
         """
         codes = self._codes(X)
         return torch.cat(codes if _has_salient(self) else codes[:1], 1).numpy()
@@ -107,47 +107,47 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: ArrayLike | Cohort) -> Floats:
-        """Compute what the codes keep of targets, in the units and the shape of X, pixels in 0..1; raises as ``transform``."""
+        """Reconstruct targets from their codes, in the units and shape of X, pixels in 0..1; raises as ``transform``."""
         return self._decoded("reconstruction", X)
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
     def without_salient(self, X: ArrayLike | Cohort) -> Floats:
-        """Compute targets as if they were background, as the model sees it: s = 0. Shape and units as ``reconstruct``."""
+        """Reconstruct targets as if they were background, with s = 0. Shape and units are those of ``reconstruct``."""
         return self._decoded("without_salient", X)
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
     def swap(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
-        """Compute targets with the salient patterns of others: c of X with s of its donor. Shape and units as ``reconstruct``.
+        """Decode targets with the salient patterns of others: c of X with s of its donor. Shape and units are those of ``reconstruct``.
 
         Args:
             X: targets.
-            donor: as many targets.
+            donor: targets, one for each in X.
 
         Raises:
-            InputError: another number of donors, or as ``transform``.
+            InputError: a different number of donors, or as ``transform``.
         """
         return self._decoded("swapped", X, donor)
 
     def score_separation(
         self, X: ArrayLike | Cohort, y: ArrayLike | None = None, attributes: Mapping[str, ArrayLike] | None = None, *, seed: int = 0
     ) -> list[Row]:
-        """Measure what linear probes read from c and s: each attribute, and the group.
+        """Score how well linear probes decode each attribute and the group from c and s.
 
-        Half of the samples, subjects whole, train the probes and the other half is scored. Beside the trained encoders stand the same
-        ones before training.
+        Probes are fitted on half of the samples and scored on the other half, without splitting subjects. The trained encoders are
+        compared with the same encoders before training.
 
         Args:
-            X: samples that ``fit`` has not seen, as in ``fit``.
-            y: their groups, labels as in ``fit``; None for a ``Cohort``.
-            attributes: what is known of each sample, by name, each of shape (n,), such as a dict or a data frame; integers and strings
-                are classes, floating point is a quantity; of a ``Cohort`` its own.
-            seed: of the halves and of the intervals.
+            X: held-out samples, as in ``fit``.
+            y: group labels, as in ``fit``; None for a ``Cohort``.
+            attributes: attributes of the samples by name, each of shape (n,), such as a dict or a data frame. Integers and strings are
+                classes, floating point is a quantity. None for a ``Cohort``, which has its own.
+            seed: random seed of the split and of the intervals.
 
         Returns:
             A row for each attribute, space (``c``, ``s``), metric and encoder (``trained``, ``untrained``), as ``sepclr.probes.probe``.
 
         Raises:
-            InputError: labels that ``fit`` has not seen, lengths that differ, or as ``transform``.
+            InputError: labels not seen in ``fit``, lengths that differ, or as ``transform``.
         """
         return separation(self, self._cohort(X, y, attributes), seed)
 
@@ -161,11 +161,11 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         common: tuple[str, ...] = (),
         salient: tuple[str, ...] = (),
     ) -> list[Row]:
-        """Write what ``score_separation`` measures as one HTML page, with curves of training, examples and maps of the codes.
+        """Write an HTML report with the scores of ``score_separation``, training curves, examples and maps of the codes.
 
         Args:
-            path: the file to write.
-            X: samples that ``fit`` has not seen.
+            path: file to write.
+            X: held-out samples, as in ``fit``.
             y: as for ``score_separation``.
             attributes: as for ``score_separation``.
             common: names of the attributes that belong in c.
@@ -175,30 +175,30 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             The rows of ``score_separation``.
 
         Raises:
-            InputError: a name that is no attribute, a file that cannot be written, or as ``score_separation``.
+            InputError: an unknown attribute name, a file that cannot be written, or as ``score_separation``.
         """
         return write(self, Path(path), self._cohort(X, y, attributes), common, salient)
 
     def save(self, folder: Path | str) -> None:
-        """Write the fitted estimator into a folder, as safetensors and JSON; ``sepclr.load`` reads it back.
+        """Save the fitted estimator to a folder, as safetensors and JSON; ``sepclr.load`` reads it back.
 
         Args:
-            folder: made with its parents where missing; what an earlier ``save`` wrote there is replaced.
+            folder: created with its parents if missing; an estimator saved there earlier is replaced.
 
         Raises:
-            InputError: a folder that holds something else or cannot be written, or parameters that cannot be written down.
+            InputError: a non-empty folder without a saved estimator or one that cannot be written, or parameters that cannot be saved.
         """
         check_is_fitted(self)
         saved.save(self, Path(folder))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """Name the columns of ``transform``: c0, c1, …, s0, s1, …."""
+        """Return the names of the columns of ``transform``: c0, c1, …, s0, s1, …."""
         check_is_fitted(self)
         salient = self.salient_dim if _has_salient(self) else 0
         return np.asarray([f"c{i}" for i in range(self.common_dim)] + [f"s{i}" for i in range(salient)], dtype=object)
 
     def untrained(self) -> Method:
-        """Make the method of a fitted estimator as it was before training."""
+        """Return the method of a fitted estimator with its weights before training."""
         check_is_fitted(self)
         return self._settled(make(self._options(), networks(self), seed=self.seed_))
 
@@ -210,35 +210,35 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _options(self) -> Options:
-        """Make the options of the method.
+        """Return the options of the method.
 
         Raises:
-            InputError: an option that does not apply, or a value that it cannot have.
+            InputError: an option that does not apply, or an invalid value.
         """
         given = {name: value for name, value in self.get_params(deep=False).items() if name in self.declaration.defaults}
-        # A grid of NumPy's holds its scalars.
+        # A parameter grid from NumPy holds NumPy scalars.
         return self.declaration.asked({name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()})
 
     def _groups(self, X: Any, y: Any) -> tuple[Samples, NDArray[np.bool_]]:
-        """Check the samples and labels of ``fit``, and note the labels."""
+        """Check the samples and labels of ``fit``, and store the labels."""
         if not isinstance(X, Cohort):
             samples, labels = validate_data(self, X, y, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, ensure_min_samples=4)
             self.classes_, is_target = membership(labels, self.background)
             return samples, is_target
         if y is not None:
-            raise InputError("y: a Cohort knows who is target; leave y out")
+            raise InputError("y: a Cohort has its own groups; omit y")
         self.classes_, self.n_features_in_ = np.array([False, True]), X.x.shape[1]
         return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy()
 
     def _cohort(self, X: Any, y: Any, attributes: Mapping[str, Any] | None) -> Cohort:
-        """Make a cohort of labelled samples, of the labels of ``fit``."""
+        """Return a cohort of labelled samples, with the labels of ``fit``."""
         if isinstance(X, Cohort):
             if y is not None or attributes is not None:
-                raise InputError("y, attributes: a Cohort knows both; leave them out")
+                raise InputError("y, attributes: a Cohort has its own; omit them")
             return replace(X, x=self._tensor(self._known(X)))
         labels = np.asarray(y)
         if wrong := sorted({*np.unique(labels).tolist()} - {*self.classes_.tolist()}, key=str):
-            raise InputError(f"y: {wrong[0]!r} is not one of the labels of fit, {self.classes_[0]!r} and {self.classes_[1]!r}")
+            raise InputError(f"y: {wrong[0]!r} is not one of the labels in fit, {self.classes_[0]!r} and {self.classes_[1]!r}")
         known = {name: np.asarray(attributes[name]) for name in attributes} if attributes is not None else {}
         return Cohort(self._tensor(self._known(X)), torch.from_numpy(labels == self.classes_[1]), known)
 
@@ -254,7 +254,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return samples
 
     def _tensor(self, samples: Samples) -> Tensor | VolumeCache:
-        """Turn samples into what encoders take; rows are standardised."""
+        """Convert samples to encoder inputs; rows are standardised."""
         if isinstance(samples, VolumeCache):
             return samples
         if samples.ndim == 2:
@@ -262,18 +262,18 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if samples.ndim not in (4, 5):
             raise InputError(f"X: {samples.ndim} dimensions; give rows (n, features), images (n, channels, height, width) or volumes")
         if samples.ndim == 4 and samples.dtype != np.uint8 and (samples.min() < 0 or samples.max() > 1):
-            raise InputError(f"X: pixels reach from {samples.min():g} to {samples.max():g}; give uint8 0..255 or floating point 0..1")
+            raise InputError(f"X: pixels range from {samples.min():g} to {samples.max():g}; give uint8 0..255 or floating point 0..1")
         samples = samples if samples.dtype == np.uint8 else samples.astype(np.float32)
         return torch.from_numpy(samples if samples.flags.writeable else samples.copy())
 
     def _settled(self, method: Method) -> Method:
-        # Codes of rows are computed in float64: they then do not depend on which other rows are in the batch.
+        # Codes of rows are computed in float64, so that they do not depend on the other rows in the batch.
         module = cast(nn.Module, method).eval()
         return cast(Method, module.double() if len(self.sample_shape_) == 1 else module)
 
     @contextmanager
     def _placed(self) -> Iterator[Method]:
-        """Lend the method where it computes; it lives on the CPU, so that it can be copied to machines without a GPU."""
+        """Yield the method on its device; it is kept on the CPU so that it can be copied to machines without a GPU."""
         module = cast(nn.Module, self.method_).to(resolve_accelerator(self.device))
         try:
             yield self.method_

@@ -18,35 +18,34 @@ from sepclr.types import InputError
 class ContrastivePCA(LinearContrast):
     """Find directions along which the target varies and background does not.
 
-    With ``alpha="auto"`` the subspaces of 0 and of ``n_alphas`` contrasts, 0.1 to 10^``max_log_alpha`` in equal steps of the logarithm, are
-    clustered by spectral clustering; the affinity of two is the product of the cosines of the principal angles between them. Each
-    cluster is represented by its medoid, that of α = 0 by 0. The paper then leaves the choice to the eye. Here ``alpha_`` is the medoid of
-    the largest cluster, the subspace that holds over the widest range, apart from the two at the ends: that of α = 0 is PCA of the target,
-    that of the largest α follows the noise of background alone. Where these two are all that there is, it is the medoid of the latter.
+    With ``alpha="auto"``, spectral clustering groups the subspaces of α = 0 and of ``n_alphas`` contrasts, spaced logarithmically from 0.1
+    to 10^``max_log_alpha``. The affinity of two subspaces is the product of the cosines of the principal angles between them. Each cluster
+    is represented by its medoid, the cluster of α = 0 by 0. The paper leaves the choice among them to visual inspection. Here ``alpha_``
+    is the medoid of the largest cluster, stable over the widest range, excluding the two at the ends: that of α = 0 is PCA of the target,
+    and that of the largest α follows only the noise of background. If there are only these two, ``alpha_`` is the medoid of the latter.
 
     Args:
         n_components: number of directions.
         alpha: contrast α, 0 or more; 0 is PCA of the target; or ``"auto"``.
-        n_alphas: contrasts that ``"auto"`` tries, besides 0.
-        max_log_alpha: decimal logarithm of the largest of them, above −1.
-        n_candidates: clusters of subspaces that ``"auto"`` forms, 2 or more; fewer where fewer are distinct.
-        background: which of the two labels in y is background; the lower one where None.
-        standardise: scale each group by its own standard deviations. Differences in the variance of single features then go unseen, only
+        n_alphas: number of contrasts that ``"auto"`` tries, besides 0.
+        max_log_alpha: base-10 logarithm of the largest contrast, above −1.
+        n_candidates: number of clusters that ``"auto"`` forms, at least 2; fewer if fewer subspaces are distinct.
+        background: label of background in y; the lower of the two labels if None.
+        standardise: scale each group by its own standard deviations. This removes differences in the variance of single features; only
             differences in correlation remain.
-        random_state: seed of the clustering.
+        random_state: random seed of the clustering.
 
     Attributes:
         classes_: the two labels, background first.
         components_: orthonormal directions, in units of ``scale_``, largest eigenvalue first, shape (n_components, n_features).
-        eigenvalues_: of C_target − α C_background, shape (n_components,).
+        eigenvalues_: eigenvalues of C_target − α C_background, shape (n_components,).
         alpha_: the contrast in use.
-        candidate_alphas_: the representatives, ascending, 0 first; ``[alpha]`` where it is given.
+        candidate_alphas_: representatives of the clusters, ascending, 0 first; ``[alpha]`` if ``alpha`` is a number.
         mean_: mean of the target, shape (n_features,).
-        scale_: standard deviations of the target, ones without ``standardise``, shape (n_features,).
+        scale_: standard deviations of the target, or ones if ``standardise`` is False, shape (n_features,).
 
     Source: Abid, Zhang, Bagaria, Zou, Exploring patterns enriched in a dataset with contrastive principal component analysis, Nature
-    Communications 9:2134, 2018. The angles are those between the directions; the authors' program takes those between the target samples
-    projected on them.
+    Communications 9:2134, 2018. Angles are between the directions; the authors' program uses those between the projected target samples.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -99,7 +98,7 @@ class ContrastivePCA(LinearContrast):
         if not all(isinstance(number, Integral) for number in (self.n_alphas, self.n_candidates)):
             raise InputError(f"n_alphas, n_candidates: {self.n_alphas!r}, {self.n_candidates!r} are not whole numbers")
         if self.n_candidates < 2:
-            raise InputError(f"n_candidates: {self.n_candidates}; give at least 2, of which α = 0 is one")
+            raise InputError(f"n_candidates: {self.n_candidates}; give at least 2, including α = 0")
         if self.n_alphas < self.n_candidates:
             raise InputError(f"n_alphas: {self.n_alphas} for {self.n_candidates} candidates; give at least as many")
         if not -1 < self.max_log_alpha < np.inf:
@@ -121,19 +120,19 @@ class ContrastivePCA(LinearContrast):
 
 
 def _affinity(spaces: Floats) -> Floats:
-    """Multiply the cosines of the principal angles between any two of k subspaces, orthonormal bases (k, rank, d), into (k, k)."""
-    # The singular values of VᵢᵀVⱼ are the cosines; their product is the size of the determinant.
+    """Compute products of the cosines of principal angles between k subspaces with orthonormal bases (k, rank, d); shape (k, k)."""
+    # The singular values of VᵢᵀVⱼ are the cosines; their product is the absolute value of the determinant.
     return np.asarray(np.abs(np.linalg.det(np.einsum("ird,jre->ijde", spaces, spaces, optimize=True))))
 
 
 def _representatives(alphas: Floats, affinity: Floats, labels: Floats) -> tuple[float, Floats]:
-    """Choose α among the medoids of clusters; return it and the medoids, ascending, with 0 for the cluster that holds α = 0."""
+    """Return α, chosen among the medoids of clusters, and the medoids, ascending, with 0 for the cluster that holds α = 0."""
     candidates, between = [0.0], []
     for label in np.unique(labels[labels != labels[0]]):
         members = np.flatnonzero(labels == label)
         candidates.append(alphas[members[affinity[np.ix_(members, members)].sum(0).argmax()]])
         if label != labels[-1]:
             between.append((len(members), -candidates[-1]))
-    # Of clusters of the same size the lower α: it keeps more of the target's variance.
+    # Among clusters of the same size, choose the lower α: it keeps more of the target's variance.
     chosen = -max(between)[1] if between else max(candidates)
     return float(chosen), np.sort(candidates)

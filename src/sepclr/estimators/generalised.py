@@ -13,18 +13,18 @@ from sepclr.types import InputError
 
 
 class GeneralisedContrastivePCA(LinearContrast):
-    """Find directions along which the target varies more than background, in proportion; there is no contrast to choose.
+    """Find directions along which the target varies proportionally more than background, with no contrast to choose.
 
-    Maximises xᵀ(C_t − C_b)x / xᵀ(C_t + C_b)x, gcPCA's version 4. A ratio is overfitted where background hardly varies, so it is
-    maximised, much as in the authors' program, in the leading principal directions of C_t + C_b: as many as the smaller group has degrees
-    of freedom, or ``rank``. With more features than samples give a low ``rank``.
+    Maximises xᵀ(C_t − C_b)x / xᵀ(C_t + C_b)x, gcPCA's version 4. The ratio overfits where background hardly varies. It is
+    therefore maximised, much as in the authors' program, within the leading principal directions of C_t + C_b: as many as the smaller group
+    has degrees of freedom, or ``rank``. With more features than samples, choose a low ``rank``.
 
     Args:
         n_components: number of directions.
-        rank: leading principal directions of both groups together in which the ratio is maximised; as many as the data determine where
-            None.
-        background: which of the two labels in y is background; the lower one where None.
-        standardise: scale each group by its own standard deviations. Differences in the variance of single features then go unseen, only
+        rank: number of leading principal directions of both groups together in which the ratio is maximised; as many as the data
+            determine if None.
+        background: label of background in y; the lower of the two labels if None.
+        standardise: scale each group by its own standard deviations. This removes differences in the variance of single features; only
             differences in correlation remain.
 
     Attributes:
@@ -35,7 +35,7 @@ class GeneralisedContrastivePCA(LinearContrast):
             does), shape (n_components,).
         rank_: number of principal directions in use.
         mean_: mean of the target, shape (n_features,).
-        scale_: standard deviations of the target, ones without ``standardise``, shape (n_features,).
+        scale_: standard deviations of the target, or ones if ``standardise`` is False, shape (n_features,).
 
     Source: de Oliveira, Garg, Hjerling-Leffler, Batista-Brito, Sjulson, Identifying patterns differing between high-dimensional datasets
     with generalized contrastive PCA, PLoS Computational Biology 21(2):e1012747, 2025.
@@ -60,8 +60,8 @@ class GeneralisedContrastivePCA(LinearContrast):
         most = min(target.shape[1], len(target) - 1, len(background) - 1)
         self.rank_ = most if self.rank is None else min(most, self.rank)
         self._require_directions(self.rank_, "the ratio is determined in")
-        # The coordinates' squares sum to C_t + C_b, which is diagonal there: scaled to 1 each, C_t + C_b is the identity, and the ratio
-        # is 2 C_t − 1. No covariance is inverted.
+        # The squared coordinates sum to C_t + C_b, which is diagonal. Scaled to 1 each, C_t + C_b is the identity and the ratio is
+        # 2 C_t − 1, so no covariance is inverted.
         lengths = np.sqrt((target**2).sum(0) + (background**2).sum(0))[: self.rank_]
         whitened = target[:, : self.rank_] / lengths
         shares, vectors = eigh(whitened.T @ whitened, subset_by_index=[self.rank_ - self.n_components, self.rank_ - 1])

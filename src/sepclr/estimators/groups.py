@@ -1,4 +1,4 @@
-"""Which samples are background and which are target, from two labels."""
+"""Background and target samples, from two labels."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sepclr.types import InputError
 
 
 def membership(labels: NDArray[Any], background: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Tell background from target.
+    """Return the labels of background and target, and a mask of target samples.
 
     Args:
-        labels: the label of each sample, shape (n,).
-        background: the label of background; the lower one where None.
+        labels: label of each sample, shape (n,).
+        background: label of background; the lower of the two labels if None.
 
     Returns:
-        The two labels, background first, shape (2,); and who is target, shape (n,).
+        The two labels, background first, shape (2,); True for target samples, shape (n,).
 
     Raises:
-        InputError: not two labels, or a background that is none of them.
+        InputError: other than two labels, or a background that is not one of them.
     """
     groups = np.unique(labels)
     if len(groups) != 2:

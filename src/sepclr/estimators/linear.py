@@ -1,4 +1,4 @@
-"""What the linear methods share: groups, centring, the span of the data, the way there and back. One file per paper solves the rest."""
+"""Base of the linear methods: groups, centring, the span of the data, transform and inverse. Each method's file finds the directions."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Floats = NDArray[np.float64]
 
 
 class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """A linear map of rows, from the covariances of two groups.
+    """Base class of linear maps of rows, computed from the covariances of two groups.
 
-    Each group is centred with its own mean and, with ``standardise``, scaled with its own standard deviations, as in the papers. A
-    sample is transformed with the mean and scale of the *target*, whichever group it is of.
+    Each group is centred with its own mean and, with ``standardise``, scaled with its own standard deviations, as in the papers.
+    Samples of both groups are transformed with the mean and scale of the *target*.
     """
 
     n_components: int
@@ -35,23 +35,23 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     @abstractmethod
     def _solve(self, target: Floats, background: Floats) -> Floats:
-        """Find directions.
+        """Compute the directions.
 
         Args:
-            target: coordinates of target samples on an orthonormal basis of what varies in either group, shape (n_target, rank); their
-                squares sum to the covariance.
+            target: coordinates of target samples in an orthonormal basis of the directions in which either group varies, shape
+                (n_target, rank); their squares sum to the covariance.
             background: the same for background, shape (n_background, rank).
 
         Returns:
-            Directions on that basis, shape (n_components, rank).
+            Directions in that basis, shape (n_components, rank).
         """
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Find the directions from samples of both groups.
+        """Fit the directions to samples of both groups.
 
         Args:
             X: rows, shape (n, features), any units, no missing values.
-            y: group of each sample, two different labels, shape (n,).
+            y: group label of each sample, two distinct labels, shape (n,).
 
         Returns:
             This estimator.
@@ -79,7 +79,7 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self
 
     def transform(self, X: ArrayLike) -> Floats:
-        """Map samples of either group, held-out ones too, to the components.
+        """Project samples of either group, including held-out samples, on the components.
 
         Args:
             X: rows, shape (n, features).
@@ -92,16 +92,16 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return np.asarray((samples - self.mean_) / self.scale_ @ self.components_.T)
 
     def inverse_transform(self, Z: ArrayLike) -> Floats:
-        """Map components back to rows: the nearest ones, in units of ``scale_``, in the plane through ``mean_`` along the components.
+        """Map components back to the nearest rows, in units of ``scale_``, in the plane through ``mean_`` spanned by the components.
 
         Args:
             Z: what ``transform`` returned, shape (n, n_components).
 
         Returns:
-            Rows, shape (n, features). Of ``transform(X)``, the orthogonal projection of X in units of ``scale_``.
+            Rows, shape (n, features). For ``transform(X)``, the orthogonal projection of X in units of ``scale_``.
 
         Raises:
-            InputError: another number of components.
+            InputError: a different number of components.
         """
         check_is_fitted(self)
         codes = check_array(Z, dtype=np.float64, input_name="Z")
@@ -110,13 +110,13 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return np.asarray(codes @ np.linalg.pinv(self.components_).T * self.scale_ + self.mean_)
 
     def save(self, folder: Path | str) -> None:
-        """Write the fitted estimator into a folder, as safetensors and JSON; ``sepclr.load`` reads it back.
+        """Save the fitted estimator to a folder, as safetensors and JSON; ``sepclr.load`` reads it back.
 
         Args:
-            folder: made with its parents where missing; what an earlier ``save`` wrote there is replaced.
+            folder: created with its parents if missing; an estimator saved there earlier is replaced.
 
         Raises:
-            InputError: a folder that holds something else or cannot be written.
+            InputError: a non-empty folder without a saved estimator or one that cannot be written.
         """
         check_is_fitted(self)
         saved.save(self, Path(folder))
@@ -139,9 +139,9 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
 
 def _span(target: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:
-    """Compute coordinates of both groups on the principal directions of their summed covariances, and these, shape (rank, features).
+    """Compute the principal directions of the summed covariances, shape (rank, features), and both groups' coordinates in them.
 
-    Nothing of size (features, features) is formed.
+    No matrix of shape (features, features) is formed.
     """
     pooled = np.concatenate([group / np.sqrt(len(group) - 1) for group in (target, background)])
     u, s, basis = svd(pooled, full_matrices=False)

@@ -1,4 +1,4 @@
-"""The scikit-learn class of each method: its parameters and its documentation are those that the method declares."""
+"""scikit-learn estimators made from the methods' declarations, which provide parameters and documentation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from sepclr.methods.options import Declaration
 
 ENCODERS = (
     "``mlp`` for rows, ``conv``, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10``, ``resnet18`` or ``densenet121`` for images and volumes; "
-    "{auto}; a ``torch.nn.Module`` that maps samples to features, behind which comes a linear layer, each encoder a copy of it; or a "
-    "function that makes an encoder with a given number of outputs."
+    "{auto}; a ``torch.nn.Module`` that maps samples to features, copied for each encoder and followed by a linear layer; or a "
+    "function that creates an encoder with a given number of outputs."
 )
 
 OF_VIEWS = {
-    "crop": (None, "side of a view of an image, in pixels; three quarters of the shorter side if None."),
-    "views": (None, "draws a random view of each sample of a batch, such as ``sepclr.views.ImageViews``; by the kind of samples if None."),
+    "crop": (None, "side of an image view, in pixels; three quarters of the shorter side if None."),
+    "views": (
+        None,
+        "callable that draws random views of a batch, such as ``sepclr.views.ImageViews``; chosen by the kind of samples if None.",
+    ),
 }
 
 OF_TRAINING = {
-    "max_epochs": (100, "passes over the larger group."),
-    "batch_size": (256, "samples a step, of both groups together."),
-    "learning_rate": (1e-3, "Adam's step size, under a cosine schedule."),
-    "device": ("auto", "what computes: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one."),
-    "verbose": (False, "show the progress of training."),
-    "callbacks": (None, "PyTorch Lightning callbacks, a list."),
-    "random_state": (None, "seed of weights, batches and views."),
+    "max_epochs": (100, "number of epochs, passes over the larger group."),
+    "batch_size": (256, "number of samples per step, both groups together."),
+    "learning_rate": (1e-3, "learning rate of Adam, with a cosine schedule."),
+    "device": ("auto", "``cpu``, ``cuda``, or ``auto``, which uses a GPU if available."),
+    "verbose": (False, "whether to show training progress."),
+    "callbacks": (None, "list of PyTorch Lightning callbacks."),
+    "random_state": (None, "random seed of weights, batches and views."),
 }
 
 EXAMPLE = """\
@@ -42,13 +45,13 @@ EXAMPLE = """\
 
 
 def named(method: Declaration) -> type[Contrast]:
-    """Make the class of a method.
+    """Create the estimator class of a method.
 
     Args:
-        method: the declaration of a method that is trained.
+        method: declaration of a trained method.
 
     Returns:
-        The class, which lives in ``sepclr.estimators`` under the name that the declaration gives it.
+        The class, importable from ``sepclr.estimators`` under the name in the declaration.
     """
     name, parameters = method.where.rpartition(".")[2], _parameters(method)
     body = {
@@ -61,30 +64,32 @@ def named(method: Declaration) -> type[Contrast]:
 
 
 def _parameters(method: Declaration) -> dict[str, tuple[Any, str]]:
-    """List the parameters with their defaults and what they are, the lengths of codes first."""
+    """Return the default and description of each parameter, dimensions of codes first."""
     about = method.about
     names = sorted(method.defaults, key=lambda option: option not in ("common_dim", "salient_dim"))
     own = {option: (method.defaults[option], about[option] + _depends(method, option)) for option in names}
-    auto = f"``auto`` takes ``mlp`` or ``{method.encoder or 'resnet10'}``"
+    auto = f"``auto`` chooses ``mlp`` or ``{method.encoder or 'resnet10'}``"
     of_networks: dict[str, tuple[Any, str]] = {
-        "background": (None, "which of the two labels in y is background; the lower one if None."),
+        "background": (None, "label of background in y; the lower of the two labels if None."),
         "encoder": ("auto", ENCODERS.format(auto=auto)),
-        "width": (method.width, "channels of an encoder's first stage, units of a hidden layer of ``mlp``."),
+        "width": (method.width, "channels of an encoder's first stage, or units of a hidden layer of ``mlp``."),
     }
     return own | of_networks | (OF_VIEWS if method.views else {}) | OF_TRAINING
 
 
 def _depends(method: Declaration, option: str) -> str:
-    """Say that None stands for a default that depends on other options."""
+    """Describe what None means for an option whose default depends on other options."""
     if method.defaults[option] is not None:
         return ""
     if option in method.selectors:
-        return f" {', '.join(f'``{choice}``' for choice in method.selectors[option])}; the first that goes with the rest if None."
-    return " The method's own if None."
+        return (
+            f" One of {', '.join(f'``{choice}``' for choice in method.selectors[option])}; if None, the first that fits the other options."
+        )
+    return " If None, the method's default."
 
 
 def _constructor(parameters: dict[str, tuple[Any, str]]) -> Callable[..., None]:
-    """Make a constructor that keeps its arguments as attributes, as scikit-learn demands, with a signature that it can read."""
+    """Create a constructor that stores its arguments as attributes and has an explicit signature, as scikit-learn requires."""
     kinds = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     for name, (default, _) in parameters.items():
         positional = name in ("common_dim", "salient_dim")
@@ -112,11 +117,11 @@ def _documentation(name: str, method: Declaration, parameters: dict[str, tuple[A
     both = "salient_dim" in method.defaults
     attributes = {
         "classes_": "the two labels, background first.",
-        "n_features_in_": "features of a row, channels of an image or a volume.",
+        "n_features_in_": "number of features of a row, or of channels of an image or volume.",
         "method_": "the trained ``torch.nn.Module``.",
-        "history_": "means of the terms of the loss, a dict per epoch.",
+        "history_": "mean terms of the loss, one dict per epoch.",
     }
-    lead = "what two groups share as c, what only the target has as s" if both else "one code c of samples of two groups"
+    lead = "learn what two groups share as c, and what only the target has as s" if both else "learn one code c for samples of two groups"
     example = EXAMPLE.format(name=name, dims="3, 2" if both else "3", length=5 if both else 3)
     return (
         f"{name}: {lead}.\n\nArgs:\n{listed({key: text for key, (_, text) in parameters.items()})}\n\nAttributes:\n{listed(attributes)}\n\n"

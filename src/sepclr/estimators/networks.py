@@ -1,4 +1,4 @@
-"""The networks and views of an estimator, by the shape of its samples."""
+"""Networks and views of an estimator, chosen by the shape of its samples."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sepclr.views import ImageViews, RowViews, VolumeViews, pixels
 
 
 def networks(model: Any) -> Networks:
-    """Choose the networks of an estimator.
+    """Return the networks of an estimator.
 
     Raises:
-        InputError: an encoder that is not a kind, a module or a function.
+        InputError: an encoder that is not a name, a module or a function.
     """
     shape, kind = model.sample_shape_, model.encoder
     if isinstance(kind, nn.Module):
@@ -26,12 +26,14 @@ def networks(model: Any) -> Networks:
     elif kind == "auto":
         kind = "mlp" if len(shape) == 1 else model.declaration.encoder or "resnet10"
     elif not isinstance(kind, str) and not callable(kind):
-        raise InputError(f"encoder: {kind!r}; give the name of a kind, a torch.nn.Module, or a function from a length to one")
+        raise InputError(
+            f"encoder: {kind!r}; give an encoder name, a torch.nn.Module, or a function that creates one from its number of outputs"
+        )
     return Networks(shape, kind, model.width)
 
 
 class _Own:
-    """A user's module with a linear layer behind it, which gives codes their length; every encoder is a copy with these weights."""
+    """A custom module followed by a linear layer to the dimension of the codes; every encoder is a copy with the module's weights."""
 
     def __init__(self, module: nn.Module, shape: tuple[int, ...]) -> None:
         self.module, self.shape = module, shape
@@ -49,10 +51,10 @@ class _Own:
 
 
 def views(model: Any) -> Callable[[Tensor], Tensor]:
-    """Choose the random views of an estimator, for methods that learn from them; others see samples as they are.
+    """Return the random views of an estimator; methods that do not use views see samples unchanged.
 
     Raises:
-        InputError: an encoder of whole images.
+        InputError: an encoder that takes only whole images.
     """
     if not model.declaration.views:
         return pixels

@@ -14,22 +14,22 @@ from sepclr.types import InputError
 
 
 class ProbabilisticContrastivePCA(LinearContrast):
-    """Fit x = W z + ε, z ~ N(0, I), ε ~ N(0, σ² I), so that it explains the target and does not explain background.
+    """Fit x = W z + ε, z ~ N(0, I), ε ~ N(0, σ² I), to explain the target but not background.
 
     Maximises log p(X_target | W, σ²) − γ log p(X_background | W, σ²) for n target and m background samples, each group with its own mean.
     With λ, U the eigenvalues and eigenvectors of C = (n S_target − γ m S_background) / (n − γ m), S the covariances with divisors n and m:
 
         σ² = mean of the λ after the first d;  W = U_d (Λ_d − σ² I)^½
 
-    It is a maximum only if γ < n/m and σ² > 0; elsewhere the likelihood grows without bound as σ² → 0, and there is no W. The authors'
-    program does not check the second and continues with a negative σ². Shared variance shrinks to a share of 1 − γm/n: where it is larger
-    than what is the target's own by more than that, it still comes first.
+    This is a maximum only if γ < n/m and σ² > 0; otherwise the likelihood grows without bound as σ² → 0, and W does not exist. The authors'
+    program does not check the second condition and continues with a negative σ². Relative to target-specific variance, shared variance
+    shrinks by a factor of 1 − γm/n; if it is still the larger one, it comes first.
 
     Args:
-        n_components: length d of z; where it is the number of features, σ² is 0.
-        gamma: weight γ of background, 0 (probabilistic PCA of the target) to n/m; ``"auto"`` is n/2m, halved while σ² is not positive.
-        background: which of the two labels in y is background; the lower one where None.
-        standardise: scale each group by its own standard deviations. Differences in the variance of single features then go unseen, only
+        n_components: dimension d of z; if it equals the number of features, σ² is 0.
+        gamma: weight γ of background, from 0 (probabilistic PCA of the target) to n/m; ``"auto"`` is n/2m, halved until σ² is positive.
+        background: label of background in y; the lower of the two labels if None.
+        standardise: scale each group by its own standard deviations. This removes differences in the variance of single features; only
             differences in correlation remain.
 
     Attributes:
@@ -38,10 +38,10 @@ class ProbabilisticContrastivePCA(LinearContrast):
             ``transform`` is the posterior mean of z. The authors' program returns Wᵀx; the two differ by a factor per component.
         loadings_: W, shape (n_features, n_components).
         noise_variance_: σ².
-        eigenvalues_: the first d of C, variance along each component, signal and noise, shape (n_components,).
+        eigenvalues_: first d eigenvalues of C, the variance along each component, signal and noise, shape (n_components,).
         gamma_: the weight in use.
         mean_: mean of the target, shape (n_features,).
-        scale_: standard deviations of the target, ones without ``standardise``, shape (n_features,).
+        scale_: standard deviations of the target, or ones if ``standardise`` is False, shape (n_features,).
 
     Source: Li, Jones, Engelhardt, Probabilistic contrastive principal component analysis, arXiv 2012.07977.
 
@@ -73,19 +73,19 @@ class ProbabilisticContrastivePCA(LinearContrast):
             tried = [float(self.gamma)]
         else:
             raise InputError(
-                f"gamma: {self.gamma!r}; give at least 0 and less than n/m = {limit:g}, target over background samples, or 'auto': "
-                "elsewhere the likelihood has no maximum"
+                f"gamma: {self.gamma!r}; give at least 0 and less than n/m = {limit:g} (target over background samples), or 'auto'; "
+                "the likelihood has no maximum elsewhere"
             )
         for gamma in tried:
             values, vectors, noise = self._stationary(target, background, gamma)
-            # With as many components as features all is signal: σ² is 0, and C itself must be positive.
+            # With as many components as features, everything is signal: σ² is 0, and C itself must be positive.
             least = noise if self.n_components < self.n_features_in_ else values[-1]
             if least > np.finfo(np.float64).eps * self.n_features_in_ * np.abs(values).max():
                 break
         else:
             name, remedy = ("gamma", "give less, or 'auto'") if gamma > 0 else ("n_components", "give fewer")
             raise InputError(
-                f"{name}: {getattr(self, name)!r} leaves no positive σ² ({least:.2g}), the likelihood has no maximum; {remedy}"
+                f"{name}: {getattr(self, name)!r} leaves no positive σ² ({least:.2g}), so the likelihood has no maximum; {remedy}"
             )
         self.gamma_, self.eigenvalues_, self.noise_variance_ = gamma, values, noise
         return np.asarray((vectors * np.sqrt(np.maximum(values - noise, 0)) / values).T)

@@ -1,4 +1,4 @@
-"""The page of a fitted estimator."""
+"""HTML report of a fitted estimator."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from sepclr.estimators.contrast import Contrast
 
 DECODED = 12
-"""Targets that are shown decoded."""
+"""Number of targets shown decoded."""
 
 
 def write(model: Contrast, path: Path, cohort: Cohort, common: tuple[str, ...], salient: tuple[str, ...]) -> list[Row]:
-    """Write the page of a fitted estimator on samples that it has not seen.
+    """Write an HTML report of a fitted estimator on held-out samples.
 
     Returns:
-        The rows that it shows.
+        The rows shown in the report.
 
     Raises:
-        InputError: a name that is no attribute, a file that cannot be written, or as ``separation``.
+        InputError: an unknown attribute name, a file that cannot be written, or as ``separation``.
     """
     if unknown := [name for name in (*common, *salient) if name not in cohort.attributes]:
-        raise InputError(f"attributes: there is no {unknown[0]!r}; choose among {', '.join(cohort.attributes) or 'none'}")
+        raise InputError(f"attributes: {unknown[0]!r} not found; attributes are {', '.join(cohort.attributes) or 'none'}")
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise InputError(f"{path}: not a file in a folder that exists; choose another path")
+        raise InputError(f"{path}: not a file path in an existing folder; choose another path")
     rows = separation(model, cohort, 0)
     shown = selection(cohort.is_target.numpy())
     part = cohort.where(np.isin(np.arange(len(cohort)), shown))
@@ -53,7 +53,7 @@ def write(model: Contrast, path: Path, cohort: Cohort, common: tuple[str, ...], 
     made = {"Estimator": " ".join(repr(model).split()), "Versions": ", ".join(f"{name} {version(name)}" for name in ("sepclr", "torch"))}
     page = Page(
         title=f"{type(model).__name__} of {part.is_target.numpy().size} samples",
-        lead=f"Background is {model.classes_[0]}, target is {model.classes_[1]}. What both share belongs in c, what only target has in s.",
+        lead=f"Background is {model.classes_[0]}, target is {model.classes_[1]}. Shared patterns belong in c, target-specific ones in s.",
         images=pictures(_samples(part)) if x.ndim > 2 and x.shape[1] in (1, 3) else None,
         is_target=part.is_target.numpy(),
         attributes=part.attributes,
@@ -75,7 +75,7 @@ def _samples(cohort: Cohort) -> torch.Tensor:
 
 
 def _decoded(model: Contrast, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
-    """Show what a method with a decoder makes of a few target images."""
+    """Decode a few target images, if the method has a decoder."""
     if not model.declaration.decoder or cohort.x.ndim == 2 or cohort.x.shape[1] not in (1, 3):
         return {}
     x = cohort.x[torch.from_numpy(np.flatnonzero(cohort.is_target.numpy())[:DECODED])]

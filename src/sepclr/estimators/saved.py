@@ -1,4 +1,4 @@
-"""Estimators on disk: tensors as safetensors, the rest as JSON; nothing that could run code when it is read."""
+"""Estimators on disk: tensors as safetensors, the rest as JSON, so that loading runs no code."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FORMAT = "sepclr estimator"
 VERSION = 1
 FACTS, TENSORS = "estimator.json", "tensors.safetensors"
 WEIGHTS = "method_."
-"""What names of the weights begin with."""
+"""Prefix of the names of weights."""
 
 OF_THIS_SESSION = ("callbacks", "verbose", "device", "random_state")
-"""Parameters that are not saved where they are objects: nothing of a fitted estimator hangs on them."""
+"""Parameters that are not saved if they are objects, since a fitted estimator does not depend on them."""
 
 
 def save(model: Any, folder: Path) -> None:
-    """Write a fitted estimator into a folder.
+    """Save a fitted estimator to a folder.
 
     Raises:
-        InputError: a folder that holds something else or cannot be written, or parameters that cannot be written down.
+        InputError: a non-empty folder without a saved estimator or one that cannot be written, or parameters that cannot be saved.
     """
     parameters, own = _parameters(model)
     fitted = {name: value for name, value in vars(model).items() if name.endswith("_") and not name.startswith("_")}
@@ -56,7 +56,7 @@ def save(model: Any, folder: Path) -> None:
     except TypeError as error:
         raise InputError(f"save: {error}; only numbers, text and arrays of them can be saved") from None
     if (folder.exists() and not folder.is_dir()) or (folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).exists()):
-        raise InputError(f"{folder}: holds something else; choose a folder that is new or empty")
+        raise InputError(f"{folder}: exists and is not a saved estimator; choose a new or empty folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / FACTS) as facts_part, replacing(folder / TENSORS) as tensors_part:
@@ -67,18 +67,18 @@ def save(model: Any, folder: Path) -> None:
 
 
 def load(folder: Path | str, **parameters: Any) -> Any:
-    """Read an estimator that ``save`` wrote.
+    """Load an estimator that ``save`` wrote.
 
     Args:
-        folder: where it lies.
-        parameters: parameters in place of the saved ones, such as ``device``; of an estimator with an ``encoder`` of the user's own,
-            that encoder, for its program is not saved.
+        folder: folder of the saved estimator.
+        parameters: parameters that replace the saved ones, such as ``device``. A custom ``encoder`` must be passed again, since it is
+            not saved.
 
     Returns:
         The fitted estimator.
 
     Raises:
-        InputError: a folder that holds none, files that are damaged or do not belong together, or parameters that it does not have.
+        InputError: a folder without a saved estimator, files that are damaged or do not match, or unknown parameters.
     """
     from sepclr import estimators
 
@@ -88,7 +88,7 @@ def load(folder: Path | str, **parameters: Any) -> Any:
     if kind is None:
         raise InputError(f"{folder / FACTS}: class {written['class']!r} is unknown; this version has {', '.join(estimators.ESTIMATORS)}")
     if missing := [name for name in written["own"] if name not in parameters]:
-        raise InputError(f"{missing[0]}: was an object of your own, which is not saved; give it again, load(folder, {missing[0]}=…)")
+        raise InputError(f"{missing[0]}: custom objects are not saved; pass it again, load(folder, {missing[0]}=…)")
     try:
         model = kind(**written["parameters"] | parameters)
         for name, value in written["fitted"].items():
@@ -101,21 +101,21 @@ def load(folder: Path | str, **parameters: Any) -> Any:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    """Read what is not a tensor, and check that it is what ``save`` writes."""
+    """Read the JSON file and check its format."""
     path = folder / FACTS
     if not path.is_file():
         run = (folder / "config.yaml").exists()
-        remedy = "it is a run; read it with `sepclr encode`" if run else "give a folder that `save` wrote"
+        remedy = "this is a run; read it with `sepclr encode`" if run else "give a folder that `save` wrote"
         raise InputError(f"{folder}: no saved estimator ({FACTS} is missing); {remedy}")
     try:
         written = json.loads(path.read_text())
     except (ValueError, OSError, RecursionError):
-        raise InputError(f"{path}: not JSON; save the estimator again") from None
+        raise InputError(f"{path}: not valid JSON; save the estimator again") from None
     parts = {"class": str, "parameters": dict, "own": list, "fitted": dict}
     if not isinstance(written, dict) or written.get("format") != FORMAT:
-        raise InputError(f"{path}: not an estimator of sepclr; give a folder that `save` wrote")
+        raise InputError(f"{path}: not a saved sepclr estimator; give a folder that `save` wrote")
     if written.get("version") != VERSION:
-        raise InputError(f"{path}: of version {written.get('version')!r}; this version of sepclr reads {VERSION}, update it")
+        raise InputError(f"{path}: format version {written.get('version')!r}; this sepclr reads version {VERSION}, update it")
     if wrong := [name for name, kind in parts.items() if not isinstance(written.get(name), kind)]:
         raise InputError(f"{path}: damaged ({wrong[0]} is missing); save the estimator again")
     return written
@@ -127,14 +127,14 @@ def _put_tensors(model: Any, tensors: Mapping[str, np.ndarray]) -> None:
         if not name.startswith(WEIGHTS):
             setattr(model, name, value)
     if weights:
-        with torch.device("meta"):  # a size that the file claims takes no memory before the weights are seen to have it
+        with torch.device("meta"):  # sizes claimed by the file take no memory until the weights confirm them
             method = cast(nn.Module, model.untrained())
         method.load_state_dict(weights, assign=True)
         model.method_ = method
 
 
 def _parameters(model: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return the parameters as JSON takes them, and the names of those that are objects of the user's and have to be given again."""
+    """Return the parameters that JSON can hold, and the names of custom objects that must be passed again."""
     written, own = {}, []
     for name, value in model.get_params(deep=False).items():
         plain = value.item() if isinstance(value, np.generic) else value
@@ -152,7 +152,7 @@ def _plain(value: Any) -> Any:
 
 
 def _array(value: Any) -> Any:
-    """Undo what JSON makes of arrays of strings and of tuples."""
+    """Restore arrays of strings and tuples from JSON."""
     if isinstance(value, dict) and set(value) == {"strings"}:
         return np.asarray(value["strings"])
     return tuple(value) if isinstance(value, list) and all(isinstance(each, int) for each in value) else value

@@ -1,4 +1,4 @@
-"""What linear probes read from the codes of a fitted estimator, beside those of the same encoders before training."""
+"""Linear probes of the codes of a fitted estimator, compared with the same encoders before training."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def separation(model: Contrast, cohort: Cohort, seed: int) -> list[Row]:
-    """Probe the codes of a cohort, one half of it fitting the probes and the other scored.
+    """Probe the codes of a cohort: fit the probes on one half and score them on the other.
 
     Args:
         model: a fitted estimator.
-        cohort: samples that it has not seen.
-        seed: of the halves and of the intervals.
+        cohort: held-out samples.
+        seed: random seed of the split and of the intervals.
 
     Returns:
-        Rows of the untrained and of the trained encoders.
+        Rows of the untrained and the trained encoders.
 
     Raises:
         InputError: groups that cannot be halved, or an attribute of a single class.
@@ -56,7 +56,7 @@ def _codes(method: Method, cohort: Cohort, spaces: tuple[str, ...]) -> dict[str,
 
 
 def _halves(cohort: Cohort, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Halve both groups, subjects whole."""
+    """Split both groups in half without splitting subjects."""
     is_target = cohort.is_target.numpy()
     if min(is_target.sum(), (~is_target).sum()) < 4:
         raise InputError(f"y: {is_target.sum()} target and {(~is_target).sum()} background sample(s); give at least 4 of each group")

@@ -1,4 +1,4 @@
-"""Pure functions of tensors: entropies, alignment, independence, attributes. Each is minimised; those with a critic are modules."""
+"""Losses to minimise: entropies, alignment, independence, attributes. Most are pure functions; losses with a critic are modules."""
 
 from sepclr.losses.alignment import alignment
 from sepclr.losses.attributes import class_alignment, quantity_alignment

@@ -1,4 +1,4 @@
-"""Alignment: two views of one sample have one code. The conditional-entropy half of InfoMax."""
+"""Alignment: give all views of a sample the same code. The conditional-entropy half of InfoMax."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def alignment(
 ) -> Scalar:
     """Estimate H(z | sample) from further views: −1/N Σ_i log 1/K Σ_k k_τ(z_i, z_i^k).
 
-    With one further view this is 1/N Σ_i ‖z_i − z_i¹‖²/2τ. Over no sample it is 0.
+    With one further view this is 1/N Σ_i ‖z_i − z_i¹‖²/2τ. For an empty batch it is 0.
 
     Args:
         z: codes of the first view, shape (n, d).
         views: codes of K further views, shape (k, n, d); (n, d) for one.
-        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one.
-        is_target: True for target samples, shape (n,), which alone are aligned; all samples if not given.
+        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` uses the median heuristic.
+        is_target: True for target samples, shape (n,); only these are aligned. If None, all samples are.
 
     Returns:
         The term to minimise, at least 0.
@@ -36,6 +36,6 @@ def alignment(
     taus = bandwidths(z[is_target] if is_target is not None and isinstance(tau, str) else z, tau)
     if is_target is None:
         return -mean_or_zero(log_mean_exp(log_kernel_matched(z, others, taus).T))
-    # Where a code is 0 in all views its alignment is 0. Picking out the targets would make a GPU wait for their number.
+    # A code that is 0 in all views has alignment 0. Indexing the targets would synchronise a GPU.
     z, others = hide_background(z, is_target), torch.stack([hide_background(view, is_target) for view in others])
     return -mean_or_zero(log_mean_exp(log_kernel_matched(z, others, taus).T)) * len(z) / is_target.sum().clamp(min=1)

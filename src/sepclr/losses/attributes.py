@@ -11,17 +11,17 @@ from sepclr.types import Scalar
 
 
 def quantity_alignment(s: Float[Tensor, " n"], attribute: Real[Tensor, " n"], tau: Bandwidth = 0.5) -> Scalar:
-    """Draw targets with like quantities together: mean over p < q of exp(−(a_p − a_q)²/2τ) (s_p − s_q)².
+    """Pull targets with similar quantities together: mean over p < q of exp(−(a_p − a_q)²/2τ) (s_p − s_q)².
 
-    The uniformity of that dimension, ``uniformity(s[:, None])``, is its counterpart and keeps it from collapsing.
+    Combine it with the uniformity of that dimension, ``uniformity(s[:, None])``, which prevents collapse.
 
     Args:
         s: one salient dimension of the targets, shape (n,).
-        attribute: the quantity, whole numbers or not, none missing, shape (n,).
-        tau: bandwidth in squared units of the attribute; ``"median"`` by the median heuristic.
+        attribute: the quantity, integer or floating point, without missing values, shape (n,).
+        tau: bandwidth in squared units of the attribute; ``"median"`` uses the median heuristic.
 
     Returns:
-        The term to minimise, in squared units of s, at least 0; 0 where there is no pair.
+        The term to minimise, in squared units of s, at least 0; 0 for fewer than two samples.
 
     Source: SepCLR (arXiv 2402.11928), supervised salient attributes (dSprites).
 
@@ -44,14 +44,14 @@ def quantity_alignment(s: Float[Tensor, " n"], attribute: Real[Tensor, " n"], ta
 
 
 def class_alignment(s: Float[Tensor, " n"], attribute: Shaped[Tensor, " n"]) -> Scalar:
-    """Draw targets of one class together: mean over p < q of 1[a_p = a_q] (s_p − s_q)², over all pairs.
+    """Pull targets of the same class together: mean over p < q of 1[a_p = a_q] (s_p − s_q)², over all pairs.
 
     Args:
         s: one salient dimension of the targets, shape (n,).
-        attribute: the classes, shape (n,).
+        attribute: class labels, shape (n,).
 
     Returns:
-        The term to minimise, in squared units of s, at least 0; 0 where there is no pair.
+        The term to minimise, in squared units of s, at least 0; 0 for fewer than two samples.
 
     Source: SepCLR (arXiv 2402.11928), supervised salient attributes (dSprites), with the kernel of a discrete attribute.
 
@@ -64,7 +64,7 @@ def class_alignment(s: Float[Tensor, " n"], attribute: Shaped[Tensor, " n"]) -> 
         return zero_term(s[:, None])
     s = full_precision(s)
     _, which, counts = torch.unique(attribute, return_inverse=True, return_counts=True)
-    # Σ over ordered pairs of (s_p − s_q)² within a class is 2 · size · Σ (s_p − mean)²: no pairs are needed.
+    # Σ over ordered pairs of (s_p − s_q)² within a class is 2 · size · Σ (s_p − mean)², so no pairs are needed.
     means = s.new_zeros(len(counts)).index_add(0, which, s) / counts
     total: Tensor = (counts[which] * (s - means[which]).square()).sum()
     return 2 * total / (n * (n - 1))

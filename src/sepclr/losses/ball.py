@@ -1,4 +1,4 @@
-"""The ball: codes of any length, bounded, and the identity up to a factor near 0."""
+"""Map codes into a ball: bounded, and proportional to the identity near 0."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sepclr.ranges import check_positive
 def ball(u: Float[Tensor, "n d"], radius: float = 2.0) -> Float[Tensor, "n d"]:
     """Map codes into the open ball: r u / √(1 + ‖u‖²).
 
-    A kernel entropy of unbounded codes falls for ever; in a ball it does not, and 0, which the sphere lacks, is there to be the
-    information-less vector.
+    The kernel entropy term of unbounded codes decreases without bound; in a ball it is bounded. Unlike the sphere, the ball contains 0,
+    the information-less vector.
 
     Args:
         u: codes, shape (n, d).
-        radius: r.
+        radius: radius r.
 
     Returns:
-        Codes of lengths below r, shape (n, d).
+        Codes with norm below r, shape (n, d).
 
     Raises:
         InputError: a radius that is not positive.

@@ -1,7 +1,7 @@
-"""Upper bounds of mutual information from a conditional density q(s|c): vCLUB, vL1Out, vUB.
+"""Upper bounds on mutual information from a conditional density q(s|c): vCLUB, vL1Out, vUB.
 
-A Gaussian q, given by mean and log-variance of every sample, is all that the bounds know; with the true conditional they bound I(c; s).
-``VariationalBound`` learns q from the codes. All three look at the samples that q was fitted to, so that each has a gradient in c and in s.
+The bounds take a Gaussian q, given by its mean and log-variance for every sample; for the true conditional they bound I(c; s).
+``VariationalBound`` learns q from the codes. All three are evaluated on the samples that q is fitted to, so each has a gradient in c and s.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def gaussian_log_density(
 
 
 def vclub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Float[Tensor, "n d"]) -> Scalar:
-    """Contrastive log-ratio upper bound: 1/N Σ_i log q(s_i|c_i) − 1/N² Σ_i Σ_j log q(s_j|c_i).
+    """Compute the contrastive log-ratio upper bound: 1/N Σ_i log q(s_i|c_i) − 1/N² Σ_i Σ_j log q(s_j|c_i).
 
     Args:
-        mean: of q(·|c_i), shape (n, d).
-        log_variance: of q(·|c_i), shape (n, d).
-        s: what q is of, shape (n, d).
+        mean: mean of q(·|c_i), shape (n, d).
+        log_variance: log-variance of q(·|c_i), shape (n, d).
+        s: samples that q models, shape (n, d).
 
     Returns:
-        The bound in nats; 0 over no sample.
+        The bound in nats; 0 for an empty batch.
 
     Source: Cheng et al., CLUB, ICML 2020 (arXiv 2006.12013).
 
@@ -51,7 +51,7 @@ def vclub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Flo
     1.0
     """
     mean, log_variance, s = full_precision(mean), full_precision(log_variance), full_precision(s)
-    # Over all j the squared error is the variance of s plus that of its mean: no pairs are needed.
+    # Averaged over j, the squared error is the variance of s plus the squared error of its mean, so no pairs are needed.
     centre = s.mean(0) if len(s) else s.sum(0)
     spread = (s - centre).square().mean(0) if len(s) else s.sum(0)
     matched = (s - mean).square()
@@ -60,15 +60,15 @@ def vclub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Flo
 
 
 def vl1out(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Float[Tensor, "n d"]) -> Scalar:
-    """Leave-one-out upper bound: 1/N Σ_i [log q(s_i|c_i) − log 1/(N−1) Σ_{j≠i} q(s_i|c_j)].
+    """Compute the leave-one-out upper bound: 1/N Σ_i [log q(s_i|c_i) − log 1/(N−1) Σ_{j≠i} q(s_i|c_j)].
 
     Args:
-        mean: of q(·|c_i), shape (n, d).
-        log_variance: of q(·|c_i), shape (n, d).
-        s: what q is of, shape (n, d).
+        mean: mean of q(·|c_i), shape (n, d).
+        log_variance: log-variance of q(·|c_i), shape (n, d).
+        s: samples that q models, shape (n, d).
 
     Returns:
-        The bound in nats, at most N/(N−1) times ``vclub``; 0 where there is no pair.
+        The bound in nats, at most N/(N−1) times ``vclub``; 0 for fewer than two samples.
 
     Source: Poole et al., On variational bounds of mutual information, ICML 2019 (arXiv 1905.06922).
 
@@ -91,18 +91,18 @@ def vl1out(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Fl
 
 
 def vub(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"], s: Float[Tensor, "n d"]) -> Scalar:
-    """Variational upper bound, sampled: 1/N Σ_i [log q(s_i|c_i) − log N(s_i; 0, I)].
+    """Compute the sampled variational upper bound: 1/N Σ_i [log q(s_i|c_i) − log N(s_i; 0, I)].
 
-    Its expectation under q is KL(q(·|c_i) ‖ N(0, I)). That closed form depends on c alone: SepCLR's term would leave s, and with c and s
-    exchanged c, without a gradient. The sampled form moves both.
+    Its expectation under q is KL(q(·|c_i) ‖ N(0, I)). That closed form depends on c alone, so s would get no gradient, nor
+    would c with c and s exchanged. The sampled form has a gradient in both.
 
     Args:
-        mean: of q(·|c_i), shape (n, d).
-        log_variance: of q(·|c_i), shape (n, d).
-        s: what q is of, shape (n, d).
+        mean: mean of q(·|c_i), shape (n, d).
+        log_variance: log-variance of q(·|c_i), shape (n, d).
+        s: samples that q models, shape (n, d).
 
     Returns:
-        The bound in nats; 0 over no sample.
+        The bound in nats; 0 for an empty batch.
 
     Source: Alemi et al., Deep variational information bottleneck, ICLR 2017 (arXiv 1612.00410), with samples in place of the expectation.
 
@@ -118,14 +118,14 @@ BOUNDS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Scalar]] = {"vclub": vcl
 
 
 class GaussianConditional(nn.Module):
-    """q(·|given): a Gaussian whose mean and log-variance are small MLPs, the latter behind a tanh as in CLUB's own program.
+    """Gaussian q(·|given) whose mean and log-variance are small MLPs, the latter followed by a tanh as in CLUB's own program.
 
     Args:
-        given: length of what is given.
-        of: length of what the density is of.
-        hidden: units of the hidden layer of each MLP.
-        log_variance_limit: largest size of a log-variance. Where q may be far narrower than the codes are spread, the bounds' gradients
-            are orders of magnitude above those of all other terms.
+        given: dimension of the variable conditioned on.
+        of: dimension of the variable that q models.
+        hidden: number of hidden units of each MLP.
+        log_variance_limit: largest absolute log-variance. If q can be far narrower than the spread of the codes, the bounds'
+            gradients exceed those of all other terms by orders of magnitude.
 
     Source: Cheng et al., CLUB (arXiv 2006.12013), and github.com/Linear95/CLUB.
     """
@@ -136,20 +136,20 @@ class GaussianConditional(nn.Module):
         self.mean, self.log_variance = (nn.Sequential(nn.Linear(given, hidden), nn.ReLU(), nn.Linear(hidden, of)) for _ in range(2))
 
     def forward(self, given: Float[Tensor, "n d_given"]) -> tuple[Float[Tensor, "n d_of"], Float[Tensor, "n d_of"]]:
-        """Compute mean and log-variance, each of shape (n, of)."""
+        """Compute the mean and log-variance, each of shape (n, of)."""
         return self.mean(given), bounded(self.log_variance(given), self.log_variance_limit)
 
 
 class VariationalBound(nn.Module):
-    """A bound of I(c; s) whose q is learnt beside the encoders, which take turns with it.
+    """Upper bound on I(c; s) whose q is trained in alternation with the encoders.
 
     Args:
         bound: ``vclub``, ``vl1out`` or ``vub``.
         direction: ``c2s`` for q(s|c), ``s2c`` for q(c|s), ``sym`` for the mean of both.
-        common_dim: length of c.
-        salient_dim: length of s.
-        hidden: units of the hidden layers.
-        log_variance_limit: as of ``GaussianConditional``.
+        common_dim: dimension of c.
+        salient_dim: dimension of s.
+        hidden: number of hidden units.
+        log_variance_limit: as in ``GaussianConditional``.
 
     Raises:
         InputError: unknown bound or direction, or a limit that is not positive.

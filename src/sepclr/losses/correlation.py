@@ -1,8 +1,8 @@
-"""Canonical correlations: how far either of two codes is a linear function of the other, with moments that outlast a batch.
+"""Canonical correlations: how well two codes predict each other linearly, with moments accumulated over batches.
 
     D(a, b) = tr(Σ_aa⁻¹ Σ_ab Σ_bb⁻¹ Σ_ba)
 
-is the sum of the squared canonical correlations. On n samples of independent codes it is about d_a d_b / n, not 0: with 64 samples and
+is the sum of the squared canonical correlations. For n samples of independent codes it is about d_a d_b / n, not 0: with 64 samples and
 32 + 32 dimensions one batch cannot tell dependence from noise. Moments over many batches can.
 """
 
@@ -20,14 +20,14 @@ from sepclr.ranges import check_at_least, check_positive
 from sepclr.types import InputError, Scalar
 
 CONSTANT = 1e-150
-"""Variance up to which a code counts as constant: its inverse, multiplied once more, is still finite."""
+"""Variance up to which a code counts as constant; the square of its inverse is still finite."""
 
 
 class Correlation(NamedTuple):
-    """D and, for each sample, its gradient.
+    """D and its gradient for each sample.
 
     Attributes:
-        value: D, between 0 and the smaller of the two lengths.
+        value: D, between 0 and the smaller of the two dimensions.
         a: ∂D/∂a, shape (n, d_a).
         b: ∂D/∂b, shape (n, d_b).
     """
@@ -41,13 +41,13 @@ def squared_correlations(a: Float[Tensor, "n d_a"], b: Float[Tensor, "n d_b"], *
     """Compute D(a, b), the sum of squared canonical correlations of one sample.
 
     Args:
-        a: one code, shape (n, d_a).
-        b: the other, shape (n, d_b).
-        ridge: added to the variances of each code, in units of their mean; without it D is undefined where a code is confined to fewer
+        a: first code, shape (n, d_a).
+        b: second code, shape (n, d_b).
+        ridge: added to the variances of each code, as a fraction of their mean; without it D is undefined for a code confined to fewer
             dimensions than it has.
 
     Returns:
-        D, between 0 and the smaller of the two lengths, in float64; 0 where a code is constant, or for fewer than two samples.
+        D, between 0 and the smaller of the two dimensions, in float64; 0 for a constant code or fewer than two samples.
 
     Source: Hotelling, Relations between two sets of variates, Biometrika 1936.
 
@@ -62,19 +62,19 @@ def squared_correlations(a: Float[Tensor, "n d_a"], b: Float[Tensor, "n d_b"], *
 
 
 class RunningCorrelation(nn.Module):
-    """D(a, b) with moments that are averages over all batches so far, older ones with less weight.
+    """D(a, b) from exponentially weighted moments of all batches so far.
 
-    The moments are buffers in float64, whatever the precision of the rest: they travel with checkpoints.
+    The moments are float64 buffers, regardless of the module's precision, and are saved in checkpoints.
 
     Args:
-        a_dim: length of one code.
-        b_dim: length of the other.
-        decay: weight of the moments so far beside those of a new batch, at least 0 and below 1; they then stand for about
+        a_dim: dimension of the first code.
+        b_dim: dimension of the second code.
+        decay: factor applied to the earlier moments at each new batch, at least 0 and below 1; the moments then represent about
             (1 + decay) / (1 − decay) batches.
         ridge: as in ``squared_correlations``.
 
     Raises:
-        InputError: a length that is not positive, a decay outside its range, or a ridge that is not positive.
+        InputError: a dimension below 1, a decay outside its range, or a ridge that is not positive.
     """
 
     def __init__(self, a_dim: int, b_dim: int, *, decay: float = 0.95, ridge: float = 0.01) -> None:
@@ -93,12 +93,12 @@ class RunningCorrelation(nn.Module):
         self.register_buffer("products", torch.zeros(d, d, dtype=torch.float64))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """Follow the rest to its device, not into its precision."""
+        """Move the buffers with the module, but keep them in float64."""
         return super()._apply(lambda buffer: buffer.to(fn(buffer.new_empty(0)).device), recurse)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update(self, a: Float[Tensor, "n d_a"], b: Float[Tensor, "n d_b"]) -> None:
-        """Take the samples of a batch into the moments, a of shape (n, d_a) and b of shape (n, d_b)."""
+        """Update the moments with a batch, a of shape (n, d_a) and b of shape (n, d_b)."""
         z = torch.cat([a, b], 1).double()
         self.samples.mul_(self.decay).add_(len(z))
         self.sums.mul_(self.decay).add_(z.sum(0))
@@ -106,11 +106,11 @@ class RunningCorrelation(nn.Module):
 
     @torch.no_grad()
     def forward(self, a: Float[Tensor, "n d_a"], b: Float[Tensor, "n d_b"]) -> Correlation:
-        """Compute D by the moments, and the gradients of these samples as if the moments were theirs.
+        """Compute D from the moments, and the gradients of these samples as if the moments were theirs.
 
         Args:
-            a: one code, shape (n, d_a).
-            b: the other, shape (n, d_b).
+            a: first code, shape (n, d_a).
+            b: second code, shape (n, d_b).
 
         Returns:
             D and its gradients, in the precision of the codes.
@@ -126,11 +126,11 @@ class RunningCorrelation(nn.Module):
 
 
 class CosineFeatures(nn.Module):
-    """Random features φ(z) = cos(Wz + b), in which nonlinear dependence is linear, beside z itself.
+    """Append random features φ(z) = cos(Wz + b), in which nonlinear dependence becomes linear, to z.
 
     Args:
-        dim: length of a code whose entries have variances of about 1.
-        number: of the features; W and b are drawn from torch's global generator and never trained.
+        dim: dimension of a code whose entries have a variance of about 1.
+        number: number of features; W and b are drawn from torch's global generator and never trained.
 
     Raises:
         InputError: a negative number.
@@ -152,7 +152,7 @@ class CosineFeatures(nn.Module):
 
 
 def _correlate(covariance: Tensor, a_dim: int, ridge: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute D, ∂D/∂Σ_ab / 2 = P = Σ_aa⁻¹ Σ_ab Σ_bb⁻¹, and −∂D/∂Σ_aa and −∂D/∂Σ_bb, the ridges' dependence on them included."""
+    """Compute D, ∂D/∂Σ_ab / 2 = P = Σ_aa⁻¹ Σ_ab Σ_bb⁻¹, and −∂D/∂Σ_aa and −∂D/∂Σ_bb, including the ridges' dependence on them."""
     a, b = slice(a_dim), slice(a_dim, None)
     s_aa, s_ab, s_bb = covariance[a, a], covariance[a, b], covariance[b, b]
     inverse_a, inverse_b = _inverse(s_aa, ridge), _inverse(s_bb, ridge)
@@ -162,13 +162,13 @@ def _correlate(covariance: Tensor, a_dim: int, ridge: float) -> tuple[Tensor, Te
 
 
 def _inverse(covariance: Tensor, ridge: float) -> Tensor:
-    """Invert a covariance with its ridge; a constant code has no correlation, so that any inverse will do."""
+    """Invert a covariance with its ridge; a constant code has no correlation, so any inverse will do."""
     size = covariance.diagonal().mean()
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
-    # Asking whether it has an inverse, which the ridge sees to, would make a GPU wait.
+    # The ridge ensures that the inverse exists; checking it would synchronise a GPU.
     return cast(Tensor, torch.linalg.inv_ex(covariance + torch.where(size > CONSTANT, ridge * size, 1.0) * identity).inverse)
 
 
 def _with_ridge(within: Tensor, ridge: float) -> Tensor:
-    """Add what a variance does through the ridge, which is a share of the mean variance."""
+    """Add the gradient through the ridge, which is proportional to the mean variance."""
     return within + ridge * within.diagonal().mean() * torch.eye(len(within), dtype=within.dtype, device=within.device)

@@ -1,14 +1,14 @@
 """Uniformity of c, uniformity of s and k-JEM of one view in one pass over the pairs of samples, in linear memory.
 
-With a_ij = log k_τ(c_i, c_j), b_ij = log k_τ(s_i, s_j) and sums that leave out i = j:
+With a_ij = log k_τ(c_i, c_j), b_ij = log k_τ(s_i, s_j) and sums that exclude i = j:
 
     S_c = Σ_ij exp a_ij,    S_s = Σ_ij exp b_ij,    r_i = 1 + Σ_j exp(a_ij + b_ij)
     common_uniformity = log S_c/N(N−1),    salient_uniformity = log S_s/N(N−1),    joint_entropy = 1/N Σ_i log r_i/N
 
-The self pair's 1 in r_i is added by hand: inside the products it would cost the gradient of spread codes three to four digits.
-An upstream gradient (g_c, g_s, g_J) weighs each pair in the gradient of c with
+The self pair's 1 in r_i is added separately: inside the products it would cost the gradient of spread codes three to four digits.
+An upstream gradient (g_c, g_s, g_J) weights each pair in the gradient of c by
 M_ij = 2 g_c exp(a_ij)/S_c + g_J/N exp(a_ij + b_ij) (1/r_i + 1/r_j), and ∂/∂c_i = −1/τ Σ_j M_ij (c_i − c_j); the same for s.
-Of many samples only r, S_c and S_s are kept for it, and the kernels are computed again, tile by tile; of few, the kernels too.
+For the backward pass, large batches keep only r, S_c and S_s and recompute the kernels tile by tile; small batches keep the kernels too.
 """
 
 from __future__ import annotations
@@ -32,23 +32,25 @@ def kernel_entropies(
 ) -> dict[str, Scalar]:
     """Estimate −H(c), −H(s) and −H(c, s) together, in the released form.
 
-    Equal to ``uniformity(c)``, ``uniformity(s)`` and ``joint_entropy(c, s)``, faster and in O(n) memory, backward included, with a
-    gradient right to about 1e-6. On a GPU, codes in float32 (and half precision) go through two Triton kernels; where Triton is
-    missing, and in float64, through what a CPU does, which waits for the host. Under ``torch.compile`` it is one opaque operation.
-    Several bandwidths at once go through the three functions.
+    Equal to ``uniformity(c)``, ``uniformity(s)`` and ``joint_entropy(c, s)``, but faster and in O(n) memory, including the backward pass.
+    Gradients are accurate to about 1e-6. On a GPU, float32 and half-precision codes use two Triton kernels. Without Triton, and for
+    float64, a GPU runs the CPU's algorithm, which synchronises with the host. Under ``torch.compile`` this is one opaque operation.
+    Several bandwidths at once fall back to the three functions.
 
     Args:
         c: common codes, shape (n, d_c).
         s: salient codes, shape (n, d_s).
-        tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; ``"median"`` chooses one per space.
-        is_target: True for target samples, shape (n,); the other rows of s are taken as 0, which saves time. All targets if not given.
+        tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; ``"median"`` uses the median
+            heuristic in each space.
+        is_target: True for target samples, shape (n,); the other rows of s are treated as 0, which saves time. If None,
+            all samples are targets.
 
     Returns:
-        ``common_uniformity``, ``salient_uniformity`` and ``joint_entropy``, each to be minimised; 0 where there is no pair.
+        ``common_uniformity``, ``salient_uniformity`` and ``joint_entropy``, each to be minimised; 0 for fewer than two samples.
 
     Raises:
         InputError: a bandwidth that is not positive.
-        NotImplementedError: when a second derivative is asked for; the three functions have none either.
+        NotImplementedError: if a second derivative is requested; the three functions have none either.
 
     Source: SepCLR (arXiv 2402.11928), and the form that its authors released.
 
@@ -59,7 +61,7 @@ def kernel_entropies(
     """
     membership = torch.ones(len(c), dtype=torch.bool, device=c.device) if is_target is None else is_target
     taus: tuple[Bandwidth, Bandwidth] = tau if isinstance(tau, tuple) else (tau, tau)
-    # Plain numbers cost nothing to resolve, and the operation hides background by itself.
+    # Plain numbers need no resolving, and the operation hides background itself.
     if len(c) < 2 or not all(isinstance(each, float | int) and each > 0 for each in taus):
         s = hide_background(s, membership)
         taus = bandwidth_pair(c, s, tau)
@@ -71,9 +73,9 @@ def kernel_entropies(
 
 
 def _path(c: Tensor) -> Any:
-    """Choose the module that computes."""
+    """Return the module that implements the operation for these codes."""
     if c.is_cuda and c.dtype == torch.float32 and find_spec("triton"):
-        from sepclr.losses import on_gpu  # torch brings Triton along where it was built for a GPU
+        from sepclr.losses import on_gpu  # GPU builds of torch include Triton
 
         return on_gpu
     return tiles
@@ -85,7 +87,7 @@ def _path(c: Tensor) -> Any:
     schema="(Tensor c, Tensor s, Tensor is_target, float tau_c, float tau_s) -> (Tensor, Tensor, Tensor, Tensor)",
 )
 def _forward(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute the three values, and what the backward pass needs of them."""
+    """Compute the three values and what the backward pass needs."""
     with torch.autocast(c.device.type, enabled=False):
         found: tuple[Tensor, Tensor, Tensor, Tensor] = _path(c).entropies(c, s, is_target, tau_c, tau_s)
     return found
@@ -100,7 +102,7 @@ def _forward(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float
 def _backward(
     g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, r: Tensor, sums: Tensor, kept: Tensor, tau_c: float, tau_s: float
 ) -> tuple[Tensor, Tensor]:
-    """Compute the gradients of c and s from what the forward pass gave."""
+    """Compute the gradients of c and s from the results of the forward pass."""
     with torch.autocast(c.device.type, enabled=False):
         found: tuple[Tensor, Tensor] = _path(c).gradients(g, c, s, is_target, r, sums, kept, tau_c, tau_s)
     return found
@@ -109,7 +111,7 @@ def _backward(
 @_forward.register_fake
 def _(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     wide = torch.empty(len(c), dtype=torch.float64, device=c.device)
-    # How much is kept depends on how many samples are targets.
+    # The size of what is kept depends on the number of targets.
     kept = c.new_empty(torch.library.get_ctx().new_dynamic_size())
     return c.new_empty(3), wide, wide.new_empty(4), kept
 
@@ -132,9 +134,7 @@ def _differentiate(ctx: Any, g: Tensor, *_: Tensor | None) -> tuple[Tensor | Non
 
 
 def _refuse(ctx: Any, *_: Tensor) -> None:
-    raise NotImplementedError(
-        "kernel_entropies has no second derivative, nor have the functions that it stands for; take one by finite differences"
-    )
+    raise NotImplementedError("kernel_entropies has no second derivative, nor do the functions it replaces; use finite differences")
 
 
 _forward.register_autograd(_differentiate, setup_context=_keep)

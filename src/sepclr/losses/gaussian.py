@@ -1,4 +1,4 @@
-"""Gaussians that networks give by mean and log-variance: bounds of the latter, divergence from the prior."""
+"""Gaussians given by mean and log-variance: bounded log-variances, and divergence from the prior."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 from sepclr.losses.kernel import full_precision
 
 LARGEST_LOG_VARIANCE = 8.0
-"""Bound of an encoder's log-variances. The authors' programs have none, and one large output then overflows their exponential."""
+"""Bound on an encoder's log-variances. The authors' programs have none, so one large output overflows the exponential."""
 
 
 def bounded(log_variance: Float[Tensor, "n d"], limit: float = LARGEST_LOG_VARIANCE) -> Float[Tensor, "n d"]:
-    """Keep a network's log-variances, shape (n, d), within ±limit, smoothly."""
+    """Bound log-variances, shape (n, d), smoothly to ±limit."""
     return limit * torch.tanh(log_variance / limit)
 
 
 def gaussian_kl(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-    """Compute KL(N(mean, exp(log_variance)) ‖ N(0, I)) of every sample, summed over dimensions.
+    """Compute KL(N(mean, exp(log_variance)) ‖ N(0, I)) for every sample, summed over dimensions.
 
     Args:
-        mean: of each sample's Gaussian, shape (n, d).
-        log_variance: of each sample's Gaussian, shape (n, d).
+        mean: mean of each sample's Gaussian, shape (n, d).
+        log_variance: log-variance of each sample's Gaussian, shape (n, d).
 
     Returns:
         Divergences in nats, each at least 0, shape (n,).
@@ -34,5 +34,5 @@ def gaussian_kl(mean: Float[Tensor, "n d"], log_variance: Float[Tensor, "n d"]) 
     tensor([1.])
     """
     mean, log_variance = full_precision(mean), full_precision(log_variance)
-    # exp(v) − 1 − v, which cancels near 0.
+    # exp(v) − 1 − v by expm1, since it cancels near 0.
     return (mean.square() + (log_variance.expm1() - log_variance).clamp_min(0)).sum(1) / 2

@@ -1,4 +1,4 @@
-"""The terms that make I(c; s) small, by the names that the paper's tables use."""
+"""Independence terms, which reduce I(c; s), by their names in the paper's tables."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ INDEPENDENCE = ("none", "k-jem", "k-mi", *DIRECTED, "tc", "mmd", "hsic")
 """Names of all terms, as ``independence`` takes them."""
 
 Over = Literal["all", "target"]
-"""Samples that the critic of a total correlation looks at."""
+"""Samples that the critic of the total correlation sees."""
 
 
 class Independence(nn.Module):
-    """A term that keeps c and s apart, on the samples that it is defined for.
+    """Independence term between c and s, on the samples that it is defined for.
 
     - ``none``: 0.
     - ``k-jem``: −Ĥ(c,s̃); ``k-mi``: −Ĥ(c,s̃) + Ĥ(c) + Ĥ(s̃). s̃ is s with background rows set to 0.
-    - ``hsic``: of c and s̃; SepCLR gives it the median width of each space.
-    - ``mmd``: MMD² between the common codes of background and of target, several widths around τ. It moves c alone.
-    - ``vclub-*``, ``vl1out-*``, ``vub-*``: bounds with a learnt q(s|c) (``c2s``), q(c|s) (``s2c``) or both (``sym``), on targets: rows of
-      s̃ that are exactly 0 would collapse q.
+    - ``hsic``: HSIC of c and s̃; ``SepCLR`` uses it with the median bandwidth of each space.
+    - ``mmd``: MMD² between the common codes of background and target, with several bandwidths around τ. It affects c only.
+    - ``vclub-*``, ``vl1out-*``, ``vub-*``: upper bounds with a learnt q(s|c) (``c2s``), q(c|s) (``s2c``) or both (``sym``), on targets:
+      rows of s̃ that are exactly 0 would make q collapse.
     - ``tc``: mean relu(log D/(1 − D)) with a critic D that tells (c_i, s_i) from (c_i, s_π(i)).
 
     Args:
         name: one of ``INDEPENDENCE``.
-        common_dim: length of c.
-        salient_dim: length of s.
-        over: samples that ``tc`` looks at: ``all`` with s not set to 0, as the SepVAE authors' programs do, so that D also sees that c
-            holds the group, or ``target``.
-        log_variance_limit: largest size of a log-variance of q.
+        common_dim: dimension of c.
+        salient_dim: dimension of s.
+        over: samples that ``tc`` sees, ``all`` or ``target``. With ``all``, s of background is not set to 0, as in the SepVAE authors'
+            programs, so D also sees whether c encodes the group.
+        log_variance_limit: largest absolute log-variance of q.
 
     Attributes:
-        critic: the module that learns in turns with the encoders; None where the term has none.
+        critic: module trained in alternation with the encoders; None if the term has none.
 
     Raises:
         InputError: unknown name.
@@ -71,9 +71,9 @@ class Independence(nn.Module):
 
         Args:
             c: common codes, shape (n, d_c).
-            s: salient codes of all samples, background's not set to 0, shape (n, d_s).
+            s: salient codes of all samples, not set to 0 for background, shape (n, d_s).
             is_target: True for target samples, shape (n,).
-            tau: kernel bandwidths of c and of s.
+            tau: kernel bandwidths of c and s.
         """
         if self.critic is not None:
             return self.critic.loss(*self._seen(c, s, is_target))
@@ -85,7 +85,7 @@ class Independence(nn.Module):
         return kernel_term(c, hide_background(s, is_target), tau)
 
     def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Scalar:
-        """Compute what the critic minimises, without gradient for the codes.
+        """Compute the critic's loss, which gives the codes no gradient.
 
         Raises:
             InputError: a term without a critic.
@@ -95,5 +95,5 @@ class Independence(nn.Module):
         return self.critic.critic_loss(*self._seen(c, s, is_target))
 
     def _seen(self, c: Tensor, s: Tensor, is_target: Tensor) -> tuple[Tensor, Tensor]:
-        """Pick the samples that the critic looks at."""
+        """Select the samples that the critic sees."""
         return (c, s) if self.name == "tc" and self.over == "all" else (c[is_target], s[is_target])

@@ -1,4 +1,4 @@
-"""The entropies of SepCLR's objective, of several views of a batch."""
+"""Entropies of SepCLR's objective over several views of a batch."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ def infomax_entropies(
     tau: tuple[Bandwidth, Bandwidth] = (0.5, 0.5),
     form: Form = "released",
 ) -> tuple[Scalar, Scalar, Scalar]:
-    """Estimate −wH(c), −wH(s) and −H(c, s) as means over views; the entropies of a view are computed in one pass over its pairs of samples.
+    """Estimate −wH(c), −wH(s) and −H(c, s), averaged over views.
+
+    In the released form, the entropies of a view are computed in one pass over its pairs of samples.
 
     Args:
         c: common codes of each view, shape (n, d_c).
-        s: salient codes of each view, shape (n, d_s); background rows are taken as 0.
+        s: salient codes of each view, shape (n, d_s); background rows are treated as 0.
         is_target: True for target samples, shape (n,).
         tau: kernel bandwidths of c and of s, in squared units of the codes.
-        form: ``released``: w = 2, both uniformities without self pairs and over all rows; ``published``: w = 1, that of c with self
-            pairs (eq. 3), that of s over targets (eq. 7).
+        form: ``released`` uses w = 2 and both uniformities over all rows without self pairs; ``published`` uses w = 1, the uniformity of
+            c with self pairs (eq. 3) and that of s over targets (eq. 7).
 
     Returns:
         The three terms, each to be minimised.

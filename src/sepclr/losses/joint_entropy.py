@@ -18,12 +18,12 @@ def joint_entropy(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Ban
         c: common codes, shape (n, d_c).
         s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
         tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; a tensor averages several kernels,
-            ``"median"`` chooses one per space.
-        with_self: keep the pairs i = j, as released: the value is then at least −log n, and its gradient vanishes once all codes
-            are far apart. Without them it is unbounded.
+            ``"median"`` uses the median heuristic in each space.
+        with_self: include the pairs i = j, as released: the value is then at least −log n, and its gradient vanishes once
+            all codes are far apart. Without them the value is unbounded.
 
     Returns:
-        The term to minimise, at most 0; 0 where there is no pair.
+        The term to minimise, at most 0; 0 for fewer than two samples.
 
     Source: SepCLR (arXiv 2402.11928), k-JEM.
 

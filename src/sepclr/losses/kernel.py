@@ -1,4 +1,4 @@
-"""The Gaussian kernel that every entropy here is estimated with, as logarithms."""
+"""The Gaussian kernel behind every entropy estimate, in log space."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from torch.utils.checkpoint import checkpoint
 from sepclr.types import InputError, Scalar
 
 Bandwidth = float | Float[Tensor, "..."] | Literal["median"]
-"""Kernel bandwidth τ: a number; a tensor of K of them, whose kernels are averaged; or ``"median"``, by the median heuristic."""
+"""Kernel bandwidth τ: a number, a tensor of K numbers whose kernels are averaged, or ``"median"`` for the median heuristic."""
 
 Bandwidths = Bandwidth | tuple[Bandwidth, Bandwidth]
-"""Bandwidth of two spaces: one for both (``"median"`` then chooses one per space), or one for c and one for s."""
+"""Bandwidths of two spaces: one for both (``"median"`` is then resolved in each space), or a pair for c and s."""
 
 PAIRS = 2**22
-"""Pairs of samples that are held at once; the rows of larger problems are taken block by block, and computed again for the gradient."""
+"""Pairs of samples held in memory at once; larger problems are computed in blocks of rows, and again in the backward pass."""
 
 MEDIAN_SAMPLES = 1000
-"""Samples, evenly spaced, that the median heuristic looks at."""
+"""Largest number of samples, evenly spaced, that the median heuristic uses."""
 
 
 def full_precision(z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Widen half-precision codes to float32; leave float32 and float64 as they are."""
+    """Convert half-precision codes to float32; leave float32 and float64 unchanged."""
     return z.float() if z.dtype in (torch.float16, torch.bfloat16) else z
 
 
 def bandwidths(z: Float[Tensor, "n d"], tau: Bandwidth) -> Float[Tensor, " k"]:
-    """Resolve a bandwidth for codes: K values of τ, without gradient.
+    """Resolve a bandwidth to K values of τ, without gradient.
 
-    The median heuristic sets 2τ to the median squared distance of different codes, or to 1 where there is none.
+    The median heuristic sets 2τ to the median squared distance between distinct codes, or to 1 if there are none.
 
     Raises:
         InputError: a name other than ``median``, or a number that is not positive.
@@ -43,7 +43,7 @@ def bandwidths(z: Float[Tensor, "n d"], tau: Bandwidth) -> Float[Tensor, " k"]:
     z = full_precision(z.detach())
     if isinstance(tau, Tensor):
         taus = tau.detach().flatten()
-        if not len(taus) or not (taus.is_cuda or bool((taus > 0).all())):  # on a GPU the question would stop the queue
+        if not len(taus) or not (taus.is_cuda or bool((taus > 0).all())):  # this check would synchronise a GPU
             raise InputError(f"tau: {taus.tolist()} are not positive numbers")
         return taus.to(z.device)
     if isinstance(tau, str):
@@ -51,7 +51,7 @@ def bandwidths(z: Float[Tensor, "n d"], tau: Bandwidth) -> Float[Tensor, " k"]:
             raise InputError(f"tau: {tau!r} is unknown; give a positive number, a tensor of them, or 'median'")
         some = z[:: max(1, -(-len(z) // MEDIAN_SAMPLES))]
         squared = pdist(some).square()
-        different = squared[squared > torch.finfo(squared.dtype).tiny]  # fractions of smaller numbers can be 0
+        different = squared[squared > torch.finfo(squared.dtype).tiny]  # dividing smaller numbers can give 0
         return (different.median() if len(different) else z.new_ones(())).reshape(1) / 2
     if not tau > 0:
         raise InputError(f"tau: {tau} is not positive")
@@ -76,7 +76,7 @@ def step_bandwidths(
     is_target: Bool[Tensor, " n"],
     tau: tuple[Bandwidth, Bandwidth],
 ) -> tuple[Bandwidth, Bandwidth]:
-    """Resolve ``"median"`` once for all views of a step, that of s by targets, so that one objective has one width per space.
+    """Resolve ``"median"`` once for all views of a step, for s on targets only, so that the objective has one width per space.
 
     Raises:
         InputError: as ``bandwidths``.
@@ -109,13 +109,13 @@ def log_row_sums(
     *,
     with_self: bool = True,
 ) -> Float[Tensor, " n"]:
-    """Compute log Σ_j Π_spaces k(z_i, z_j) for every sample i, in memory linear in n, backward included.
+    """Compute log Σ_j Π_spaces k(z_i, z_j) for every sample i, in memory linear in n, including the backward pass.
 
     Args:
         spaces: codes of the same n samples in one or several spaces.
-        taus: bandwidths of each space.
-        others: codes of the m samples j, ``spaces`` where not given.
-        with_self: keep j = i.
+        taus: bandwidths for each space.
+        others: codes of the m samples j; ``spaces`` if None.
+        with_self: include j = i.
     """
     spaces = [full_precision(z) for z in spaces]
     others = spaces if others is None else [full_precision(z) for z in others]
@@ -132,13 +132,13 @@ def log_row_sums(
 
 
 def in_blocks(block: Callable[..., Float[Tensor, " rows"]], *codes: Tensor, n: int, width: int) -> Float[Tensor, " n"]:
-    """Compute a value of each of n rows block by block, in memory linear in n, backward included.
+    """Compute one value per row, block by block, in memory linear in n, including the backward pass.
 
     Args:
-        block: from a slice of rows, and the codes, to the values of these rows.
-        codes: what ``block`` takes and what gets a gradient.
+        block: function of a slice of rows and the codes that returns the values of these rows.
+        codes: arguments of ``block`` that get a gradient.
         n: number of rows.
-        width: numbers that ``block`` holds at once for a row.
+        width: numbers that ``block`` holds in memory per row.
     """
     height = max(1, PAIRS // max(width, 1))
     if height >= n:
@@ -148,7 +148,7 @@ def in_blocks(block: Callable[..., Float[Tensor, " rows"]], *codes: Tensor, n: i
 
 
 def without_self(log_values: Float[Tensor, "rows n"], rows: slice) -> Float[Tensor, "rows n"]:
-    """Leave the pairs of a sample with itself out of a block: their logarithms become −∞."""
+    """Exclude the pairs of a sample with itself from a block by setting their logarithms to −∞."""
     i = torch.arange(len(log_values), device=log_values.device)
     return log_values.index_put((i, rows.start + i), log_values.new_tensor(-math.inf))
 
@@ -159,15 +159,15 @@ def log_mean_exp(x: Float[Tensor, "*rows n"]) -> Float[Tensor, "*rows"]:
 
 
 def mean_or_zero(x: Float[Tensor, " n"]) -> Scalar:
-    """Mean, and 0 (with a gradient of 0) over no sample: a batch may lack one of the groups."""
+    """Return the mean, or 0 with zero gradient if x is empty: a batch may lack one of the groups."""
     return x.sum() / max(len(x), 1)
 
 
 def zero_term(*codes: Float[Tensor, "_ _"]) -> Scalar:
-    """Return 0, with a gradient of 0: the value of a term without a pair of samples."""
+    """Return 0 with zero gradient: the value of a term without pairs of samples."""
     return cast(Tensor, sum(full_precision(z[:0]).sum() for z in codes))
 
 
 def hide_background(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"]) -> Float[Tensor, "n d"]:
-    """s̃: salient codes with background rows set to s′ = 0; target rows keep their gradient."""
+    """Return s̃, the salient codes with background rows set to s′ = 0; target rows keep their gradient."""
     return torch.where(is_target[:, None], s, torch.zeros_like(s))

@@ -16,22 +16,22 @@ WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def kernel_mutual_information(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths = 0.5) -> Scalar:
-    """Estimate I(c; s) = −Ĥ(c,s) + Ĥ(c) + Ĥ(s) with Ĥ(z) = −1/N Σ_i log 1/N Σ_j k_τ(z_i, z_j), self pairs in (k-MI).
+    """Estimate I(c; s) = −Ĥ(c,s) + Ĥ(c) + Ĥ(s) with Ĥ(z) = −1/N Σ_i log 1/N Σ_j k_τ(z_i, z_j), including self pairs (k-MI).
 
     Args:
         c: common codes, shape (n, d_c).
         s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
         tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; a tensor averages several kernels,
-            ``"median"`` chooses one per space.
+            ``"median"`` uses the median heuristic in each space.
 
     Returns:
-        The term to minimise, in nats; at most log n, and about 0 for independent codes; 0 where there is no pair.
+        The term to minimise, in nats; at most log n, and about 0 for independent codes; 0 for fewer than two samples.
 
     Source: SepCLR (arXiv 2402.11928), the kernel estimate of mutual information that k-JEM is compared with.
 
     >>> import torch
     >>> z = torch.tensor([[0.0], [9.0]])
-    >>> round(kernel_mutual_information(z, z).item(), 4)  # log 2: either code tells the other
+    >>> round(kernel_mutual_information(z, z).item(), 4)  # log 2: each code determines the other
     0.6931
     """
     n = len(c)
@@ -50,10 +50,10 @@ def hsic(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths =
         c: common codes, shape (n, d_c).
         s: salient codes with background rows set to 0 (``hide_background``), shape (n, d_s).
         tau: kernel bandwidth τ, in squared units of the codes, or a pair of them for c and s; a tensor averages several kernels,
-            ``"median"`` chooses one per space.
+            ``"median"`` uses the median heuristic in each space.
 
     Returns:
-        The term to minimise, at least 0, and 0 only for independent codes; 0 where there is no pair.
+        The term to minimise, at least 0, and 0 only for independent codes; 0 for fewer than two samples.
 
     Source: Gretton et al., Measuring statistical dependence with Hilbert-Schmidt norms, ALT 2005.
 
@@ -70,9 +70,9 @@ def hsic(c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"], tau: Bandwidths =
 
 
 def mmd(c: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: Bandwidth = 0.5) -> Scalar:
-    """Estimate MMD²(c_X, c_Y) between the common codes of background and of target, with kernels of several widths around τ.
+    """Estimate MMD²(c_X, c_Y) between the common codes of background and target, with kernels of several widths around τ.
 
-    It is 0 where c does not tell the groups apart, and so does not hold target-specific patterns.
+    It is 0 if c does not tell the groups apart, and so holds no target-specific patterns.
 
     Args:
         c: common codes, shape (n, d).
@@ -80,11 +80,11 @@ def mmd(c: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: Bandwidth =
         tau: kernel bandwidth τ, in squared units of the codes, or ``"median"``; kernels of τ times each of ``WIDTHS`` are averaged.
 
     Returns:
-        The term to minimise, at least 0; 0 where a group is missing.
+        The term to minimise, at least 0; 0 if a group is missing.
 
-    Source: Gretton et al., A kernel two-sample test, JMLR 2012. SepCLR (arXiv 2402.11928) names MMD without a formula; between groups is
-    how its authors' programs for MM-cVAE use it (github.com/neurospin-projects/2023_rlouiset_sepvae), self pairs in. The other reading,
-    joint against product of marginals, is ``hsic``.
+    Source: Gretton et al., A kernel two-sample test, JMLR 2012. SepCLR (arXiv 2402.11928) names MMD without a formula. Its
+    authors' programs for MM-cVAE (github.com/neurospin-projects/2023_rlouiset_sepvae) use it between groups, including self pairs. The
+    alternative, joint distribution against product of marginals, is ``hsic``.
 
     >>> import torch
     >>> c = torch.tensor([[0.0], [0.0], [9.0], [9.0]])
@@ -99,14 +99,15 @@ def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwi
     """Estimate MMD² between two samples: mean k_τ(a_i, a_j) + mean k_τ(b_i, b_j) − 2 mean k_τ(a_i, b_j).
 
     Args:
-        a: one sample, shape (n, d).
-        b: the other, shape (m, d).
-        tau: kernel bandwidth τ, in squared units; a tensor averages several kernels, ``"median"`` chooses one by both samples.
-        with_self: keep the pairs i = j within a sample. With them the estimate is at least 0 and biased upwards, and narrow kernels
-            are least biased where all points are equal; without them it is unbiased, and may be negative.
+        a: first sample, shape (n, d).
+        b: second sample, shape (m, d).
+        tau: kernel bandwidth τ, in squared units; a tensor averages several kernels, ``"median"`` applies the median heuristic
+            to both samples.
+        with_self: include the pairs i = j within a sample. With them the estimate is at least 0 and biased upwards, and narrow
+            kernels are least biased if all points are equal; without them it is unbiased and may be negative.
 
     Returns:
-        The term to minimise; 0 where one of the samples has no pair.
+        The term to minimise; 0 if one of the samples has no pairs.
 
     Source: Gretton et al., A kernel two-sample test, JMLR 2012.
 
@@ -127,7 +128,7 @@ def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwi
 
 
 def shuffled(s: Float[Tensor, "n d"], permutation: Int[Tensor, " n"] | None = None) -> Float[Tensor, "n d"]:
-    """Reorder samples so that each s stands beside the c of another: by π, drawn on the CPU where not given."""
+    """Permute samples to break the pairs of c and s; the permutation is drawn on the CPU if None."""
     return s[(torch.randperm(len(s)) if permutation is None else permutation).to(s.device)]
 
 

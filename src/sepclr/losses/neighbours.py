@@ -1,7 +1,7 @@
-"""Conditional uniformity: codes spread among samples that already agree in the other code.
+"""Conditional uniformity: spread codes among samples that agree in the other code.
 
-A plain uniformity rewards a code for whatever tells samples apart, the other code's content included. Among samples with like s, what s
-holds tells nothing apart, so that c has nothing to gain from it.
+Plain uniformity rewards a code for anything that tells samples apart, including the content of the other code. Among samples with similar
+s, the content of s tells nothing apart, so c gains nothing from encoding it.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ def conditional_uniformity(
 ) -> Scalar:
     """Estimate −H(z | given) = 1/N Σ_i log Σ_{j≠i} w_ij k_τ(z_i, z_j), w_ij ∝ exp(−‖g_i − g_j‖²/‖g_i − g_(k)‖²).
 
-    g is ``given``, which gets no gradient; the weights of a sample add up to 1, and g_(k) is its k-th neighbour, so that in this space
-    too every sample has neighbours. It takes O(n) memory, backward included.
+    g is ``given``, which gets no gradient. The weights of each sample sum to 1. g_(k) is the k-th nearest neighbour of g_i, so that every
+    sample has neighbours in this space. Memory is O(n), including the backward pass.
 
     Args:
         z: codes, shape (n, d).
-        given: codes of the same samples that they are compared by, shape (n, e); all samples weigh the same if not given.
+        given: codes of the same samples to condition on, shape (n, e). If None, all samples have equal weight.
         tau: kernel bandwidth τ, in squared units of the codes.
-        neighbours: k; the farthest sample's number where there are fewer.
-        from_zero: spread away from the information-less vector, too: log ½(Σ_j w_ij k_τ(z_i, z_j) + k_τ(z_i, 0)).
+        neighbours: k, at most n − 1.
+        from_zero: also spread codes away from the information-less vector 0: log ½(Σ_j w_ij k_τ(z_i, z_j) + k_τ(z_i, 0)).
 
     Returns:
-        The term to minimise, at most 0; 0 where there is no pair.
+        The term to minimise, at most 0; 0 for fewer than two samples.
 
     Raises:
-        InputError: a bandwidth that is not positive, or no neighbour.
+        InputError: a bandwidth that is not positive, or ``neighbours`` below 1.
 
     >>> import torch
     >>> z = torch.tensor([[0.0], [1.0], [3.0]])
@@ -78,6 +78,6 @@ def _squared_distances(z: Tensor, rows: slice) -> Tensor:
 def _log_weights(squared: Tensor, rows: slice, k: int) -> Tensor:
     """Compute log w_ij of a block of rows from squared distances; −∞ for i = j."""
     squared = -without_self(-squared, rows)  # ∞ for i = j
-    # Where k samples are equal only these weigh anything.
+    # If k samples are equal to sample i, only these have weight.
     width = squared.kthvalue(k, 1, keepdim=True).values.clamp(min=torch.finfo(squared.dtype).tiny)
     return torch.log_softmax(-squared / width, 1)

@@ -1,4 +1,4 @@
-"""SimCLR's loss: the other view of a sample among all views of all samples."""
+"""SimCLR's loss: identify the other view of a sample among all views of all samples."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from sepclr.types import Scalar
 
 
 def nt_xent(one: Float[Tensor, "n d"], two: Float[Tensor, "n d"], tau: Bandwidth = 0.5) -> Scalar:
-    """Normalised temperature-scaled cross-entropy: −mean log k(z, z⁺) / Σ_{others} k(z, z′) over all 2n views, positive included.
+    """Compute the normalised temperature-scaled cross-entropy, −mean log k(z, z⁺) / Σ_{others} k(z, z′) over all 2n views.
 
-    Of codes on the unit sphere k_τ(a, b) is exp(a·b/τ) up to a factor that cancels, so τ is the temperature.
+    The sum includes the positive pair.
+
+    For codes on the unit sphere, k_τ(a, b) is exp(a·b/τ) up to a factor that cancels, so τ is the temperature.
 
     Args:
         one: codes of the first views on the unit sphere, shape (n, d).
@@ -21,7 +23,7 @@ def nt_xent(one: Float[Tensor, "n d"], two: Float[Tensor, "n d"], tau: Bandwidth
         tau: temperature.
 
     Returns:
-        The term to minimise, in nats; 0 over no sample.
+        The term to minimise, in nats; 0 for an empty batch.
 
     Source: Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020 (arXiv 2002.05709).
 

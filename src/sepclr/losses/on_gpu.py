@@ -1,12 +1,12 @@
 """The entropies of ``kernel_entropies`` in two Triton kernels, for codes in float32 on a GPU.
 
-A program takes a block of rows and goes through all columns: from codes to kernels to sums in registers, so that only codes and one
-number for each row touch memory, and arithmetic is the limit. Every pair is met from both sides: twice the arithmetic of a triangle, but no
-atomic addition, hence the same digits every time. Nothing waits for the host.
+Each program processes a block of rows against all columns. Kernels and sums stay in registers; only codes and a few numbers per row
+touch memory, so arithmetic is the bottleneck. Every pair is visited from both sides: twice the arithmetic of a triangle, but no atomic
+additions, so results are deterministic. Nothing synchronises with the host.
 
-Distances are sums of squared differences, and gradients sums of differences, which codes that are close together and far from 0 need.
-An exponent is a pair of float32, the second number for what rounding dropped: what a float64 would give, at a sixty-fourth of the speed
-on most GPUs. Functions and their results mean the same as those of ``tiles``; here S = 1, and its logarithm is in the shift.
+Distances are sums of squared differences and gradients are sums of differences, for accuracy on codes that are close together and far
+from 0. An exponent is a pair of float32 numbers, the second holding the rounding error of the first: about the accuracy of float64, which
+is 64 times slower on most GPUs. Functions and results are those of ``tiles``, except that S = 1 and its logarithm is in the shift.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from sepclr.losses.kernel import hide_background
 BITS = math.log2(math.e)
 
 BLOCK = 32
-"""Rows and columns of a tile: distances, both kernels and their factors fit into the registers of a program."""
+"""Rows and columns of a tile: distances, both kernels and their factors fit in the registers of a program."""
 
 EXACT = {"enable_fp_fusion": False}
-"""Keeps a product and a sum apart, for otherwise what rounding drops is not what the sum of two numbers says."""
+"""Disables fused multiply-add, with which the computed rounding errors of sums would be wrong."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _distances(
     z: tl.tensor, n: tl.tensor, d: tl.tensor, rows: tl.tensor, columns: tl.tensor, scale: tl.tensor, correction: tl.tensor
 ) -> tl.tensor:
-    """Compute ‖z_i − z_j‖²/2τ in bits as a sum of two numbers; z has a sample in each column, and scale² (1 + correction) is log₂e/2τ."""
+    """Compute ‖z_i − z_j‖²/2τ in bits as a sum of two numbers; z has one sample per column, and scale² (1 + correction) is log₂e/2τ."""
     total = tl.zeros([rows.shape[0], columns.shape[0]], tl.float32)
     dropped = tl.zeros([rows.shape[0], columns.shape[0]], tl.float32)
     for k in range(d):
@@ -41,7 +41,7 @@ def _distances(
         column = tl.load(z + k * n + columns, mask=columns < n, other=0.0)
         term = (row[:, None] - column[None, :]) * scale
         term = term * term
-        # Knuth's sum of two numbers, exact whichever is larger.
+        # Knuth's two-sum, exact whichever number is larger.
         raised = total + term
         back = raised - total
         dropped += (total - (raised - back)) + (term - back)
@@ -53,13 +53,13 @@ def _distances(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _kernels(origin: tl.tensor, origin_rest: tl.tensor, distance: tl.tensor, distance_rest: tl.tensor, exists: tl.tensor) -> tl.tensor:
-    """Compute 2^(origin − distance) of two sums of two numbers, 0 where there is no pair."""
+    """Compute 2^(origin − distance), each given as a sum of two numbers; 0 where there is no pair."""
     exponent = origin - distance
     back = exponent - origin
     rest = (origin - (exponent - back)) - (distance + back) + (origin_rest - distance_rest)
     whole = exponent + rest
     near = exists & (whole > -200.0)
-    # Far away, what is left of the rest may be many bits; here it is so few that a line will do.
+    # Far away, the remainder may be many bits; here it is small enough for a linear approximation.
     return tl.exp2(tl.where(near, whole, float("-inf"))) * (1 + 0.6931472 * tl.where(near, rest - (whole - exponent), 0.0))
 
 
@@ -67,12 +67,12 @@ def _kernels(origin: tl.tensor, origin_rest: tl.tensor, distance: tl.tensor, dis
 def _add_row_sums(
     distance: tl.tensor, rest: tl.tensor, exists: tl.tensor, least: tl.tensor, least_rest: tl.tensor, summed: tl.tensor
 ) -> tl.tensor:
-    """Add 2^(least − distance) of a tile to the sums of its rows, which follow the least distance of each."""
+    """Add 2^(least − distance) of a tile to the sums of its rows, rescaled to the new least distance of each row."""
     here = tl.min(tl.where(exists, distance, float("inf")), 1)
     here_rest = tl.min(tl.where(exists & (distance == here[:, None]), rest, float("inf")), 1)
     closer = (here < least) | ((here == least) & (here_rest < least_rest))
     lower, lower_rest = tl.where(closer, here, least), tl.where(closer, here_rest, least_rest)
-    # A row that has met no pair yet has none here either.
+    # Rows without any pair so far have none in this tile.
     origin, origin_rest = tl.where(lower < float("inf"), lower, 0.0), tl.where(lower < float("inf"), lower_rest, 0.0)
     kernels = _kernels(origin[:, None], origin_rest[:, None], distance, rest, exists)
     lowered = tl.exp2((origin - least) + tl.where(least < float("inf"), origin_rest - least_rest, 0.0))
@@ -93,7 +93,7 @@ def _entropies(
     correction_s: tl.tensor,
     block: tl.constexpr,
 ) -> None:
-    """Compute of every row the least distances, the sums of kernels relative to them, and Σ_j exp(a + b); each without j = i."""
+    """Compute for every row the least distances, the sums of kernels relative to them, and Σ_j exp(a + b), all without j = i."""
     rows = tl.program_id(0) * block + tl.arange(0, block)
     least_c = tl.full([block], float("inf"), tl.float32)
     least_s = tl.full([block], float("inf"), tl.float32)
@@ -213,7 +213,7 @@ def gradients(
 
 
 def _scale(tau: float) -> tuple[float, float]:
-    """Give √(log₂e/2τ) as float32 has it, which is what a kernel gets, and what its square lacks."""
+    """Return √(log₂e/2τ) rounded to float32, as a kernel gets it, and the relative correction of its square."""
     wanted = BITS / (2 * tau)
     scale = float(torch.tensor(math.sqrt(wanted), dtype=torch.float32))
     return scale, wanted / scale**2 - 1

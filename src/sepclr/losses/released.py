@@ -1,4 +1,4 @@
-"""SepCLR's objective as its authors released it, from heads to total, in one function."""
+"""SepCLR's objective as its authors released it, from projections to total loss, in one function."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def released_total(
     total = A(c) + 2U(c) + λ_S (A(s_Y) + 2U(s̃)) + β · information-less + λ · k-JEM
 
     Args:
-        c1: common heads of the first view, not normalised, shape (n, d_c).
+        c1: common projections of the first view, not normalised, shape (n, d_c).
         c2: the same of the second view.
-        s1: salient heads of the first view, shape (n, d_s).
+        s1: salient projections of the first view, shape (n, d_s).
         s2: the same of the second view.
         is_target: True for target samples, shape (n,).
         tau: kernel bandwidth τ.

@@ -1,11 +1,11 @@
-"""The entropies of ``kernel_entropies`` tile by tile over the pairs of samples: what a CPU runs, and a GPU without Triton.
+"""The entropies of ``kernel_entropies``, tile by tile over the pairs of samples: for CPUs, GPUs without Triton, and float64.
 
-Exponents are in bits, codes multiplied by √(log₂e/τ): 2^x takes a third of the time of e^x and does not slow down where it vanishes.
-A sample is a column of its code with −‖z‖²/2 and 1 below, so that one product gives exponents, and one what each sample is pulled
-towards together with how strongly.
+Exponents are in bits, with codes multiplied by √(log₂e/τ): 2^x takes a third of the time of e^x and does not slow down where it vanishes.
+Each sample is a column: its code, then −‖z‖²/2 and 1. One matrix product gives the exponents, and another gives the weighted sum of the
+other samples together with the sum of the weights.
 
-Salient codes of background are 0: exp b is 1 between two of them and exp(−‖s_i‖²/2τ) between target i and one of them, so that, with
-samples sorted by group, only target × target needs a Gram matrix of s.
+Salient codes of background are 0, so exp b is 1 between two of them and exp(−‖s_i‖²/2τ) between target i and one of them. With samples
+sorted by group, only target × target needs a Gram matrix of s.
 """
 
 from __future__ import annotations
@@ -18,62 +18,62 @@ import torch
 from torch import Tensor
 
 NARROW = 8.0
-"""Largest ‖z‖²/2τ whose Gram matrix float32 holds: no exponent lies below −4 · 8 then, and each kernel is right to about 1e-6."""
+"""Largest ‖z‖²/2τ for a Gram matrix in float32: exponents are then at least −4 · 8, and each kernel is accurate to about 1e-6."""
 
 NEAR = 512.0
-"""Largest ‖s‖²/2τ at which only the Gram matrix of s has to be in float64: from there on, neighbours differ in late digits of float32."""
+"""Largest ‖s‖²/2τ at which only the Gram matrix of s must be in float64; above it, neighbours differ only in late digits of float32."""
 
 DENSE = 1024
-"""Samples up to which the forward pass keeps its kernels for the backward pass; above, they are computed again."""
+"""Largest number of samples for which the forward pass keeps its kernels for the backward pass; beyond it, they are recomputed."""
 
 BITS = math.log2(math.e)
 
 
 @dataclass(frozen=True)
 class _Space:
-    """One code, scaled, a sample in each column."""
+    """One scaled code, one sample per column."""
 
     left: Tensor  # z, −‖z‖²/2 − shift, 1; shape (d + 2, n)
     right: Tensor  # z, 1, −‖z‖²/2; shape (d + 2, n): left · right = log₂ k − shift
-    shift: float  # subtracted from every exponent: the largest one, where all kernels might vanish otherwise
+    shift: float  # subtracted from every exponent: the largest one, if all kernels might vanish otherwise
     scale: float  # of z, in units of the code
 
 
 @dataclass(frozen=True)
 class _Pairs:
-    """All pairs of samples, targets first, and how they are cut into blocks of one group."""
+    """All pairs of samples, targets first, and their division into blocks of one group each."""
 
     spaces: tuple[_Space, _Space]  # c; s of the targets alone
-    order: Tensor  # where each row comes from, shape (n,)
+    order: Tensor  # original index of each row, shape (n,)
     alone: Tensor  # 2^(log₂ k(s_i, 0) − shift) of every target i, shape (targets,), in the precision of the kernels
-    scale: float  # of exp(a + b) in the product of the kernels
+    scale: float  # exp(a + b) divided by the product of the kernels
     sizes: list[int]  # samples in each block
     target_blocks: int
     dense: bool  # whether all kernels are kept
 
     def tiles(self) -> list[tuple[int, int]]:
-        """Name the tiles of the upper triangle by their blocks."""
+        """List the tiles of the upper triangle by their blocks."""
         return [(i, j) for i in range(len(self.sizes)) for j in range(i, len(self.sizes))]
 
     def areas(self) -> list[int]:
-        """Count the kernels of each tile, those of s after those of c where both blocks are targets."""
+        """List the number of kernels of each tile, those of s after those of c if both blocks are targets."""
         found = []
         for i, j in self.tiles():
             found += [self.sizes[i] * self.sizes[j]] * (2 if j < self.target_blocks else 1)
         return found
 
     def room(self) -> Tensor:
-        """Make room for the kernels of all tiles of a small problem, of one tile of a large one."""
+        """Allocate memory for the kernels of all tiles of a small problem, or of one tile of a large one."""
         return self.alone.new_empty(sum(self.areas()) if self.dense else 2 * max(self.areas()))
 
 
 @dataclass(frozen=True)
 class _Tile:
-    """Kernels of block i against block j with a diagonal of 0; it stands for its mirror image across the diagonal too."""
+    """Kernels of block i against block j with a diagonal of 0; also represents its mirror image, j against i."""
 
     i: int
     j: int
-    kernels: list[Tensor]  # of c; of s, but where a block is background
+    kernels: list[Tensor]  # of c; also of s unless a block is background
     joint: Tensor  # k(c_i, c_j) k(s_i, s_j), in a buffer that may be overwritten
     spare: Tensor  # another such buffer
 
@@ -83,20 +83,20 @@ def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: floa
 
     Args:
         c: common codes in float32 or float64, shape (n, d_c).
-        s: salient codes, shape (n, d_s); background rows are taken as 0.
+        s: salient codes, shape (n, d_s); background rows are treated as 0.
         is_target: True for target samples, shape (n,).
         tau_c: bandwidth of c, in squared units of the code.
         tau_s: bandwidth of s.
 
     Returns:
         The values, shape (3,); r, shape (n,); S_c, S_s and the shifts of their exponents in bits, shape (4,); the kernels of small
-        problems, tile after tile.
+        problems, tile by tile.
     """
     pairs = _pairs(c, s, is_target, tau_c, tau_s)
     n, background = len(c), len(c) - len(pairs.alone)
     r = torch.ones(n, dtype=torch.float64, device=c.device)
     parts = r.split_with_sizes(pairs.sizes)
-    # Those of S_s begin with the pairs that have no tile.
+    # S_s starts with the pairs that have no tile.
     sums = [0.0, 2 * background * float(pairs.alone.sum(dtype=torch.float64)) + background * (background - 1)]
     kept = pairs.room()
     for tile in _tiles(pairs, kept, filled=False):
@@ -115,11 +115,11 @@ def entropies(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: floa
 def gradients(
     g: Tensor, c: Tensor, s: Tensor, is_target: Tensor, r: Tensor, sums: Tensor, kept: Tensor, tau_c: float, tau_s: float
 ) -> tuple[Tensor, Tensor]:
-    """Compute the gradients of c and s from those of the values, shape (3,), and what ``entropies`` gave."""
+    """Compute the gradients of c and s from those of the values, shape (3,), and the results of ``entropies``."""
     *totals, shift_c, shift_s = sums.tolist()
     pairs = _pairs(c, s, is_target, tau_c, tau_s, (shift_c, shift_s))
     n, background = len(c), len(c) - len(pairs.alone)
-    # Written so that a sum of 0, which only codes without a meaning have, is no exception.
+    # Only invalid codes have a sum of 0; return NaN for them instead of raising.
     share_c, share_s = (2 * upstream / total if total else math.nan for upstream, total in zip(g[:2].tolist(), totals, strict=True))
     shares = (float(g[2]) * pairs.scale / n / r).to(pairs.alone.dtype).split_with_sizes(pairs.sizes)
     pulled = [space.right[:-1].to(pairs.alone.dtype) for space in pairs.spaces]
@@ -145,7 +145,7 @@ def gradients(
 
 
 def _pull(blocks: list[tuple[Tensor, Tensor]], tile: _Tile, m: Tensor) -> None:
-    """Add Σ_j m_ij z_j and Σ_j m_ij, of a mirrored tile for its columns too."""
+    """Add Σ_j m_ij z_j and Σ_j m_ij for the rows of a tile and, off the diagonal, for its columns."""
     (rows, z_rows), (columns, z_columns) = blocks[tile.i], blocks[tile.j]
     if tile.i == tile.j:
         rows.addmm_(z_rows, m)
@@ -163,9 +163,9 @@ def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float, 
     if far_c or far_s:
         precision = torch.float64
         common, salient = (replace(space, left=space.left.double(), right=space.right.double()) for space in (common, salient))
-    # Clamped, for a shift is the largest exponent of the pairs that exist: without background no sample has one with 0.
+    # Clamped: the shift is the largest exponent of existing pairs, and without background no sample is paired with 0.
     alone = (salient.right[-1] - salient.shift).clamp_(max=0).exp2_().to(precision)
-    # Small tiles lose less of the symmetry and of the groups; larger ones less time between them, up to what a cache holds.
+    # Small tiles make better use of symmetry and groups; large ones have less overhead, as long as they fit in a cache.
     side = 256 if len(c) <= DENSE else 384
     cuts = [[min(side, count - start) for start in range(0, count, side)] for count in (targets, background)]
     dense = len(c) <= DENSE and precision == c.dtype
@@ -173,18 +173,18 @@ def _pairs(c: Tensor, s: Tensor, is_target: Tensor, tau_c: float, tau_s: float, 
 
 
 def _space(z: Tensor, tau: float, zeros: int, shift: float | None, *, centre: bool) -> tuple[_Space, bool]:
-    """Prepare a code; ``zeros`` further samples lie at 0. Also say whether its kernels need float64."""
+    """Scale a code, with ``zeros`` further samples at 0, and return whether its kernels need float64."""
     scale = math.sqrt(BITS / tau)
-    # On a GPU float32 may be shortened to TF32.
+    # On a GPU, float32 products may use TF32.
     scaled, half = _scaled(z.double() if z.is_cuda else z, scale, centre=centre)
     spread = -float(half.min()) / BITS if len(z) else 0.0
-    # Written so that what is not a number counts as far.
+    # Negated so that NaN counts as far.
     wide, far = not spread <= NARROW, not spread <= (NARROW if centre else NEAR) or z.is_cuda
     if wide and scaled.dtype != torch.float64:
         scaled, half = _scaled(z.double(), scale, centre=centre)
     one = torch.ones_like(half)
     space = _Space(torch.cat([scaled, half, one]), torch.cat([scaled, one, half]), 0.0, 1 / (scale * tau))
-    # Two samples at 0 have the kernel 1, which is the largest there can be.
+    # Two samples at 0 have a kernel of 1, the largest possible.
     if wide and zeros < 2:
         shift = _largest(space, zeros) if shift is None else shift
         space.left[-2].sub_(shift)
@@ -193,13 +193,13 @@ def _space(z: Tensor, tau: float, zeros: int, shift: float | None, *, centre: bo
 
 
 def _scaled(z: Tensor, scale: float, *, centre: bool) -> tuple[Tensor, Tensor]:
-    """Scale a code, and compute −‖z‖²/2, samples in columns."""
+    """Scale a code and compute −‖z‖²/2, with samples in columns."""
     scaled = (z - z.mean(0) if centre else z).T * scale
     return scaled, scaled.square().sum(0, keepdim=True).mul_(-0.5)
 
 
 def _largest(space: _Space, zeros: int, side: int = 512) -> float:
-    """Find the largest exponent off the diagonal."""
+    """Return the largest exponent off the diagonal."""
     n = space.left.shape[1]
     found = [space.right[-1].max()] if zeros and n else []
     for top in range(0, n, side):
@@ -212,7 +212,7 @@ def _largest(space: _Space, zeros: int, side: int = 512) -> float:
 
 
 def _tiles(pairs: _Pairs, store: Tensor, filled: bool) -> Iterator[_Tile]:
-    """Go through the tiles, computing their kernels in ``store`` where it is not filled; a large problem has room for one tile only."""
+    """Yield the tiles, computing their kernels in ``store`` unless it is filled; a large problem reuses the memory of one tile."""
     largest = max(pairs.sizes) ** 2
     buffers = store.new_empty(2, largest).unbind()
     spares = buffers
@@ -242,7 +242,7 @@ def _tiles(pairs: _Pairs, store: Tensor, filled: bool) -> Iterator[_Tile]:
 
 
 def _kernels(left: Tensor, right: Tensor, out: Tensor, gram: Tensor) -> None:
-    """Compute 2^(left · right), by way of a buffer where the Gram matrix is wider than the kernels."""
+    """Compute 2^(left · right), via a buffer if the Gram matrix has a higher precision than the kernels."""
     exponents = out if left.dtype == out.dtype else gram[: out.numel()].view_as(out)
     torch.mm(left, right, out=exponents).exp2_()
     if exponents is not out:

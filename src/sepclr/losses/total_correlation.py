@@ -1,4 +1,4 @@
-"""Total correlation by a density-ratio critic."""
+"""Total correlation, estimated with a density-ratio critic."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from sepclr.types import Scalar
 
 
 class TotalCorrelation(nn.Module):
-    """I(c; s) from a critic D that tells (c_i, s_i) from (c_i, s_π(i)): its logit is the log of their density ratio.
+    """Estimate of I(c; s) from a critic D that tells (c_i, s_i) from (c_i, s_π(i)); its logit is the log of their density ratio.
 
     Args:
-        common_dim: length of c.
-        salient_dim: length of s.
-        hidden: units of each of D's hidden layers; two as wide as c and s together where None, as in the SepVAE authors' programs.
-            None at all, (), makes D linear, and then it sees the codes' means only.
+        common_dim: dimension of c.
+        salient_dim: dimension of s.
+        hidden: units of each hidden layer of D. If None, two layers as wide as c and s together, as in the SepVAE authors' programs. If
+            empty, D is linear and sees only the means of the codes.
 
     Source: Kim & Mnih, Disentangling by factorising, ICML 2018 (arXiv 1802.05983); Louiset et al., SepVAE (arXiv 2307.06206) and
-    github.com/neurospin-projects/2023_rlouiset_sepvae, which cut the log of the ratio off at 0.
+    github.com/neurospin-projects/2023_rlouiset_sepvae, which clip the log of the ratio at 0.
     """
 
     def __init__(self, common_dim: int, salient_dim: int, hidden: Sequence[int] | None = None) -> None:
@@ -41,11 +41,11 @@ class TotalCorrelation(nn.Module):
         return mean_or_zero(self.logits(c, s).relu())
 
     def logits(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Float[Tensor, " n"]:
-        """Compute log D/(1 − D) of every pair; D gets no gradient from it."""
+        """Compute log D/(1 − D) for every pair; D gets no gradient from it."""
         return self._logits({name: value.detach() for name, value in self.critic.named_parameters()}, c, s)
 
     def critic_loss(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
-        """Compute the cross-entropy of telling pairs from shuffled ones, which D minimises; the encoders get no gradient from it.
+        """Compute the cross-entropy of telling true pairs from shuffled ones, which D minimises; the encoders get no gradient from it.
 
         π is drawn from torch's global generator on the CPU.
         """
@@ -55,7 +55,7 @@ class TotalCorrelation(nn.Module):
         return (mean_or_zero(softplus(-paired)) + mean_or_zero(softplus(torn))) / 2
 
     def together(self, c: Float[Tensor, "n d_c"], s: Float[Tensor, "n d_s"]) -> Scalar:
-        """Compute twice ``critic_loss`` plus the mean logit, with gradients for encoders and D alike, as cVAE's release minimises them."""
+        """Compute twice ``critic_loss`` plus the mean logit, with gradients for both encoders and D, as minimised in cVAE's release."""
         parameters: dict[str, Tensor] = dict(self.critic.named_parameters())
         paired, torn = self._logits(parameters, c, s), self._logits(parameters, c, shuffled(s))
         return mean_or_zero(softplus(-paired)) + mean_or_zero(softplus(torn)) + mean_or_zero(paired)

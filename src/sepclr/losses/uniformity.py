@@ -1,4 +1,4 @@
-"""Uniformity: codes of different samples spread. A kernel density estimate of −H(z), to be minimised."""
+"""Uniformity: spread the codes of different samples. A kernel density estimate of −H(z), to be minimised."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def uniformity(z: Float[Tensor, "n d"], tau: Bandwidth = 0.5, *, with_self: bool
 
     Args:
         z: codes, shape (n, d).
-        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one.
-        with_self: keep the pairs i = j (the paper's form, at least −log n) or leave them out (the released form, unbounded).
+        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` uses the median heuristic.
+        with_self: include the pairs i = j (the paper's form, at least −log n) or exclude them (the released form, unbounded).
 
     Returns:
-        The term to minimise, at most 0; 0 where there is no pair.
+        The term to minimise, at most 0; 0 for fewer than two samples.
 
     Source: SepCLR (arXiv 2402.11928), −H(c).
 
@@ -40,16 +40,16 @@ def uniformity(z: Float[Tensor, "n d"], tau: Bandwidth = 0.5, *, with_self: bool
 
 
 def salient_uniformity(s: Float[Tensor, "n d"], is_target: Bool[Tensor, " n"], tau: Bandwidth = 0.5, *, form: Form = "released") -> Scalar:
-    """Spread the salient codes of targets, away from each other and from the information-less vector s′ = 0.
+    """Spread the salient codes of targets away from each other and from the information-less vector s′ = 0.
 
     ``released`` is the uniformity of s̃, the codes with background rows set to 0, over all rows. ``paper`` is
-    log 1/N_Y Σ_i ( exp(−‖s_i‖²/τ) + 1/N_Y Σ_j k_τ(s_i, s_j) ) over targets. These are different objectives: in the released form
-    the pairs of background rows count (it cannot fall below about log of their share), and s′ repels with bandwidth τ, not τ/2.
+    log 1/N_Y Σ_i ( exp(−‖s_i‖²/τ) + 1/N_Y Σ_j k_τ(s_i, s_j) ) over targets. The two are different objectives. The released form
+    includes pairs of background rows, so it cannot fall below about the log of their share, and s′ repels with bandwidth τ, not τ/2.
 
     Args:
         s: salient codes, shape (n, d).
         is_target: True for target samples, shape (n,).
-        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` chooses one.
+        tau: kernel bandwidth τ, in squared units of the codes; a tensor averages several kernels, ``"median"`` uses the median heuristic.
         form: ``released`` or ``paper``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One paper, one file; each opens with its objective. What a method declares of itself is in ``options``, without torch."""
+"""Methods, one file per paper; each starts with its objective. ``options`` holds their declarations and does not import torch."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ _FILES = {"ContrastiveVAE": "variational"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a method when it is first asked for: torch takes seconds to load, and ``options`` do not need it."""
+    """Import a method on first access: importing torch takes seconds, and ``options`` does not need it."""
     if name not in __all__:
         raise AttributeError(f"module 'sepclr.methods' has no attribute {name!r}")
     return getattr(import_module(f"sepclr.methods.{_FILES.get(name, name.lower())}"), name)

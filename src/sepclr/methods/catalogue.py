@@ -1,4 +1,4 @@
-"""All methods at a glance, from their declarations: the page of the methods is generated from this."""
+"""Table of all methods from their declarations, for docs/methods.md."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ESTIMATORS = {
         "Li, Jones, Engelhardt: Probabilistic contrastive principal component analysis", 2020, "https://arxiv.org/abs/2012.07977"
     ),
 }
-"""Linear methods that are estimators alone."""
+"""Linear methods that exist only as estimators."""
 
 
 def table() -> str:
-    """Write all methods as a Markdown table."""
+    """Return a Markdown table of all methods."""
     lines = ["| method | paper | decoder | critic | linear | object |", "| --- | --- | --- | --- | --- | --- |"]
     for method in METHODS.values():
         lines.append(_line(method.name, method.paper, (method.decoder, method.critic, not method.trained), method.where))

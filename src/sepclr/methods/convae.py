@@ -3,12 +3,12 @@
     min  Σ ‖x − d([c, s])‖² + β_c KL(q(c|x) ‖ N(0, I)) over both groups, with s = 0 for background,
        + β_s KL(q(s|y) ‖ N(0, I)) over targets + γ Σ relu(log D(c, s)/(1 − D(c, s))) over both groups
 
-D tells (c_i, s_i) from (c_i, s_π(i)), has two hidden layers as wide as c and s together, and an optimiser of its own.
+D tells (c_i, s_i) from (c_i, s_π(i)), has two hidden layers as wide as c and s together, and its own optimiser.
 
-This is the program by which the authors of SepVAE ran ConVAE again (github.com/neurospin-projects/2023_rlouiset_sepvae,
-cifar_mnist/con_vae.py), and so the row of SepCLR's Table 1. The program of ConVAE's own authors differs: there D is a single sigmoid unit
-that looks at targets alone, its loss and the log-odds are minimised together by one Adam, and γ is 100. ``CVAE`` with
-``fidelity="released"`` has that kind of adversary; ``critic.over="target"`` shows D here targets alone.
+This follows the program with which the SepVAE authors reran ConVAE (github.com/neurospin-projects/2023_rlouiset_sepvae,
+cifar_mnist/con_vae.py), and so the row in SepCLR's Table 1. The program of ConVAE's own authors differs: D is a single sigmoid unit that
+sees only targets, its loss and the log-odds are minimised together by one Adam optimiser, and γ is 100. ``CVAE`` with
+``fidelity="released"`` has that kind of adversary; ``critic.over="target"`` shows D here only targets.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class ConVAE(ContrastiveVAE):
     """Two encoders, a decoder, four terms and an adversary.
 
     Args:
-        common: q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
-        salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
+        common: encoder q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
+        salient: encoder q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
-        dims: lengths (d_c, d_s).
-        critic: steps of D before each step of the others, its step size, and the samples that it looks at, ``all`` or ``target``.
-        weights: one multiplier per term.
+        dims: dimensions (d_c, d_s).
+        critic: steps of D before each step of the other networks, its learning rate, and the samples that it sees, ``all`` or ``target``.
+        weights: weight of each term.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ConVAE(ContrastiveVAE):
 
 
 def make(options: ConVAEOptions, networks: Networks) -> ConVAE:
-    """Make the method of its options."""
+    """Create the method from its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
     return ConVAE(

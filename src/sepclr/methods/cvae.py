@@ -3,13 +3,13 @@
     min  Σ ‖x − d([c, s])‖² + β_c KL(q(c|x) ‖ N(0, I)) over both groups, with s = 0 for background,
        + β_s KL(q(s|y) ‖ N(0, I)) + γ log D(c, s)/(1 − D(c, s)) over targets
 
-D tells (c_i, s_i) from (c_i, s_π(i)) among targets. ``fidelity="paper"`` gives D two hidden layers and turns of its own, and cuts the
-log-odds off at 0, as SepVAE and ConVAE do.
+D tells (c_i, s_i) from (c_i, s_π(i)) among targets. ``fidelity="paper"`` gives D two hidden layers and its own training steps, and
+clips the log-odds at 0, as SepVAE and ConVAE do.
 
-``fidelity="released"`` is the authors' program (github.com/abidlabs/contrastive_vae; again in github.com/suinleelab/MM-cVAE, whose
+``fidelity="released"`` is the authors' program (github.com/abidlabs/contrastive_vae; also in github.com/suinleelab/MM-cVAE, whose
 sums over the batch are followed here): D is a single linear unit, which cannot see dependence beyond the means, and one optimiser minimises
-D's loss and the log-odds together over all parameters, so that neither side plays against the other. Their pairs are broken by exchanging
-the halves of a batch; ours by a random permutation.
+D's loss and the log-odds together over all parameters, so there is no adversarial game. The authors break pairs by exchanging the halves of
+a batch; here a random permutation does.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class CVAE(ContrastiveVAE):
     """Two encoders, a decoder, four terms and an adversary.
 
     Args:
-        common: q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
-        salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
+        common: encoder q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
+        salient: encoder q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
-        dims: lengths (d_c, d_s).
+        dims: dimensions (d_c, d_s).
         fidelity: ``paper`` or ``released``.
-        critic: steps of D before each step of the others, and its step size; as released it has no turns of its own.
-        weights: one multiplier per term.
+        critic: steps of D before each step of the other networks, and its learning rate; unused as released.
+        weights: weight of each term.
 
     Raises:
         InputError: unknown fidelity.
@@ -74,12 +74,12 @@ class CVAE(ContrastiveVAE):
         return evidence(out, is_target) | {"independence": together}
 
     def critic_parameters(self) -> list[nn.Parameter]:
-        """List the adversary's parameters; none as released, where it has no turn of its own."""
+        """Return the adversary's parameters; empty as released, where it is trained jointly."""
         return [] if self.fidelity == "released" else [*super().critic_parameters()]
 
 
 def make(options: CVAEOptions, networks: Networks) -> CVAE:
-    """Make the method of its options."""
+    """Create the method from its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
     return CVAE(*parts, (c, s), fidelity=options.fidelity, critic=options.critic or DISCRIMINATOR, weights=options.weights)

@@ -1,22 +1,23 @@
-"""SepCLR with canonical correlations in place of k-JEM: an objective of ours, not the paper's (arXiv 2402.11928).
+"""SepCLR with canonical correlations in place of k-JEM: our own objective, not the paper's (arXiv 2402.11928).
 
     max  λ_C (I(x;c|s) + I(y;c|s)) + λ_S I(y;s|c)    subject to    D_KL(s_x ‖ δ(s′)) = 0    and    c, s and the group uncorrelated
 
-h_c and h_s are the encoders' outputs, standardised; c is the projection of h_c on the unit sphere, s that of h_s in a ball. Minimised, on
-1 + K views of a sample:
+h_c and h_s are the standardised outputs of the encoders; c is the projection of h_c onto the unit sphere, s that of h_s into a ball. The
+loss, on 1 + K views of each sample, is
 
     λ_C [A(c) + 2 U(c | s)]  +  λ_S [A(s_y) + 2 U₀(s_y | c_y)]  +  β 1/N_X Σ ‖s_x‖²/2τ
       common                  salient                         information_less
 
-A is alignment of the first view with the K others. U(c | s) is a mean over all samples and views of log Σ_j w_ij k_τ(c_i, c_j), j another
-sample of i's group: of targets near to i in s, of background (where s says nothing) any. U₀ is the same of s among targets near to i in c,
-and away from s′ = 0 as well. So neither code gains from what the other holds; but neither loses by it, and that takes
+A is the alignment of the first view with the K others. U(c | s) is the mean over all samples and views of log Σ_j w_ij k_τ(c_i, c_j), where
+j runs over the other samples of i's group: targets near i in s, or any background, where s carries no information. U₀ is the same for s
+among targets near i in c, and also spreads s away from s′ = 0. So neither code gains from encoding what the other holds, but it loses
+nothing either. To penalise that, the objective reduces
 
     D_c = D(h_c, [h_s, φ(h_s)])      D_s = D(h_s, [h_c, φ(h_c)])      D_g = D(h_c, group)
 
-D is the sum of the squared canonical correlations, over targets but for D_g, with moments over many batches; φ are random cosines. D is
-no term of the loss: its gradient is added to that of the codes as a share of it, min(1, D) ‖∇_h L‖/‖∇_h D‖, sizes taken over targets. At
-D ≥ 1 separation then weighs as much as everything else, near 0 nothing, whatever the data and the weights: there is nothing to tune.
+D is the sum of the squared canonical correlations, over targets except for D_g, with moments over many batches; φ are random cosines. D is
+not a term of the loss. Its gradient is added to that of the codes with the factor min(1, D) ‖∇_h L‖/‖∇_h D‖, with ‖∇_h L‖ over targets.
+Separation thus has the same weight as everything else at D ≥ 1 and none near 0, for any data and weights: there is nothing to tune.
 """
 
 from __future__ import annotations
@@ -49,26 +50,26 @@ CORRELATIONS = ("c_with_s", "s_with_c", "c_with_group")
 
 
 class Decorrelated(nn.Module):
-    """Two encoders, two projection heads, three terms, three correlations.
+    """Decorrelated SepCLR with two encoders, two projection heads, three terms and three correlations.
 
     Args:
-        common: f_θC, from samples (n, ...) to (n, d_c).
-        salient: f_θS, from samples (n, ...) to (n, d_s).
-        common_head: from codes (n, d_c) to the projection, normalised here.
-        salient_head: from codes (n, d_s) to the projection, brought into a ball here.
-        standardise: of h_c and of h_s: makes codes with variances of about 1 of the encoders' outputs, without parameters.
-        dims: lengths (d_c, d_s) of the codes.
-        further_views: K, views of a sample beside the first.
-        weights: one multiplier per term.
+        common: encoder f_θC, from samples (n, ...) to (n, d_c).
+        salient: encoder f_θS, from samples (n, ...) to (n, d_s).
+        common_head: projection head from codes (n, d_c), whose output is normalised here.
+        salient_head: projection head from codes (n, d_s), whose output is mapped into a ball here.
+        standardise: modules without parameters that scale the encoders' outputs to variances of about 1, for h_c and h_s.
+        dims: dimensions (d_c, d_s) of the codes.
+        further_views: K, number of views of a sample besides the first.
+        weights: weight of each term.
         tau: kernel bandwidth τ.
-        neighbours: number of the neighbour that decides how local conditional uniformity is; None for U(c) and U₀(s_y), the same without
-            a condition.
-        radius: of the ball that s lies in.
-        features: random cosines φ of each code, beside the code itself.
-        correlations: those whose gradients are added; all are measured.
+        neighbours: k, the neighbour whose distance sets how local conditional uniformity is; None for U(c) and U₀(s_y), which have no
+            condition.
+        radius: radius of the ball of s.
+        features: number of random cosines φ of each code, in addition to the code itself.
+        correlations: correlations whose gradients are added; all are measured.
 
     Raises:
-        InputError: no view, no neighbour, a bandwidth or radius that is not positive, or an unknown correlation.
+        InputError: ``further_views`` or ``neighbours`` below 1, a bandwidth or radius that is not positive, or an unknown correlation.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Decorrelated(nn.Module):
         check_at_least(1, further_views=further_views, neighbours=1 if neighbours is None else neighbours)
         check_positive(tau=tau, radius=radius)
         if unknown := sorted(set(correlations) - set(CORRELATIONS)):
-            raise InputError(f"correlations: {', '.join(unknown)} unknown; choose among {', '.join(CORRELATIONS)}")
+            raise InputError(f"correlations: {', '.join(unknown)} unknown; choose from {', '.join(CORRELATIONS)}")
         c, s = dims
         self.common, self.salient = common, salient
         self.standardise_c, self.standardise_s = standardise
@@ -109,16 +110,16 @@ class Decorrelated(nn.Module):
         return Codes(self.standardise_c(full_precision(self.common(x))), self.standardise_s(full_precision(self.salient(x))))
 
     def project(self, codes: Codes) -> Codes:
-        """Map codes to what the losses see: c on the unit sphere, s in the ball."""
+        """Project codes as the losses see them: c on the unit sphere, s in the ball."""
         return Codes(normalize(full_precision(self.common_head(codes.c))), ball(self.salient_head(codes.s), self.radius))
 
     def outputs(self, *views: Batch) -> Outputs:
-        """Compute, of all views, the codes ``h_c`` and ``h_s``, shape (n, views, d), and their projections ``c`` and ``s``."""
+        """Compute, for all views, the codes ``h_c`` and ``h_s``, shape (n, views, d), and their projections ``c`` and ``s``."""
         number = len(views)
         # One pass over all views: more samples for batch normalisation, fewer calls.
         codes = self.encode(torch.cat([view.x for view in views]))
         out = {f"h_{space}": _by_sample(h, number) for space, h in zip("cs", codes, strict=True)}
-        # The projections are of these tensors, and not of those that they were made of, or steering would not see their gradient.
+        # Project these tensors, not those that they were made from, or steering would not see the gradient of the projections.
         projections = self.project(Codes(_by_view(out["h_c"]), _by_view(out["h_s"])))
         return out | {space: _by_sample(z, number) for space, z in zip("cs", projections, strict=True)}
 
@@ -143,7 +144,7 @@ class Decorrelated(nn.Module):
         return common, spread(s_y, given_c, from_zero=True)
 
     def steering(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Steering:
-        """Take the codes into the moments, and say how the gradients of ``h_c`` and ``h_s`` are changed."""
+        """Update the moments with the codes and return how the gradients of ``h_c`` and ``h_s`` change."""
         number = out["h_c"].shape[1]
         h_c, h_s = (full_precision(_by_view(out[name])) for name in ("h_c", "h_s"))
         group = is_target.repeat(number)[:, None].to(h_c.dtype)
@@ -153,7 +154,7 @@ class Decorrelated(nn.Module):
         with_c = _correlated(self.s_with_c, s, self.phi_c(c))
         with_group = _correlated(self.c_with_group, h_c, group)
 
-        def by_sample(push: Tensor) -> Tensor:  # targets' rows among those of all
+        def by_sample(push: Tensor) -> Tensor:  # rows of targets placed among all rows
             return _by_sample(push.new_zeros(len(h_c), push.shape[1]).index_put((target,), push), number)
 
         found = {  # the code that each moves, D, and its gradient
@@ -172,19 +173,19 @@ class Decorrelated(nn.Module):
 
 
 def _correlated(moments: RunningCorrelation, a: Tensor, b: Tensor) -> Correlation:
-    """Take a batch into the moments and correlate it by them."""
+    """Update the moments with a batch and compute its correlation from them."""
     moments.update(a, b)
     found: Correlation = moments(a, b)
     return found
 
 
 def _rows(group: Bool[Tensor, " n"]) -> Int64[Tensor, " m"]:
-    """List the rows of a group. A GPU is waited for here, once, and not wherever they are picked out."""
+    """Return the rows of a group. This synchronises a GPU once, instead of at each indexing."""
     return group.nonzero().flatten()
 
 
 def _steered(pushes: Sequence[tuple[Tensor, Tensor]], target: Tensor, gradient: Tensor) -> Tensor:
-    """Add min(1, D) ‖∇L‖/‖∇D‖ ∇D for each D, ‖∇L‖ over targets: what D asks of them is then weighed by what the loss asks of them."""
+    """Add min(1, D) ‖∇L‖/‖∇D‖ ∇D for each D, with ‖∇L‖ over targets: D is weighted by the loss's gradient on targets."""
     size = torch.linalg.vector_norm(gradient[target].float())
     for value, push in pushes:
         share = value.clamp(max=1) * size / torch.linalg.vector_norm(push).clamp(min=torch.finfo(push.dtype).tiny)
@@ -193,17 +194,17 @@ def _steered(pushes: Sequence[tuple[Tensor, Tensor]], target: Tensor, gradient: 
 
 
 def _by_sample(z: Float[Tensor, "views_n d"], number: int) -> Float[Tensor, "n views d"]:
-    """Lay views, one after the other, beside each other."""
+    """Stack concatenated views along a new dimension."""
     return torch.stack(z.chunk(number), 1)
 
 
 def _by_view(z: Float[Tensor, "n views d"]) -> Float[Tensor, "views_n d"]:
-    """Lay views one after the other."""
+    """Concatenate stacked views."""
     return z.transpose(0, 1).flatten(0, 1)
 
 
 def make(options: DecorrelatedOptions, networks: Networks) -> Decorrelated:
-    """Make the method of its options."""
+    """Create the method from its options."""
     c, s = dims = options.common_dim, options.salient_dim
     parts = networks.encoder(c), networks.encoder(s), networks.head(c), networks.head(s)
     scales = networks.standardise(c), networks.standardise(s)

@@ -1,4 +1,4 @@
-"""From a method's options to the method, with fresh weights."""
+"""Create a method from its options, with fresh weights."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sepclr.types import Method
 
 
 def make(options: Options, networks: Networks, *, seed: int) -> Method:
-    """Make a method with weights drawn from a seed; torch's global generator is left as it was.
+    """Create a method with weights drawn from a seed; torch's global generator is left unchanged.
 
     Args:
-        options: its options, of one of the classes that ``METHODS`` lists.
-        networks: makes its networks.
-        seed: of the weights.
+        options: options of one of the methods in ``METHODS``.
+        networks: factory of its networks.
+        seed: random seed of the weights.
 
     Raises:
-        InputError: networks that the samples or the method do not go with.
+        InputError: networks that do not fit the samples or the method.
     """
-    file = type(options).__module__.rpartition(".")[2]  # its options and its class are in files of one name
+    file = type(options).__module__.rpartition(".")[2]  # the options and the class are in files of the same name
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return cast(Method, import_module(f"sepclr.methods.{file}").make(options, networks))

@@ -4,13 +4,13 @@
        + β_s KL(q(s|y) ‖ N(0, I)) over targets
        + λ_s MMD²(s_x, 0) + λ_c MMD²(c_x, c_y)
 
-MMD² sums Gaussian kernels exp(−γ‖a − b‖²) with γ = 10⁻⁶ … 10⁶, thirteen of them, self pairs in, as in the authors' program
-(github.com/suinleelab/MM-cVAE), which returns a constant 0 where rounding makes the estimate negative; here it keeps its gradient.
+MMD² sums thirteen Gaussian kernels exp(−γ‖a − b‖²) with γ = 10⁻⁶ … 10⁶, including self pairs, as in the authors' program
+(github.com/suinleelab/MM-cVAE). That program returns a constant 0 if rounding makes the estimate negative; here it keeps its gradient.
 
-The penalties are added to errors that are summed over a batch; ours are means over samples, and the penalties divided by that batch. The
-authors of the method take λ_c = 10⁴ and λ_s = 10³ at 128 samples, with β_c = β_s = 1; those of SepVAE, whose rerun of the method
-(github.com/neurospin-projects/2023_rlouiset_sepvae, celeba/mm-cvae.py) is the one behind SepCLR's Table 1, take 10³ and 10² at 512, with
-0.5: these are the defaults.
+The authors add the penalties to errors summed over a batch. Here errors are means over samples, and the penalties are divided by that batch
+size. The method's authors use λ_c = 10⁴ and λ_s = 10³ at 128 samples, with β_c = β_s = 1. The SepVAE authors, whose rerun of the method
+(github.com/neurospin-projects/2023_rlouiset_sepvae, celeba/mm-cvae.py) is behind SepCLR's Table 1, use 10³ and 10² at 512 samples, with
+β_c = β_s = 0.5: these are the defaults.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class MMcVAE(ContrastiveVAE):
     """Two encoders, a decoder and five terms.
 
     Args:
-        common: q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
-        salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
+        common: encoder q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
+        salient: encoder q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
-        weights: one multiplier per term.
+        weights: weight of each term.
     """
 
     def __init__(self, common: nn.Module, salient: nn.Module, decoder: nn.Module, *, weights: MMcVAEWeights | None = None) -> None:
@@ -59,7 +59,7 @@ def _distance(a: Tensor, b: Tensor) -> Scalar:
 
 
 def make(options: MMcVAEOptions, networks: Networks) -> MMcVAE:
-    """Make the method of its options."""
+    """Create the method from its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
     return MMcVAE(*parts, weights=options.weights)

@@ -2,15 +2,16 @@
 
     max  λ_C (I(x;c) + I(y;c)) + λ_S I(y;s)    subject to    D_KL(s_x ‖ δ(s′)) = 0    and    I(c;s) = 0
 
-x is background, y target, c the common and s the salient code, s′ = 0. What is minimised, on the projections of 1 + K views of a sample:
+x is background, y target, c the common and s the salient code, s′ = 0. The loss, on the projections of 1 + K views of each sample, is
 
     λ_C [A(c) + wU(c)]  +  λ_S [A(s_y) + wU(s̃)]  +  β 1/N_X Σ ‖s_x‖²/2τ  +  λ independence(c, s̃)
       common                salient                 information_less        independence
 
-A is alignment of the first view with the K others, U uniformity, a mean over views, s̃ is s with background rows set to 0; c is normalised
-to the unit sphere. ``objective="released"`` is what the authors' program minimises: w = 2, U without self pairs, and U(s̃) over all rows.
-``objective="published"`` is what the paper prints: w = 1, U(c) with self pairs (eq. 3), and the s′-uniformity of eq. 7 over targets.
-Independence is −Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, and one of the other terms that the paper compares it with
+A is the alignment of the first view with the K others, U the uniformity averaged over views, and s̃ is s with background rows set to 0.
+c is normalised to the unit sphere. ``objective="released"`` is what the authors' program minimises: w = 2, U without self pairs, and
+U(s̃) over all rows. ``objective="published"`` is what the paper prints: w = 1, U(c) with self pairs (eq. 3), and the s′-uniformity of
+eq. 7 over targets.
+Independence is −Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, or one of the other terms that the paper compares it with
 (``sepclr.losses.Independence``).
 """
 
@@ -46,25 +47,25 @@ Objective = Literal["released", "published"]
 
 
 class SepCLR(nn.Module):
-    """Two encoders, two projection heads, four terms.
+    """SepCLR with two encoders, two projection heads and four terms.
 
     Args:
-        common: f_θC, from samples (n, ...) to codes (n, d_c).
-        salient: f_θS, from samples (n, ...) to codes (n, d_s).
-        common_head: from (n, d_c) to the projection, normalised here.
-        salient_head: from (n, d_s) to the projection.
-        dims: lengths (d_c, d_s) of the projections.
+        common: encoder f_θC, from samples (n, ...) to codes (n, d_c).
+        salient: encoder f_θS, from samples (n, ...) to codes (n, d_s).
+        common_head: projection head from (n, d_c), whose output is normalised here.
+        salient_head: projection head from (n, d_s).
+        dims: dimensions (d_c, d_s) of the projections.
         objective: ``released`` or ``published``.
-        further_views: K, views of a sample beside the first.
+        further_views: K, number of views of a sample besides the first.
         independence: one of ``sepclr.losses.INDEPENDENCE``.
-        critic: how the critic of an independence term that has one learns; the term's own if None.
-        weights: one multiplier per term; the term's own where not given.
-        tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` chooses one per space and step, that of s by targets;
-            ``hsic`` always does.
+        critic: training of the independence term's critic; the term's default if None.
+        weights: weight of each term; the default for the independence term if None.
+        tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` applies the median heuristic per space and step, for s
+            on targets only; ``hsic`` always uses it.
 
     Raises:
-        InputError: unknown objective or independence, no view, a critic for a term without one or of another kind, or a bandwidth that
-            is not positive.
+        InputError: unknown objective or independence, ``further_views`` below 1, a critic of the wrong kind or for a term without one,
+            or a bandwidth that is not positive.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class SepCLR(nn.Module):
         return Codes(self.common(x), self.salient(x))
 
     def project(self, codes: Codes) -> Codes:
-        """Map codes to what the losses see: c on the unit sphere, s raw."""
+        """Project codes as the losses see them: c on the unit sphere, s unnormalised."""
         return Codes(normalize(full_precision(self.common_head(codes.c))), full_precision(self.salient_head(codes.s)))
 
     def outputs(self, *views: Batch) -> Outputs:
@@ -132,25 +133,25 @@ class SepCLR(nn.Module):
         }
 
     def _views(self, out: Outputs) -> tuple[list[Tensor], list[Tensor]]:
-        """List the projections c and s of each view."""
+        """Return the projections c and s of each view."""
         c, s = ([out[f"{space}{number}"] for number in range(1, 2 + self.further_views)] for space in "cs")
         return c, s
 
     def _independence(self, c: Sequence[Tensor], s: Sequence[Tensor], is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]) -> Scalar:
-        """Compute the independence term of each view and average."""
-        # HSIC is blind where its kernels are far narrower or wider than the codes are spread.
+        """Compute the independence term, averaged over views."""
+        # HSIC is insensitive if its kernels are far narrower or wider than the spread of the codes.
         widths = step_bandwidths(c, s, is_target, ("median", "median")) if self.independence.name == "hsic" else tau
         return _mean(self.independence.loss(*view, is_target, widths) for view in zip(c, s, strict=True))
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:
-        """List the parameters of independence's critic; none where it has no critic."""
+        """Return the parameters of the independence term's critic; empty if it has none."""
         return list(self.independence.parameters())
 
     def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
-        """Compute what independence's critic minimises.
+        """Compute the loss of the independence term's critic.
 
         Raises:
-            InputError: independence without a critic.
+            InputError: an independence term without a critic.
         """
         return _mean(self.independence.critic_loss(c, s, is_target) for c, s in zip(*self._views(out), strict=True))
 
@@ -161,7 +162,7 @@ def _mean(values: Iterable[Scalar]) -> Scalar:
 
 
 def make(options: SepCLROptions | DecorrelatedOptions, networks: Networks) -> SepCLR | Decorrelated:
-    """Make the method of its options."""
+    """Create the method from its options."""
     if isinstance(options, DecorrelatedOptions):
         return decorrelated.make(options, networks)
     c, s = dims = options.common_dim, options.salient_dim

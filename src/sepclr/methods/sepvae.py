@@ -4,9 +4,9 @@
        + β_s KL(q(s|y) ‖ N(0, I)) over targets + β_s α/2 ‖μ_s(x)‖² over background, whose s has the fixed variance 0.1
        + κ Σ relu(log D(c, s)/(1 − D(c, s))) over both groups + γ cross-entropy of telling the groups apart from s
 
-D tells (c_i, s_i) from (c_i, s_π(i)), has two hidden layers as wide as c and s together, and an optimiser of its own. The classifier has
-one hidden layer as wide as s. Constants are those of github.com/neurospin-projects/2023_rlouiset_sepvae, cifar_mnist/sep_vae.py, but for γ:
-the release weighs the classifier by 10⁻¹⁰, so that it does nothing (``fidelity="released"``); here it is 1, as the paper means it.
+D tells (c_i, s_i) from (c_i, s_π(i)), has two hidden layers as wide as c and s together, and its own optimiser. The classifier has
+one hidden layer as wide as s. Constants are those of github.com/neurospin-projects/2023_rlouiset_sepvae, cifar_mnist/sep_vae.py, except γ:
+the release weights the classifier by 10⁻¹⁰, so it has no effect (``fidelity="released"``); here γ is 1, as the paper intends.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from sepclr.nets import Networks
 from sepclr.types import Batch, Outputs, Scalar
 
 BACKGROUND_VARIANCE = 0.1
-"""Variance of q(s|x) of background; the release calls it sigma_q and takes its logarithm as a log-variance."""
+"""Variance of q(s|x) for background; the release calls it sigma_q and uses its logarithm as a log-variance."""
 
 
 class SepVAE(ContrastiveVAE):
     """Two encoders, a decoder, six terms, a classifier and an adversary.
 
     Args:
-        common: q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
-        salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
+        common: encoder q(c|·), from samples (n, ...) to mean and log-variance (n, 2 d_c).
+        salient: encoder q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
-        dims: lengths (d_c, d_s).
-        fidelity: ``paper`` or ``released``, which decides the classifier's weight where no weights are given.
-        critic: steps of D before each step of the others, its step size, and the samples that it looks at, ``all`` or ``target``.
-        weights: one multiplier per term.
+        dims: dimensions (d_c, d_s).
+        fidelity: ``paper`` or ``released``, which sets the classifier's weight if ``weights`` is None.
+        critic: steps of D before each step of the other networks, its learning rate, and the samples that it sees, ``all`` or ``target``.
+        weights: weight of each term.
 
     Raises:
         InputError: unknown fidelity.
@@ -69,12 +69,12 @@ class SepVAE(ContrastiveVAE):
         self.weights = weights or cast(SepVAEOptions, METHOD.asked({"fidelity": fidelity})).weights
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
-        """Compute what the terms need of the first view, the classifier's logits among it."""
+        """Compute what the terms need from the first view, including the classifier's logits."""
         out = super().outputs(one, two)
         return {**out, "logit": full_precision(self.classifier(out["s"]))[:, 0]}
 
     def salient_log_variance(self, log_variance: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Float[Tensor, "n d_s"]:
-        """Fix that of background: the classifier must not read the group from a variance that background is free to choose."""
+        """Fix the log-variance of background, so that the classifier cannot read the group from it."""
         return torch.where(is_target[:, None], log_variance, math.log(BACKGROUND_VARIANCE))
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
@@ -88,7 +88,7 @@ class SepVAE(ContrastiveVAE):
 
 
 def make(options: SepVAEOptions, networks: Networks) -> SepVAE:
-    """Make the method of its options."""
+    """Create the method from its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
     return SepVAE(

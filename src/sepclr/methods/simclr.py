@@ -1,9 +1,9 @@
-"""SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020, arXiv 2002.05709): a representation that nobody asked to separate.
+"""SimCLR (Chen, Kornblith, Norouzi, Hinton, ICML 2020, arXiv 2002.05709): a non-separating baseline.
 
     min  −mean log k_τ(c, c⁺) / Σ_{others} k_τ(c, c′)
 
-c is normalised to the unit sphere, c⁺ the other view of the same sample, and the sum runs over all other views, of both groups or of
-targets alone. There is no salient code: s is the constant 0, from which nothing can be read.
+c is normalised to the unit sphere, c⁺ is the code of the other view of the same sample, and the sum runs over all other views, of both
+groups or of targets only. There is no salient code: s is the constant 0, which carries no information.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
 
 class SimCLR(nn.Module):
-    """An encoder, a head, one term.
+    """SimCLR with an encoder, a projection head and one term.
 
     Args:
-        common: from samples (n, ...) to codes (n, d_c).
-        common_head: from (n, d_c) to what the loss sees, normalised here.
-        group: ``all`` samples or ``target`` samples alone; batch normalisation sees both all the same.
-        weights: the multiplier.
+        common: encoder from samples (n, ...) to codes (n, d_c).
+        common_head: projection head from (n, d_c), whose output is normalised here.
+        group: samples in the loss, ``all`` or ``target``; batch normalisation sees both groups in either case.
+        weights: weight of the term.
         tau: temperature.
 
     Raises:
@@ -53,7 +53,7 @@ class SimCLR(nn.Module):
         self.weights = weights or SimCLRWeights()
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
-        """Compute the heads of both views, c1 and c2 of shape (n, d_c)."""
+        """Compute the projections of both views, c1 and c2 of shape (n, d_c)."""
         c1, c2 = self.project(self.encode(torch.cat([one.x, two.x]))).c.chunk(2)
         return {"c1": c1, "c2": c2}
 
@@ -68,12 +68,12 @@ class SimCLR(nn.Module):
         return Codes(c, c.new_zeros(len(c), 1))
 
     def project(self, codes: Codes) -> Codes:
-        """Map c to what the loss sees, on the unit sphere; s stays 0."""
+        """Project c onto the unit sphere, as the loss sees it; s stays 0."""
         return Codes(normalize(full_precision(self.common_head(codes.c))), codes.s)
 
 
 def make(options: SimCLROptions | SimCLRTargetOptions, networks: Networks) -> SimCLR:
-    """Make the method of its options."""
+    """Create the method from its options."""
     parts = networks.encoder(options.common_dim), networks.head(options.common_dim)
     group: Literal["all", "target"] = "target" if isinstance(options, SimCLRTargetOptions) else "all"
     return SimCLR(*parts, group=group, weights=options.weights, tau=options.tau)

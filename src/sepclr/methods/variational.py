@@ -1,14 +1,14 @@
-"""What the variational methods share: two Gaussian encoders, one decoder that sees s = 0 for background, and what decoding is good for.
+"""Base of the variational methods: two Gaussian encoders, a decoder that sees s = 0 for background, reconstruction and swapping.
 
     q(c|x) = N(μ_c(x), σ_c(x)²),    q(s|x) = N(μ_s(x), σ_s(x)²),    d([c, s]) for targets,    d([c, 0]) for background
 
-Errors, divergences and total correlations are sums over samples (and over pixels and dimensions) divided by the size N of the batch, so
-that weights do not depend on it; where a release sums over the batch, those terms are ours times N. MMD is an estimate from the batch.
+Errors, divergences and total correlations are sums over samples (and over pixels and dimensions) divided by the batch size N, so that
+weights do not depend on it. If a release sums over the batch, its terms are N times ours. MMD is estimated from the batch.
 
 For digits on CIFAR-10, SepVAE and ConVAE follow github.com/neurospin-projects/2023_rlouiset_sepvae (cifar_mnist/), from which SepCLR's
-Table 1 takes its baselines. Departures that all have in common: log-variances are bounded (``losses.gaussian``); the discriminator's step
-looks at the same samples of c and s as the encoders' (theirs draws anew) and breaks pairs by a random permutation (theirs by a shift of
-one); optimisers live for the whole run (theirs are made anew every epoch), so that a resumed run equals an uninterrupted one.
+Table 1 takes its baselines. All methods depart from it as follows. Log-variances are bounded (``losses.gaussian``). The discriminator's
+step uses the same samples of c and s as the encoders' step (theirs draws new ones) and breaks pairs by a random permutation (theirs by a
+shift of one). Optimisers last for the whole run (theirs are recreated every epoch), so a resumed run equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 from sepclr.views import pixels
 
 DISCRIMINATOR = Discriminator()
-"""As the SepVAE authors train theirs."""
+"""Discriminator training as by the SepVAE authors."""
 
 Fidelity = Literal["paper", "released"]
 """The paper's intent, or what the authors' program does where that differs."""
 
 
 class ContrastiveVAE(nn.Module):
-    """Encoders, decoder and, where the method has one, the adversary; the methods add their terms.
+    """Base class with encoders, a decoder and, if the method has one, an adversary; methods add their terms.
 
     Args:
-        common: q(c|·), from samples (n, ...) to mean and log-variance side by side, (n, 2 d_c).
-        salient: q(s|·), from samples (n, ...) to (n, 2 d_s).
+        common: encoder q(c|·), from samples (n, ...) to mean and log-variance side by side, (n, 2 d_c).
+        salient: encoder q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: d, from (n, d_c + d_s) to samples (n, ...).
-        adversary: tells pairs (c_i, s_i) from shuffled ones; it learns in turns.
-        critic: its steps, its step size and the samples that it looks at, ``all`` with s not set to 0, or ``target``.
+        adversary: critic that tells pairs (c_i, s_i) from shuffled ones, trained in alternation.
+        critic: steps, learning rate and samples of the adversary, ``all`` with s not set to 0 for background, or ``target``.
         fidelity: ``paper`` or ``released``.
 
     Raises:
@@ -66,7 +66,7 @@ class ContrastiveVAE(nn.Module):
         self.critic_steps, self.critic_learning_rate = critic.steps, critic.learning_rate
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
-        """Compute what the terms need of the first view: means and log-variances, samples c and s, and each sample's squared error."""
+        """Compute what the terms need from the first view: means and log-variances, samples c and s, and each sample's squared error."""
         x = pixels(one.x)
         (mean_c, log_variance_c), (mean_s, log_variance_s) = _gaussian(self.common(x)), _gaussian(self.salient(x))
         log_variance_s = self.salient_log_variance(log_variance_s, one.is_target)
@@ -83,7 +83,7 @@ class ContrastiveVAE(nn.Module):
         }
 
     def salient_log_variance(self, log_variance: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Float[Tensor, "n d_s"]:
-        """Choose the log-variance of s: what the encoder says, for both groups."""
+        """Return the log-variance of s: the encoder's output, for both groups."""
         return log_variance
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
@@ -96,24 +96,24 @@ class ContrastiveVAE(nn.Module):
         return samples
 
     def reconstruct(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Compute what codes keep of targets."""
+        """Reconstruct targets from their codes."""
         return self.decode(self.encode(x))
 
     def without_salient(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Compute targets as if they were background: s = 0."""
+        """Reconstruct targets as if they were background: s = 0."""
         codes = self.encode(x)
         return self.decode(Codes(codes.c, torch.zeros_like(codes.s)))
 
     def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Compute targets with the salient patterns of others: c of x, s of its donor."""
+        """Decode targets with the salient patterns of others: c of x, s of its donor."""
         return self.decode(Codes(self.encode(x).c, self.encode(donor).s))
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:
-        """List the adversary's parameters; none where the method has no adversary."""
+        """Return the adversary's parameters; empty if the method has no adversary."""
         return [] if self.adversary is None else list(self.adversary.parameters())
 
     def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
-        """Compute what the adversary minimises.
+        """Compute the adversary's loss.
 
         Raises:
             InputError: a method without an adversary.
@@ -123,19 +123,19 @@ class ContrastiveVAE(nn.Module):
         return self.adversary.critic_loss(*self.adversary_sees(out, is_target))
 
     def adversary_sees(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> tuple[Float[Tensor, "m d_c"], Float[Tensor, "m d_s"]]:
-        """Pick the samples that the adversary looks at: of all, or of targets alone."""
+        """Select the samples that the adversary sees: all, or targets only."""
         seen = torch.ones_like(is_target) if self.adversary_over == "all" else is_target
         return out["c"][seen], out["s"][seen]
 
     def total_correlation(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
-        """Compute 1/N Σ relu(log D/(1 − D)) over the samples that the adversary looks at, N counting the whole batch."""
+        """Compute 1/N Σ relu(log D/(1 − D)) over the samples that the adversary sees, with N the size of the whole batch."""
         assert self.adversary is not None
         c, s = self.adversary_sees(out, is_target)
         return self.adversary.loss(c, s) * len(c) / max(len(is_target), 1)
 
 
 def evidence(out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
-    """Compute the terms of every variational method: ``reconstruction``, KL of c as ``common``, KL of targets' s as ``salient``."""
+    """Compute the terms of every variational method: ``reconstruction``, KL of c as ``common``, KL of s of targets as ``salient``."""
     n = max(len(is_target), 1)
     return {
         "reconstruction": out["error"].sum() / n,
@@ -145,7 +145,7 @@ def evidence(out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
 
 
 def _gaussian(output: Tensor) -> tuple[Tensor, Tensor]:
-    """Split what an encoder gives into mean and log-variance, the latter within ±8."""
+    """Split an encoder's output into mean and log-variance, the latter bounded to ±8."""
     mean, log_variance = full_precision(output).chunk(2, 1)
     return mean, bounded(log_variance)
 

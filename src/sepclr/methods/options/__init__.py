@@ -1,4 +1,4 @@
-"""The methods, each declared once; a method is in the library when it is in this list."""
+"""Declarations of all methods; to add a method to the library, add it to this list."""
 
 from sepclr.methods.options import convae, cvae, linear, mmcvae, sepclr, sepvae, simclr
 from sepclr.methods.options.base import Alternative, Declaration, Options
@@ -17,6 +17,6 @@ METHODS: dict[str, Declaration] = {
         linear.CONTRASTIVE_PCA,
     )
 }
-"""All methods by name, in the order of tables."""
+"""All methods by name, in table order."""
 
 __all__ = ["METHODS", "Alternative", "Declaration", "Options"]

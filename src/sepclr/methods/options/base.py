@@ -1,4 +1,4 @@
-"""What a method declares of itself. Nothing heavy is imported here, so that the command line answers at once."""
+"""Declarations of methods. Imports nothing heavy, to keep the command line fast."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sepclr.ranges import check_at_least, check_positive, check_weights
 
 @dataclass(frozen=True)
 class Discriminator:
-    """A critic that tells pairs (c, s) from shuffled ones, as the SepVAE authors train theirs.
+    """Critic that tells pairs (c, s) from shuffled ones, trained as by the SepVAE authors.
 
     Attributes:
-        steps: steps of the critic before each step of the others.
-        learning_rate: step size of the critic.
-        over: samples that the critic looks at, ``all`` or ``target``.
+        steps: number of critic steps before each step of the other networks.
+        learning_rate: learning rate of the critic.
+        over: samples that the critic sees, ``all`` or ``target``.
     """
 
     steps: int = 1
@@ -31,10 +31,10 @@ class Discriminator:
 
 
 def check_critic(steps: int, learning_rate: float) -> None:
-    """Check what all critics have.
+    """Check the options that all critics share.
 
     Raises:
-        InputError: no step, or a step size that is not positive.
+        InputError: fewer than one step, or a learning rate that is not positive.
     """
     check_at_least(1, critic_steps=steps)
     check_positive(critic_learning_rate=learning_rate)
@@ -42,10 +42,10 @@ def check_critic(steps: int, learning_rate: float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What all methods have in common.
+    """Options that all methods share.
 
     Attributes:
-        common_dim: length of the common code c.
+        common_dim: dimension of the common code c.
     """
 
     name: ClassVar[str]
@@ -64,16 +64,16 @@ class Options:
 
     @property
     def label(self) -> str:
-        """Name of its rows among those of the same data."""
+        """Return the label of its rows in results."""
         return self.name
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """Options of a method with their defaults, and the choices with which they apply.
+    """A set of options with their defaults, and the choices that select it.
 
     Attributes:
-        default: the options, complete.
+        default: the options with their defaults.
         choices: values of the options that select this alternative, such as ``objective``; the first is that of ``default``.
     """
 
@@ -98,24 +98,23 @@ class Paper:
 
 @dataclass(frozen=True)
 class Declaration:
-    """A method, declared once: everything that the rest of the library has to know of it.
+    """Declaration of a method: everything that the rest of the library needs to know about it.
 
     Attributes:
-        name: as the command line takes it.
+        name: name on the command line.
         paper: where it was published.
-        where: its class, importable; the module's ``make(options, networks)`` makes one.
-        options: its options with their defaults; of several alternatives, which differ in choices such as ``objective``, the first is
-            the default.
-        views: whether it learns from random views of samples; without it sees samples as they are.
-        encoder: kind of its own small networks for images; None for those of the other methods.
-        width: channels of their first stage.
-        learning_rate: Adam's step size of its own; None for that of the other methods.
-        epochs: epochs of its own in small profiles, by data set.
-        trained: whether it has networks that are trained.
-        decoder: whether it gives samples back.
-        critic: whether it has, or can have, an adversary that takes turns.
-        separates: whether it separates c from s; others take no part in what is best.
-        standardised: whether its authors' programs standardise codes before they probe them.
+        where: import path of its public class; ``make(options, networks)`` in the method's module creates the method.
+        options: alternative sets of options, selected by choices such as ``objective``; the first is the default.
+        views: whether it learns from random views of samples; otherwise it sees samples unchanged.
+        encoder: kind of small encoder for images; None for the default of the other methods.
+        width: channels of the encoder's first stage.
+        learning_rate: learning rate of Adam; None for the default of the other methods.
+        epochs: number of epochs in small profiles, by data set.
+        trained: whether it has networks to train.
+        decoder: whether it reconstructs samples.
+        critic: whether it has, or can have, a critic trained in alternation.
+        separates: whether it separates c from s; other methods are excluded when marking the best result.
+        standardised: whether its authors' programs standardise codes before probing.
     """
 
     name: str
@@ -135,7 +134,7 @@ class Declaration:
 
     @property
     def selectors(self) -> dict[str, tuple[str, ...]]:
-        """Return the choices that decide which of its options apply, such as ``objective``, with all their values."""
+        """Return the options that select an alternative, such as ``objective``, with all their values."""
         found: dict[str, tuple[str, ...]] = {}
         for alternative in self.options:
             for name, choices in alternative.choices.items():
@@ -144,7 +143,7 @@ class Declaration:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Return all its options by flat names with their defaults; None for selectors and where a default depends on them."""
+        """Return the defaults of all options by flat name; None for selectors and for defaults that depend on them."""
         tables = [flat(alternative.default) for alternative in self.options]
         found = {}
         for name in dict.fromkeys(name for table in tables for name in table):
@@ -155,20 +154,20 @@ class Declaration:
 
     @property
     def about(self) -> dict[str, str]:
-        """Return what each of its options is, a line."""
+        """Return a one-line description of each option."""
         return {option.name: option.about for each in reversed(self.options) for option in options_of(each.default)}
 
     def asked(self, given: Mapping[str, Any]) -> Options:
-        """Make the options that are asked for.
+        """Return the options with the given values.
 
         Args:
-            given: values by flat names; those that are missing or None are at their default.
+            given: values by flat name; missing or None means the default.
 
         Returns:
-            The options, complete.
+            The options, with defaults filled in.
 
         Raises:
-            InputError: an option that does not apply, or a value that it cannot have.
+            InputError: an option that does not apply, or an invalid value.
         """
         wanted = {name: value for name, value in given.items() if value is not None}
         choices = {name: wanted[name] for name in self.selectors if name in wanted}
@@ -188,10 +187,10 @@ class Declaration:
             if all(value in each.choices.get(name, ()) for name, value in choices.items()):
                 return each.default
         said = " and ".join(f"{name} {value!r}" for name, value in choices.items())
-        raise InputError(f"{', '.join(choices)}: {said} do not go together; leave one of them out")
+        raise InputError(f"{', '.join(choices)}: {said} cannot be combined; omit one of them")
 
     def _having(self, name: str, *value: Any) -> str:
-        """Say which of the alternatives have an option, or can have a value of it."""
+        """Describe the alternatives that have an option, or that accept a value for it."""
         having = [
             each for each in self.options for option in options_of(each.default) if option.name == name and all(map(option.takes, value))
         ]
@@ -200,4 +199,4 @@ class Declaration:
             choices = dict.fromkeys(choice for each in having for choice in each.choices.get(selector, ()))
             if choices and len(choices) < len(known):
                 said.append(f"{selector} {', '.join(choices)}")
-        return f"it is for {' with '.join(said)}" if said else ""
+        return f"it requires {' with '.join(said)}" if said else ""

@@ -11,10 +11,10 @@ from sepclr.methods.options.variational import DIM, usual
 
 @dataclass(frozen=True)
 class ConVAEWeights:
-    """One multiplier per term, as in cifar_mnist/con_vae.py.
+    """Weight of each term, as in cifar_mnist/con_vae.py.
 
     Attributes:
-        reconstruction: of the squared error, 1.
+        reconstruction: weight of the squared error, 1.
         common: β_c, 0.5.
         salient: β_s, 0.5.
         independence: γ, 1.
@@ -31,9 +31,9 @@ class ConVAEOptions(Options):
     """ConVAE.
 
     Attributes:
-        common_dim: length of the common code c.
-        salient_dim: length of the salient code s.
-        weights: one multiplier per term.
+        common_dim: dimension of the common code c.
+        salient_dim: dimension of the salient code s.
+        weights: weight of each term.
         critic: the discriminator.
     """
 

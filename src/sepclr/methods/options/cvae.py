@@ -11,10 +11,10 @@ from sepclr.methods.options.variational import DIM, usual
 
 @dataclass(frozen=True)
 class CVAEWeights:
-    """One multiplier per term, each 1 in the release.
+    """Weight of each term, each 1 in the release.
 
     Attributes:
-        reconstruction: of the squared error.
+        reconstruction: weight of the squared error.
         common: β_c.
         salient: β_s.
         independence: γ.
@@ -28,11 +28,11 @@ class CVAEWeights:
 
 @dataclass(frozen=True)
 class TargetsDiscriminator:
-    """A critic that tells pairs (c, s) of targets from shuffled ones.
+    """Critic that tells pairs (c, s) of targets from shuffled ones.
 
     Attributes:
-        steps: steps of the critic before each step of the others.
-        learning_rate: step size of the critic.
+        steps: number of critic steps before each step of the other networks.
+        learning_rate: learning rate of the critic.
     """
 
     steps: int = 1
@@ -47,11 +47,11 @@ class CVAEOptions(Options):
     """cVAE.
 
     Attributes:
-        fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs.
-        common_dim: length of the common code c.
-        salient_dim: length of the salient code s.
-        weights: one multiplier per term.
-        critic: the discriminator; as released it has no turns of its own.
+        fidelity: ``paper`` for the paper's intent, ``released`` for its authors' code where that differs.
+        common_dim: dimension of the common code c.
+        salient_dim: dimension of the salient code s.
+        weights: weight of each term.
+        critic: the discriminator; None as released, where it is trained jointly with the encoders.
     """
 
     name: ClassVar[str] = "cvae"

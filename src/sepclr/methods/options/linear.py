@@ -1,4 +1,4 @@
-"""Principal components and contrastive principal components in place of codes: no networks, no training."""
+"""Options of PCA and contrastive PCA, whose components serve as codes: no networks, no training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class PCAOptions(Options):
     """Principal components of all samples, as c and as s.
 
     Attributes:
-        salient_dim: length of the salient code s.
+        salient_dim: dimension of the salient code s.
     """
 
     name: ClassVar[str] = "pca"
@@ -23,10 +23,10 @@ class PCAOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastivePCAOptions(Options):
-    """Principal components of background as c, contrastive ones of the target as s.
+    """Principal components of background as c, contrastive principal components of the target as s.
 
     Attributes:
-        salient_dim: length of the salient code s.
+        salient_dim: dimension of the salient code s.
     """
 
     name: ClassVar[str] = "contrastive-pca"
@@ -35,7 +35,7 @@ class ContrastivePCAOptions(Options):
 
 
 LinearOptions: TypeAlias = PCAOptions | ContrastivePCAOptions
-"""Of codes that are a linear map of samples."""
+"""Options of methods whose codes are a linear map of samples."""
 
 
 PCA = Declaration(

@@ -13,14 +13,14 @@ RELEASED_BATCH = 512
 
 @dataclass(frozen=True)
 class MMcVAEWeights:
-    """One multiplier per term, as in the SepVAE authors' rerun.
+    """Weight of each term, as in the SepVAE authors' rerun.
 
     Attributes:
-        reconstruction: of the squared error, 1.
+        reconstruction: weight of the squared error, 1.
         common: β_c, 0.5.
         salient: β_s, 0.5.
-        information_less: λ_s, 10² with a sum over 512 samples.
-        shared: λ_c, 10³ with a sum over 512 samples.
+        information_less: λ_s, 10² for a sum over 512 samples.
+        shared: λ_c, 10³ for a sum over 512 samples.
     """
 
     reconstruction: float = 1.0
@@ -35,9 +35,9 @@ class MMcVAEOptions(Options):
     """MM-cVAE.
 
     Attributes:
-        common_dim: length of the common code c.
-        salient_dim: length of the salient code s.
-        weights: one multiplier per term.
+        common_dim: dimension of the common code c.
+        salient_dim: dimension of the salient code s.
+        weights: weight of each term.
     """
 
     name: ClassVar[str] = "mm-cvae"

@@ -1,4 +1,4 @@
-"""Options of SepCLR: of the decorrelated objective (ours), and of the released and published ones with each independence term."""
+"""Options of SepCLR: the decorrelated objective (ours), and the released and published objectives with each independence term."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TERMS = Literal[
 
 @dataclass(frozen=True)
 class DecorrelatedWeights:
-    """One multiplier per term; separation has none.
+    """Weight of each term; separation has none.
 
     Attributes:
         common: λ_C.
@@ -45,16 +45,16 @@ class DecorrelatedWeights:
 
 @dataclass(frozen=True)
 class SepCLRWeights:
-    """One multiplier per term. The defaults are those that the authors released for digits on CIFAR-10.
+    """Weight of each term. The defaults are those that the authors released for digits on CIFAR-10.
 
-    Adam ignores the scale of a loss and the encoders are separate, so salient = information_less = 1000 beside independence = 10
+    Adam ignores the scale of a loss and the encoders are separate, so salient = information_less = 1000 next to independence = 10
     only keeps k-JEM's gradient out of the salient encoder: k-JEM then moves c away from s, not s away from c.
 
     Attributes:
         common: λ_C.
         salient: λ_S.
         information_less: β.
-        independence: λ; of ``mmd`` and ``hsic`` it is 100 and 1,000: these terms are small (chosen in trials of ours).
+        independence: λ; 100 for ``mmd`` and 1,000 for ``hsic``, since these terms are small (chosen in our own trials).
     """
 
     common: float = 1.0
@@ -65,11 +65,11 @@ class SepCLRWeights:
 
 @dataclass(frozen=True)
 class ConditionalCritic:
-    """A critic that is a conditional density q(s|c) or q(c|s).
+    """Critic that models a conditional density q(s|c) or q(c|s).
 
     Attributes:
-        steps: steps of the critic before each step of the others.
-        learning_rate: step size of the critic.
+        steps: number of critic steps before each step of the other networks.
+        learning_rate: learning rate of the critic.
         log_variance: largest absolute log-variance of the density.
     """
 
@@ -87,12 +87,12 @@ class DecorrelatedOptions(Options):
     """SepCLR's decorrelated objective.
 
     Attributes:
-        objective: terms of the loss: ``decorrelated`` (ours), as ``released``, or as ``published``.
-        independence: how c and s are kept apart; ``decorrelation`` is part of the objective.
-        salient_dim: length of the salient code s.
-        further_views: views of a sample beside the first.
+        objective: training objective; ``decorrelated`` is ours.
+        independence: independence term; ``decorrelation`` is part of the objective.
+        salient_dim: dimension of the salient code s.
+        further_views: number of views of a sample besides the first.
         tau: kernel bandwidth τ.
-        weights: one multiplier per term.
+        weights: weight of each term.
     """
 
     name: ClassVar[str] = "sepclr"
@@ -106,7 +106,7 @@ class DecorrelatedOptions(Options):
 
     @property
     def label(self) -> str:
-        """The independence term."""
+        """Return the independence term."""
         return self.independence
 
 
@@ -115,14 +115,14 @@ class SepCLROptions(Options):
     """SepCLR's released and published objectives.
 
     Attributes:
-        objective: terms of the loss, as ``released`` or as ``published``.
-        independence: independence term that keeps c and s apart.
-        salient_dim: length of the salient code s.
-        further_views: views of a sample beside the first.
+        objective: training objective, ``released`` or ``published``.
+        independence: independence term between c and s.
+        salient_dim: dimension of the salient code s.
+        further_views: number of views of a sample besides the first.
         tau: kernel bandwidth τ, or ``median`` for the median heuristic in each space.
-        tau_salient: kernel bandwidth of the salient space, where it is another.
-        weights: one multiplier per term.
-        critic: of an independence term that has one.
+        tau_salient: kernel bandwidth of the salient space, if it differs from τ.
+        weights: weight of each term.
+        critic: critic of the independence term, if it has one.
     """
 
     name: ClassVar[str] = "sepclr"
@@ -138,7 +138,7 @@ class SepCLROptions(Options):
 
     @property
     def label(self) -> str:
-        """The independence term."""
+        """Return the independence term."""
         return self.independence
 
 
@@ -147,7 +147,7 @@ DIRECTED = tuple(f"{bound}-{direction}" for bound in ("vclub", "vl1out", "vub") 
 
 
 def _with(*terms: TERMS, **options: Any) -> Alternative:
-    """Declare the released and published objectives with independence terms that have the same options."""
+    """Declare the released and published objectives for independence terms that have the same options."""
     return Alternative(SepCLROptions(independence=terms[0], **options), {"objective": RELEASED, "independence": terms})
 
 

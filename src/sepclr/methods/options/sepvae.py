@@ -14,15 +14,15 @@ RELEASED_CLASSIFICATION = 1e-10
 
 @dataclass(frozen=True)
 class SepVAEWeights:
-    """One multiplier per term.
+    """Weight of each term.
 
     Attributes:
-        reconstruction: of the squared error, 1.
+        reconstruction: weight of the squared error, 1.
         common: β_c, 0.5.
         salient: β_s, 0.5.
         information_less: β_s α = 0.5 · 100; half of it multiplies the squared norm.
         independence: κ, 2.
-        classification: γ; ours, for the released one does nothing.
+        classification: γ; our choice, since the released value has no effect.
     """
 
     reconstruction: float = 1.0
@@ -38,10 +38,10 @@ class SepVAEOptions(Options):
     """SepVAE.
 
     Attributes:
-        fidelity: the ``paper``'s intent, or what its authors ``released`` where that differs.
-        common_dim: length of the common code c.
-        salient_dim: length of the salient code s.
-        weights: one multiplier per term.
+        fidelity: ``paper`` for the paper's intent, ``released`` for its authors' code where that differs.
+        common_dim: dimension of the common code c.
+        salient_dim: dimension of the salient code s.
+        weights: weight of each term.
         critic: the discriminator.
     """
 

@@ -1,4 +1,4 @@
-"""Options of SimCLR, of all samples or of targets alone."""
+"""Options of SimCLR, on all samples or on targets only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sepclr.methods.options.base import Alternative, Declaration, Options, Paper
 
 @dataclass(frozen=True)
 class SimCLRWeights:
-    """The only multiplier.
+    """Weight of the only term.
 
     Attributes:
-        common: of the contrastive loss.
+        common: weight of the contrastive loss.
     """
 
     common: float = 1.0
@@ -25,7 +25,7 @@ class SimCLROptions(Options):
 
     Attributes:
         tau: temperature τ, or ``median`` for the median heuristic.
-        weights: one multiplier per term.
+        weights: weight of each term.
     """
 
     name: ClassVar[str] = "simclr"
@@ -36,11 +36,11 @@ class SimCLROptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class SimCLRTargetOptions(Options):
-    """SimCLR of targets alone.
+    """SimCLR on targets only.
 
     Attributes:
         tau: temperature τ, or ``median`` for the median heuristic.
-        weights: one multiplier per term.
+        weights: weight of each term.
     """
 
     name: ClassVar[str] = "simclr-target"

@@ -1,17 +1,17 @@
-"""What the declarations of variational methods share."""
+"""Defaults that the variational methods share."""
 
 from __future__ import annotations
 
 from typing import Any
 
 DIM = 64
-"""Length of each code, as the SepVAE authors released it for digits on CIFAR-10."""
+"""Dimension of each code, as released by the SepVAE authors for digits on CIFAR-10."""
 
 EPOCHS = {"digits-on-cifar": 4, "marked-digits": 25, "mri": 100}
 
 
 def usual() -> dict[str, Any]:
-    """Return what all variational methods declare: whole images, small convolutional networks, Adam's step size as released."""
+    """Return what all variational methods declare: whole images, small convolutional networks, the released learning rate."""
     return {
         "views": False,
         "encoder": "conv",
