@@ -78,7 +78,7 @@ def test_an_unknown_key_in_a_config_file_is_an_error(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("data: {name: mri}", "is of mri; use sepclr fit mri"),
+        ("data: {name: mri}", "is for mri; use sepclr fit mri"),
         ("- 1", "holds no options"),
         ("a: [", "cannot be read"),
         ("views: {shift: 1.0}", "sepclr fit marked-digits has no option 'shift'"),
@@ -150,7 +150,7 @@ DECIDED_BY_WORDS = [
     ("fit marked-digits --crop_scale 2", "crop_scale"),
     ("fit marked-digits --flip 2", "flip: 2.0 is not a probability"),
     ("fit marked-digits --workers 2", "workers: 2"),
-    ("fit marked-digits --views none", "views: 'sepclr' learns from what two random views share"),
+    ("fit marked-digits --views none", "views: 'sepclr' needs random views"),
     ("fit marked-digits --method sepvae --tau 1", "tau: 'sepvae' has no such option"),
     ("fit marked-digits --method cvae --weight_shared 1", "weight_shared: 'cvae' has no such option"),
     ("fit marked-digits --method cvae --independence k-mi", "independence: 'cvae' has no such option"),
@@ -170,7 +170,7 @@ DECIDED_BY_WORDS = [
     ("benchmark digits-on-cifar --root nowhere", "nowhere; give the one that holds CIFAR-10 and MNIST"),
     ("benchmark marked-digits --jobs 0", "jobs: 0 is not at least 1"),
     ("benchmark marked-digits --backend dask", "give --scheduler"),
-    ("benchmark marked-digits --devices 2", "a row takes one device"),
+    ("benchmark marked-digits --devices 2", "a row runs on one device"),
     ("benchmark marked-digits --seeds 1,1", "seeds: 1, 1"),
     ("benchmark marked-digits --seeds 2,2", "seeds: 2, 2"),
     ("benchmark marked-digits --methods sepvae --tau 1", "tau: 'sepvae' has no such option"),
@@ -193,7 +193,7 @@ DECIDED_BY_WORDS = [
     ("phantom full", "full: not empty"),
     ("phantom new --subjects 2", "subjects, sites: 2"),
     ("encode nowhere --input x.npy", "nowhere: not a run"),
-    ("encode nowhere --input x.npy --out codes.csv", "codes.csv: unknown kind of file"),
+    ("encode nowhere --input x.npy --out codes.csv", "codes.csv: unknown file type"),
     ("evaluate nowhere", "nowhere: not a run"),
 ]
 

@@ -366,7 +366,7 @@ def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: P
     nibabel.save(nibabel.Nifti1Image(np.asarray(like.dataobj), like.affine @ np.diag([-1, 1, 1, 1])), flipped)
     faint = tmp_path / "faint.nii"
     nibabel.save(nibabel.Nifti1Image(0.4 * np.asarray(like.dataobj, np.float32), like.affine), faint)
-    for truth, named in ((flipped, "does not have shape and affine of"), (faint, "is above 0.5 nowhere")):
+    for truth, named in ((flipped, "does not have shape and affine of"), (faint, "has no voxel above 0.5")):
         assert main(["maps", str(run), "--truth", str(truth), "--out", str(tmp_path / "other")]) == 2
         assert named in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

@@ -101,7 +101,7 @@ def test_a_missing_file_and_outputs_that_cannot_be_written_are_named(run: Path, 
     with pytest.raises(InputError, match="no such file"):
         encode_file(run, tmp_path / "x.npy", tmp_path / "codes.npz")
     path = write(tmp_path / "x.npy", X)
-    with pytest.raises(InputError, match="unknown kind of file"):
+    with pytest.raises(InputError, match="unknown file type"):
         encode_file(run, path, tmp_path / "codes.csv")
     with pytest.raises(InputError, match="no such folder"):
         encode_file(run, path, tmp_path / "deep" / "codes.npz")

@@ -83,7 +83,7 @@ def test_what_is_wrong_in_a_config_is_named(tmp_path: Path, spoil: Any, named: s
         folder.recipe()
     assert str(error.value) == f"{folder.config}: {str(error.value).split(': ', 1)[1]}"
     assert named in str(error.value)
-    assert str(error.value).endswith("restore the file as the run wrote it")
+    assert str(error.value).endswith("restore the original file")
 
 
 def test_history_is_empty_before_the_first_epoch(tmp_path: Path):

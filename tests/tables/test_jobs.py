@@ -45,7 +45,7 @@ def lines(places: Places) -> list[dict[str, Any]]:
 def test_each_run_gets_a_row_for_each_protocol_and_is_not_run_twice(places: Places, monkeypatch: pytest.MonkeyPatch):
     failed, said = run_all(small(), places)
     assert not failed
-    assert said[0] == "0 of 2 runs are there; 2 to go"
+    assert said[0] == "0 of 2 runs are finished; 2 to go"
     rows = lines(places)
     assert [(row["independence"], row["protocol"]) for row in rows] == [
         (way, protocol) for way in ("k-jem", "none") for protocol in ("strict", "published")
@@ -59,7 +59,7 @@ def test_each_run_gets_a_row_for_each_protocol_and_is_not_run_twice(places: Plac
         assert all(low <= row["scores"][name] <= high for name, (low, high) in row["intervals"].items())
     before = places.results.read_bytes()
     monkeypatch.setattr(module, "run", pytest.fail)
-    assert run_all(small(), places) == ([], ["2 of 2 runs are there; 0 to go"])
+    assert run_all(small(), places) == ([], ["2 of 2 runs are finished; 0 to go"])
     assert places.results.read_bytes() == before
 
 
@@ -213,7 +213,7 @@ def test_rows_that_end_without_a_new_line_stay_whole(places: Places):
 def test_a_worker_that_writes_elsewhere_is_named(places: Places, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "make_row", lambda *arguments, **options: None)
     failed, _ = run_all(small(ways=["none"]), places)
-    assert "its worker wrote elsewhere; all workers have to see" in failed[0]
+    assert "its worker wrote to other folders; all workers must share" in failed[0]
 
 
 KILLED = """
@@ -251,7 +251,7 @@ def test_what_a_killed_process_had_begun_goes_on_with_another(tmp_path: Path):
         ({"tau": 0.0}, "tau: 0"),
         ({"batch_size": 3}, "batch_size: 3"),
         ({"weight_shared": 1.0}, "weight_shared: 'k-jem' has no such option"),
-        ({"devices": "2"}, r"devices: 2 on 1 node\(s\); a row takes one device"),
+        ({"devices": "2"}, r"devices: 2 on 1 node\(s\); a row runs on one device"),
         ({"nodes": 2}, r"devices: auto on 2 node\(s\)"),
     ],
 )

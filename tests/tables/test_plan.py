@@ -165,7 +165,7 @@ def test_the_command_of_a_row_makes_that_row(method: Any, monkeypatch: pytest.Mo
         ({"seeds": [1, 1]}, "seeds: 1, 1"),
         ({"seeds": []}, "seeds: none"),
         ({"seeds": [-1]}, "seeds: -1"),
-        ({"methods": ["cvae"], "independence": ["mmd"]}, "independence: cvae keep c and s apart in their own way"),
+        ({"methods": ["cvae"], "independence": ["mmd"]}, "independence: only sepclr has such terms, not cvae"),
     ],
 )
 def test_what_makes_no_table_is_named(given: dict[str, Any], named: str):

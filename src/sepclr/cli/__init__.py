@@ -1,4 +1,4 @@
-"""The command line: parses and hands over; each command imports the heavy libraries that it needs after checking its options."""
+"""The command line. Each command imports the heavy libraries that it needs only after checking its options."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from sepclr.tables.workers import check_workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, given as words, those of the process if None.
+    """Run a command with the given arguments, those of the process if None.
 
     Returns:
-        0, or 2 where something that was given cannot be used; the reason is then one line on standard error.
+        0, or 2 if an input cannot be used; the reason is then on standard error.
     """
     words = [underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demo(options: Namespace) -> None:
-    """Train on marked digits, decorrelated and with k-JEM: some three minutes on two cores; write a report of how well they separate."""
+    """Train on marked digits, with decorrelation and with k-JEM, and compare them in a report; takes about three minutes on two cores."""
     recipes, out = compared("marked-digits", **_given(DATA_SETS["marked-digits"], options)), _out(options, "demo")
     preflight.check_demo(recipes, out, resume=options.resume)
     from sepclr.runs.demo import demo as run
@@ -70,7 +70,7 @@ def demo(options: Namespace) -> None:
 
 
 def fit(data_set: DataSet, options: Namespace) -> None:
-    """Train and evaluate into a folder."""
+    """Train and evaluate a method on a data set."""
     recipe = usual(data_set.name, options.profile, **_given(data_set, options))
     fold = f"-fold{recipe.fold}" if hasattr(recipe.data, "fold") else ""
     out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{recipe.seed}{fold}")
@@ -91,11 +91,11 @@ def encode(options: Namespace) -> None:
 
     of_table = {"images": options.images, "subject": options.subject, "cache": _cache(options)}
     codes = encode_file(*places, **of_table)
-    print(f"{options.out}: {len(codes.c)} samples, c of {codes.c.shape[1]} and s of {codes.s.shape[1]} numbers each")
+    print(f"{options.out}: {len(codes.c)} samples, c with {codes.c.shape[1]} and s with {codes.s.shape[1]} dimensions")
 
 
 def evaluate(options: Namespace) -> None:
-    """Probe a finished run again, print its rows and store them with the report."""
+    """Repeat the evaluation of a finished run: print its scores, and rewrite its rows and report."""
     preflight.check_finished(Path(options.run))
     from sepclr.runs.run import evaluate_again
 
@@ -137,7 +137,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
 
 
 def check(options: Namespace) -> None:
-    """Check a table of subjects and their volumes, and write a page of what is in it."""
+    """Check a table of subjects and their volumes, and summarise it on a page."""
     from sepclr.imaging.participants import Columns, kinds, read_participants
 
     attributes = kinds(options.attributes, options.numeric, options.categorical)
@@ -162,7 +162,7 @@ def maps(options: Namespace) -> None:
 
 
 def implant(options: Namespace) -> None:
-    """Implant a known pattern into the volumes of some of a table's subjects, to test whether a method finds it."""
+    """Implant a known pattern in the volumes of some subjects, to test whether a method finds it."""
     from sepclr.imaging.implant import implant_table
 
     given = {name: getattr(options, name) for name in ("subject", "share", "strength", "seed")}
@@ -177,10 +177,10 @@ def phantom(options: Namespace) -> None:
 
 
 def _study(options: Namespace) -> Study:
-    """Collect the options of a study; its paths become absolute, because workers may run in other folders.
+    """Make a study from its options, with absolute paths, because workers may run in other folders.
 
     Raises:
-        InputError: a table or images that cannot be used, or that are not those of ``--config``.
+        InputError: if the table or its images cannot be used, or differ from those of ``--config``.
     """
     values = dict(vars(options))
     for name in ("table", "mask"):
@@ -196,7 +196,7 @@ def _study(options: Namespace) -> Study:
 
 
 def _given(data_set: DataSet, options: Namespace) -> dict[str, Any]:
-    """List the options of a recipe that were given."""
+    """Return the recipe options that were given."""
     return {name: options[name] for name in recipe_options(data_set) if options.get(name) is not None}
 
 
@@ -205,7 +205,7 @@ def _cache(options: Namespace) -> Path | None:
 
 
 def _root(options: Namespace) -> Path | None:
-    """Return the folder of a data set's files, of volumes their cache."""
+    """Return the data folder, or the volume cache of a data set of volumes."""
     if "cache" in options:
         return _cache(options)
     return Path(options.root).absolute() if options.get("root") else None
@@ -214,19 +214,19 @@ def _root(options: Namespace) -> Path | None:
 def _show(finished: Any) -> None:
     from sepclr.runs.run import print_rows
 
-    if finished is None:  # one of several processes, of which the first reports
+    if finished is None:  # one of several processes: only the first reports
         return
     print_rows([finished])
     print(f"report: {finished.folder.report}")
 
 
 def _out(options: Namespace, name: str) -> Path:
-    """Choose the folder of a run: the one given, or a new one under runs/."""
+    """Return the folder of a run: the one given, or a new one under runs/."""
     return Path(options.out) if options.out else Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], dict[str, list[str]]]:
-    """Make the parser, the function of each command, and the options of each."""
+    """Return the parser, and the function and the options of each command."""
     parser = Parser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
     parser.add_argument("--version", action="version", version=f"sepclr {version('sepclr')}")
     commands = parser.add_subcommands(dest="command")

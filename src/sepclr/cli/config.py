@@ -1,4 +1,4 @@
-"""Files of options, such as the ``config.yaml`` of a run."""
+"""Option files, such as the ``config.yaml`` of a run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from sepclr.runs.recipe import as_options
 
 
 def with_config(words: Sequence[str], known: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, Any]]:
-    """Put the options of a YAML file in place of ``--config FILE``; words behind it override them.
+    """Replace ``--config FILE`` with the options in the file; later arguments override them.
 
     Args:
-        words: of a command.
+        words: arguments of a command.
         known: options of each command.
 
     Returns:
-        The words, and what the file notes of a study: what its table and images were.
+        The arguments, and what the file records of a study: the content of its table and images, and its folds.
 
     Raises:
-        InputError: a file that cannot be read, is of another data set, or holds an option that the command does not have.
+        InputError: if the file cannot be read, is for another data set, or has an option that the command does not have.
     """
     words = [part for word in words for part in (word.split("=", 1) if word.startswith("--config=") else [word])]
     if "--config" not in words[:-1]:
@@ -35,7 +35,7 @@ def with_config(words: Sequence[str], known: Mapping[str, Sequence[str]]) -> tup
     values = {option: value for option, value in _read(path).items() if not (value is None or value is False or value == ())}
     data = values.pop("data", None)
     if data not in (None, "marked-digits" if name == "demo" else words[1]):
-        raise InputError(f"{path}: is of {data}; use sepclr {words[0]} {data}")
+        raise InputError(f"{path}: is for {data}; use sepclr {words[0]} {data}")
     noted = {option: values.pop(option) for option in NOTED if option in values}
     if data == "mri" and (folds := path.with_name("folds.tsv")).exists():
         noted["folds_file"] = str(folds.absolute())
@@ -50,5 +50,5 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); give a YAML file of options") from None
     if not isinstance(values, dict):
-        raise InputError(f"{path}: holds no options; give a YAML file with one a line, such as max_epochs: 5")
+        raise InputError(f"{path}: holds no options; give a YAML file with one per line, such as max_epochs: 5")
     return flattened(values)

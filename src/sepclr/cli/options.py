@@ -1,4 +1,4 @@
-"""Options of the commands: every field of a recipe and of a study is one, with its line of the docstring as help."""
+"""Options of the commands: one for every field of a recipe and of a study, with the field's docstring line as help."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sepclr.tables.workers import Backend
 
 
 class _Help(DefaultHelpFormatter):
-    """Show the help of an option as it is written: its real default is in it."""
+    """Show the help of an option unchanged, because it already states the default."""
 
     def _get_help_string(self, action: Action) -> str:
         return (action.help or "") + (" (required)" if action.required else "")
@@ -30,11 +30,11 @@ class _Help(DefaultHelpFormatter):
 # No abbreviations: --method would mean --methods in one command and itself in another.
 Parser = partial(ArgumentParser, allow_abbrev=False, formatter_class=_Help)
 
-PROFILES = "size of machine: cpu, narrow encoders, minutes; paper, ResNet-18s as published, for a GPU (default: cpu)"
+PROFILES = "size of machine; cpu: narrow encoders, minutes; paper: ResNet-18s as published, for a GPU (default: cpu)"
 
 
 def recipe_parser(about: str, data_set: DataSet, *, demo: bool = False) -> ArgumentParser:
-    """Make the options of a run: its folder and every option of a recipe."""
+    """Make the parser of ``sepclr fit`` or ``sepclr demo``, with every option of a recipe."""
     parser = Parser(description=about)
     parser.add_argument("--config", type=str, default=None, help="YAML file with options, such as the config.yaml of a run")
     parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
@@ -46,7 +46,7 @@ def recipe_parser(about: str, data_set: DataSet, *, demo: bool = False) -> Argum
 
 
 def benchmark_parser(about: str, data_set: DataSet) -> ArgumentParser:
-    """Make the options of a table."""
+    """Make the parser of ``sepclr benchmark``."""
     parser = Parser(description=about)
     parser.add_argument("--config", type=str, default=None, help="YAML file with any of the options below")
     for name, known in (("methods", [*METHODS]), ("independence", METHODS["sepclr"].selectors["independence"])):
@@ -80,7 +80,7 @@ def _add_data(parser: ArgumentParser, data_set: DataSet, *, required: bool) -> N
 
 
 def recipe_options(data_set: DataSet) -> dict[str, tuple[Any, str]]:
-    """List the options of all recipes on a data set by flat names, each with its type and what it is."""
+    """Return the options of all recipes on a data set by flat name, each with its type and help."""
     found: dict[str, tuple[Any, str]] = {"method": (Literal[tuple(METHODS)], "method to train"), **_of_methods()}
     views = next(iter(data_set.profiles.values())).views
     for part in (Encoder(), views, Settings(1, 1, 1.0), data_set.options):
@@ -93,7 +93,7 @@ def recipe_options(data_set: DataSet) -> dict[str, tuple[Any, str]]:
 
 @cache
 def _of_methods() -> dict[str, tuple[Any, str]]:
-    """List the options of all methods, of the default method first; what they are by method where that differs."""
+    """Return the options of all methods, those of the default method first; help that differs between methods names them."""
     hints: dict[str, Any] = {}
     about: dict[str, dict[str, list[str]]] = {}
     for method in sorted(METHODS.values(), key=lambda method: method.name != "sepclr"):
@@ -120,14 +120,14 @@ def _add_recipe(parser: ArgumentParser, data_set: DataSet, without: Sequence[str
 
 
 def _choices(hint: Any) -> list[Any]:
-    """Return the words that an option takes; none where it takes other values, too."""
+    """Return the choices of an option; empty if it takes other values, too."""
     parts = [hint] if literals(hint) else [part for part in get_args(hint) if part is not type(None)]
     return [choice for part in parts for choice in literals(part)] if all(map(literals, parts)) else []
 
 
 @cache
 def _defaults(name: str) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the options of the default recipe of each method, SepCLR's with each kind of term, by profile."""
+    """Return, by profile, the options of each method's default recipe; SepCLR has one for each kind of term."""
     rows = [
         {"method": method.name} | ({"independence": each.default.label} if method.name == "sepclr" else {})
         for method in METHODS.values()
@@ -140,7 +140,7 @@ def _defaults(name: str) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _default(name: str, defaults: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Write the default of an option: that of the default method, by profile where they differ; else those of the methods that have it."""
+    """Format the default of an option: that of the default method, by profile if they differ, or those of the methods that have it."""
     usual = {profile: methods["decorrelation"].get(name) for profile, methods in defaults.items()}
     if None not in usual.values():
         values = dict.fromkeys(map(_worded, usual.values()))
@@ -157,7 +157,7 @@ def _worded(value: Any) -> str:
 
 
 def check_parser(about: str | None) -> ArgumentParser:
-    """Make the options of ``sepclr check``."""
+    """Make the parser of ``sepclr check``."""
     parser = Parser(description=about)
     parser.add_argument("table", type=str, help="TSV or CSV with a row for each image, such as participants.tsv")
     parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
@@ -168,14 +168,14 @@ def check_parser(about: str | None) -> ArgumentParser:
     parser.add_argument("--numeric", type=several(()), default=[], help="comma-separated attribute columns to treat as quantities")
     parser.add_argument("--categorical", type=several(()), default=[], help="comma-separated attribute columns to treat as classes")
     parser.add_argument("--subject", type=str, default=None, help="subject column (default: participant_id)")
-    parser.add_argument("--split", type=str, default=None, help="column of train and test")
+    parser.add_argument("--split", type=str, default=None, help="split column, with values train and test")
     parser.add_argument("--resample", action="store_true", help="allow shapes and affines to differ")
     parser.add_argument("--out", type=str, default=None, help="page to write (default: check.html)")
     return parser
 
 
 def maps_parser(about: str | None) -> ArgumentParser:
-    """Make the options of ``sepclr maps``."""
+    """Make the parser of ``sepclr maps``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
     parser.add_argument("--attribute", type=str, default="group", help="what is decoded from s: group, or an attribute of the study")
@@ -186,7 +186,7 @@ def maps_parser(about: str | None) -> ArgumentParser:
 
 
 def implant_parser(about: str | None) -> ArgumentParser:
-    """Make the options of ``sepclr implant``."""
+    """Make the parser of ``sepclr implant``."""
     parser = Parser(description=about)
     parser.add_argument("table", type=str, help="TSV or CSV with a row for each image")
     parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
@@ -199,7 +199,7 @@ def implant_parser(about: str | None) -> ArgumentParser:
 
 
 def phantom_parser(about: str | None) -> ArgumentParser:
-    """Make the options of ``sepclr phantom``."""
+    """Make the parser of ``sepclr phantom``."""
     parser = Parser(description=about)
     parser.add_argument("out", type=str, help="new folder")
     parser.add_argument("--subjects", type=int, default=60, help="number of subjects (default: 60)")
@@ -209,7 +209,7 @@ def phantom_parser(about: str | None) -> ArgumentParser:
 
 
 def encode_parser(about: str | None) -> ArgumentParser:
-    """Make the options of ``sepclr encode``."""
+    """Make the parser of ``sepclr encode``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
     parser.add_argument(
@@ -226,7 +226,7 @@ def encode_parser(about: str | None) -> ArgumentParser:
 
 
 def evaluate_parser(about: str | None) -> ArgumentParser:
-    """Make the options of ``sepclr evaluate``."""
+    """Make the parser of ``sepclr evaluate``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
     parser.add_argument("--root", type=str, default=None, help="data folder (MRI: volume cache), if moved")
@@ -234,13 +234,13 @@ def evaluate_parser(about: str | None) -> ArgumentParser:
 
 
 def several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
-    """Make a type for comma-separated words: of a known set, any words (an empty set), or whole numbers (None)."""
+    """Make an argument type for comma-separated values: of a known set, any words (an empty set), or whole numbers (None)."""
 
     def words(given: Any) -> list[Any]:
         parts = given if isinstance(given, list) else [word.strip() for word in str(given).split(",")]
         for part in parts:
             if known is None and not str(part).isdecimal():
-                raise ValueError(f"{part!r} is not a whole number of 0 or larger")
+                raise ValueError(f"{part!r} is not a whole number of at least 0")
             if known and part not in known:
                 raise ValueError(f"{part!r} is unknown; choose from {', '.join(known)}")
         return [int(part) for part in parts] if known is None else parts
@@ -268,6 +268,6 @@ def _add_study(parser: ArgumentParser) -> None:
 
 
 def underscored(word: str) -> str:
-    """Take --max-epochs for --max_epochs."""
+    """Return --max-epochs as --max_epochs."""
     name, equals, value = word.partition("=")
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if word.startswith("--") else word

@@ -1,1 +1,1 @@
-"""One experiment each: its recipe, its folder, its run, and what is made of it afterwards."""
+"""Single experiments: recipes, run folders, training and evaluation, and reports, codes and maps of finished runs."""

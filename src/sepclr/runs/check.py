@@ -1,4 +1,4 @@
-"""See whether a table of subjects and their volumes can be used, and show what is in it."""
+"""Check a table of subjects and their volumes, and summarise it on a page."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from sepclr.types import InputError
 
 
 def check_table(table: Path, columns: Columns, out: Path, *, resample: bool = False) -> list[str]:
-    """Read a table and every image that it names, and write a page of what was found.
+    """Check a table and every image that it lists, and write a page with the findings.
 
     Args:
-        table: TSV or CSV.
-        columns: what its columns mean.
-        out: the page.
+        table: TSV or CSV file.
+        columns: meaning of its columns.
+        out: HTML file to write.
         resample: whether shapes and affines may differ.
 
     Returns:
-        A line for each problem with the images; none where all is well.
+        One line for each problem with the images; empty if there are none.
 
     Raises:
-        InputError: a table that cannot be used at all, or a page that cannot be written there.
+        InputError: if the table cannot be used, or the page cannot be written.
     """
     if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise InputError(f"out: {out} cannot be written; name a file in a folder that is there with --out")
+        raise InputError(f"out: {out} cannot be written; give --out a file in an existing, writable folder")
     people = read_participants(table, columns)
     volumes = look_into(people.images)
     found = problems(volumes, people.subjects.tolist(), resample=resample)
-    once = np.sort(np.unique(people.subjects, return_index=True)[1])  # several images are still one subject
+    once = np.sort(np.unique(people.subjects, return_index=True)[1])  # a subject with several images counts once
     page = CheckPage(
         title=f"{table.name}: {' or '.join(columns.target)} against {' or '.join(columns.background)}",
         problems=found,
@@ -54,7 +54,7 @@ def check_table(table: Path, columns: Columns, out: Path, *, resample: bool = Fa
 
 
 def _grid(volumes: list[Volume]) -> str:
-    """Word the most frequent shape and voxel size."""
+    """Describe the most frequent shape and voxel size."""
     whole = [volume for volume in volumes if volume.affine is not None]
     if not whole:
         return "No image could be read."

@@ -1,4 +1,4 @@
-"""The demo: SepCLR in two ways on marked digits, side by side on one page."""
+"""The demo: two variants of SepCLR on marked digits, compared on one page."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from sepclr.runs.run import print_rows, run
 
 
 def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress: bool = True) -> Path:
-    """Run recipes and write one report of all.
+    """Run recipes and write a report that compares them.
 
     Args:
-        recipes: of the main run and, if any, of others for comparison, each with another independence term.
-        out: folder that gets a run's folder each, ``metrics.json``, ``results.jsonl`` and ``report.html``.
+        recipes: recipe of the main run, then those of runs to compare it with, each with a different independence term.
+        out: output folder: a folder for each run, ``metrics.json``, ``results.jsonl`` and ``report.html``.
         resume: resume the runs in ``out``.
-        progress: print a line per epoch; on a single core show bars with the terms of the loss.
+        progress: print a line per epoch; with a single run or core, show a progress bar on a terminal instead.
 
     Returns:
-        The path of the report.
+        Path of the report.
 
     Raises:
-        InputError: a folder that holds something or cannot be written, or options that cannot be used.
+        InputError: if the folder is not empty or cannot be written, or options cannot be used.
     """
     check_demo(recipes, out, resume=resume)
-    together = min(len(recipes), cpu_count())  # side by side, each on its share of the cores
+    together = min(len(recipes), cpu_count())  # in parallel, each on its share of the cores
     made = Parallel(n_jobs=together)(
         delayed(run)(
             changed(recipe, devices="1"),
             out / recipe.label,
-            resume=resume and (out / recipe.label).exists(),  # it may have been interrupted before it began
+            resume=resume and (out / recipe.label).exists(),  # an earlier session may have been interrupted before this run
             progress=recipe.label if progress and together > 1 else progress,
             command=this_command(),
         )
@@ -48,7 +48,7 @@ def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress
     )
     finished: list[Finished] = [each for each in made if each is not None]
     if len(finished) < len(recipes):
-        raise InputError("demo: started as one of several processes; start it once, without torchrun")
+        raise InputError("demo: started in several processes; run it in one, without torchrun")
     report = out / "report.html"
     write_report(report, finished)
     others = {each.recipe.label: cells(each) for each in finished[1:]}
@@ -59,7 +59,7 @@ def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress
 
 
 def cells(finished: Finished) -> Mapping[str, Any]:
-    """Pick the cells that say whether separation worked: balanced accuracies, 0..1, of the codes under ``strict``."""
+    """Return the scores that show whether separation worked: balanced accuracies in 0..1 on the codes, under ``strict``."""
     rows = {
         (row["attribute"], row["space"], row["encoder"]): row
         for row in finished.rows

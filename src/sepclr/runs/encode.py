@@ -1,4 +1,4 @@
-"""Codes of the samples in a file, into a file."""
+"""Encode the samples of a file, and write their codes to a file."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from sepclr.types import Codes, InputError
 def encode_file(
     run: Path, source: Path, output: Path, *, images: str | None = None, subject: str | None = None, cache: Path | None = None
 ) -> Codes:
-    """Encode the samples of a file with the method of a run.
+    """Encode the samples of a file with the trained method of a run.
 
     Args:
         run: folder of the run.
-        source: ``.npy``; ``.npz`` with the samples as ``x``; or ``.parquet`` with a column per value, reshaped to samples. They have the
-            shape (n, *sample) that the run was trained on; images are uint8 0..255 or floating point 0..1. Of a run on ``mri`` also
-            ``.tsv`` or ``.csv`` with a row for each image, which is brought onto the grid of the run.
-        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``; what comes from a table
-            has the subject before them, in ``.npz`` as ``subject``.
-        images: column of paths in the table, or a pattern with {COLUMN} in it; as at training if None.
-        subject: column of the table that says whose image it is; as at training if None.
-        cache: folder for volumes on their grid; where it was at training if None.
+        source: ``.npy``; ``.npz`` with the samples in an array ``x``; or ``.parquet`` with a column per value, reshaped to samples. Samples
+            have the shape (n, *sample) of the training samples; images are uint8 in 0..255 or floating point in 0..1. For a run on
+            ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image; images are resampled to the grid of the run.
+        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images,
+            ``subject`` is added as an array or as the first column.
+        images: column of paths in the table, or a pattern with {COLUMN} in it; that of the run if None.
+        subject: subject column of the table; that of the run if None.
+        cache: cache of resampled volumes; that of the run if None.
 
     Returns:
         The codes, as written.
 
     Raises:
-        InputError: a folder that is no finished run, samples that cannot be read or do not fit, an output that cannot be written.
+        InputError: if the folder is not a finished run, samples cannot be read or do not fit, or the output cannot be written.
     """
     check_codes(run, source, output)
     folder = RunFolder(run)
@@ -86,21 +86,21 @@ def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> Non
 def read_volumes(
     folder: RunFolder, table: Path, images: str | None, subject: str | None, cache: Path | None
 ) -> tuple[NDArray[Any], VolumeCache]:
-    """Bring the images of a table onto the grid of a run.
+    """Load the images of a table, resampled to the grid of a run.
 
     Args:
-        folder: of the run.
-        table: TSV or CSV with a row for each image; neither groups nor attributes are asked of it.
-        images: column of paths, or a pattern; as at training if None.
-        subject: column that says whose image it is; as at training if None.
-        cache: folder for volumes on their grid; where it was at training if None.
+        folder: folder of the run.
+        table: TSV or CSV with a row for each image; groups and attributes are not needed.
+        images: column of paths, or a pattern; that of the run if None.
+        subject: subject column; that of the run if None.
+        cache: cache of resampled volumes; that of the run if None.
 
     Returns:
-        Whose they are, shape (n,), and the volumes, shape (n, 1, *space).
+        The subject of each volume, shape (n,), and the volumes, shape (n, 1, *space).
 
     Raises:
-        InputError: a run of another data set, a table or images that cannot be used, or images that are not aligned with those of
-            the run, where these lay in one place.
+        InputError: if the run is on another data set, the table or its images cannot be used, or, unless the study resamples, images
+            are not aligned with the training images.
     """
     recipe = folder.recipe()
     study = recipe.study
@@ -108,12 +108,12 @@ def read_volumes(
         raise InputError(f"{table}: a table of images, but the run is on {recipe.data.name}; give samples as .npy, .npz or .parquet")
     noted = folder.samples()
     if "grid" not in noted:
-        raise InputError(f"{folder.path}: an older version made it, which did not note where volumes lie; train again")
+        raise InputError(f"{folder.path}: made by an older version, which did not record the grid of volumes; train again")
     (_, *sides), (spacing, affine) = noted["sample_shape"], noted["grid"]
     cells = read_cells(table)
     whose = subjects_of(table, cells, subject or study.subject)
     paths = image_paths(table, cells, images or study.images, whose)
-    # Voxels of any size are brought to those of the run, which --resample would have to allow.
+    # Images of any voxel size are accepted, so resampling has to be allowed.
     wanted = replace(grid_spec_of(study), spacing=tuple(spacing), shape=tuple(sides), resample=True)
     x, affines = store(paths, whose.tolist(), wanted, cache or folder.root())
     if not study.resample:

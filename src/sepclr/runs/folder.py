@@ -1,4 +1,4 @@
-"""The folder of a run: its config, where it was made, its records and its model."""
+"""The folder of a run: config, environment, records and model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-l
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names of the files of a run.
+    """Paths of the files of a run.
 
     Attributes:
         path: the folder.
@@ -46,17 +46,17 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Versions, commit, machine, command, time, precision, and the folder of the data; the same of earlier sessions."""
+        """Versions, commit, machine, command, time, precision and data folder of the last session and of earlier ones."""
         return self.path / "environment.json"
 
     @property
     def folds(self) -> Path:
-        """The fold in which each subject of a study is tested."""
+        """Test fold of each subject of a study."""
         return self.path / "folds.tsv"
 
     @property
     def metrics(self) -> Path:
-        """Means of the terms, a line per epoch."""
+        """Mean loss terms, one line per epoch."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -71,68 +71,68 @@ class RunFolder:
 
     @property
     def results(self) -> Path:
-        """Summary of the evaluation, a line per protocol, as ``results/`` collects them."""
+        """Summary of the evaluation, one line per protocol, in the format of ``results/``."""
         return self.path / "results.jsonl"
 
     @property
     def report(self) -> Path:
-        """The page."""
+        """The HTML report."""
         return self.path / "report.html"
 
     def history(self) -> list[dict[str, float | int]]:
-        """Read the metrics of each epoch; empty before the first one ended."""
+        """Return the metrics of each epoch; empty before the first epoch ends."""
         epochs = {}
         for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
-            # An epoch that a kill cut off from its checkpoint, or in the middle of its line, is trained, and noted, again.
+            # An epoch that was killed before its checkpoint, or in the middle of its line, is trained and logged again.
             with suppress(ValueError):
                 epoch = json.loads(line)
                 epochs[epoch["epoch"]] = epoch
         return list(epochs.values())
 
     def sessions(self) -> list[Mapping[str, Any]]:
-        """Read where, with what and by which command each session of the run was made, the last one at the end."""
+        """Return the environment of each session of the run, the last session at the end."""
         last = dict(read_json(self.environment))
         return [*last.pop("earlier", []), last]
 
     def root(self) -> Path | None:
-        """Say in which folder the data were at training; None for data that need none."""
+        """Return the data folder used for training; None for data sets without one."""
         noted = read_json(self.environment)["root"]
         return Path(noted) if noted else None
 
     def seconds(self) -> float:
-        """Add up the time of training, over all sessions."""
+        """Return the training time, summed over sessions."""
         return float(sum(epoch["seconds"] for epoch in self.history()))
 
     def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write the rows in place of those that were there."""
+        """Write the rows, replacing existing ones."""
         write_whole(self.rows, "".join(json.dumps(row) + "\n" for row in rows))
 
     def samples(self) -> dict[str, Any]:
-        """Read what samples the encoders take, noted beside their weights: ``sample_shape``, of volumes also ``grid``.
+        """Return what is stored with the weights about samples: their ``sample_shape`` and, for volumes, their ``grid``.
 
         Raises:
-            InputError: training has not finished.
+            InputError: if training has not finished.
         """
         if not self.model.is_file():
-            raise InputError(f"{self.path}: training has not finished (model.safetensors is missing); go on with --resume")
+            raise InputError(f"{self.path}: training has not finished (model.safetensors is missing); resume it with --resume")
         with safe_open(self.model, framework="np") as file:
             noted: dict[str, Any] = json.loads(file.metadata()["samples"])
             return noted
 
     def recipe(self) -> Recipe:
-        """Read the recipe back.
+        """Read the recipe from the config.
 
         Raises:
-            InputError: the folder is not a run, or its config holds unknown or missing keys.
+            InputError: if the folder is not a run, or its config cannot be read or has unknown or missing keys.
         """
         if not self.config.is_file():
-            raise InputError(f"{self.path}: not a run (config.yaml is missing); give a folder that `sepclr fit` or `sepclr demo` wrote")
+            raise InputError(f"{self.path}: not a run (config.yaml is missing); give a folder written by `sepclr fit` or `sepclr demo`")
         try:
             config = yaml.safe_load(self.config.read_text())
             recipe = read(config if isinstance(config, dict) else {})
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"{self.config}: {reason}; restore the file as the run wrote it") from None
+            raise InputError(f"{self.config}: {reason}; restore the original file") from None
         study = recipe.study
         return recipe if study is None or study.split else recipe.of(replace(study, folds_file=str(self.folds)))
 
@@ -147,22 +147,22 @@ def open_folder(
     used: Mapping[str, Any] | None = None,
     folds: Mapping[str, int] | None = None,
 ) -> RunFolder:
-    """Start a run's folder, or find it again.
+    """Create the folder of a run, or open it to resume.
 
     Args:
-        path: the folder; made with its parents where missing.
-        recipe: of the run.
-        resume: go on from what lies there.
-        root: folder of the data, noted for later evaluations.
-        command: what makes the run; the words of this process if not given.
-        used: what the machine decided, such as the precision; noted beside it.
-        folds: the fold in which each subject of a study is tested; stored where the run starts.
+        path: the folder; created with its parents if missing.
+        recipe: recipe of the run.
+        resume: resume the run in ``path``.
+        root: data folder, recorded for later evaluations.
+        command: command of the run; that of this process if None.
+        used: settings resolved on this machine, such as the precision; recorded with the environment.
+        folds: test fold of each subject of a study; written when the run starts.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: a folder that holds something, cannot be written, or was made with another recipe; nothing is changed then.
+        InputError: if the folder is not empty, cannot be written, or belongs to another recipe; nothing is changed then.
     """
     folder = RunFolder(path)
     check_out(path, resume=resume)
@@ -173,9 +173,9 @@ def open_folder(
     noted = environment(command) | dict(used or {}) | {"root": str(root.resolve()) if root else None, "earlier": earlier}
     try:
         if folds is not None and not resume:
-            from sepclr.imaging.folds import write_folds  # brings scikit-learn along
+            from sepclr.imaging.folds import write_folds  # imports scikit-learn
 
-            write_folds(folder.folds, folds)  # before the config: where that is, nothing is missing
+            write_folds(folder.folds, folds)  # before the config: a folder that has one can be resumed
         write_whole(folder.config, yaml.safe_dump(json.loads(json.dumps(nested(recipe))), sort_keys=False))
         write_whole(folder.environment, json.dumps(noted, indent=1))
     except OSError as error:
@@ -184,10 +184,10 @@ def open_folder(
 
 
 def check_out(path: Path, *, resume: bool = False) -> None:
-    """Check that a run can be written into a folder, without making it.
+    """Check that a run can be written to a folder, without creating it.
 
     Raises:
-        InputError: a folder that is not empty or cannot be made, or no run to resume in it.
+        InputError: if the folder is not empty or cannot be created, or has no run to resume.
     """
     if resume:
         RunFolder(path).recipe()
@@ -198,10 +198,10 @@ def check_out(path: Path, *, resume: bool = False) -> None:
 
 
 def check_place(path: Path, remedy: str) -> None:
-    """Check that a folder can be made, without making it.
+    """Check that a folder can be created, without creating it.
 
     Raises:
-        InputError: it cannot; ``remedy`` says what to do.
+        InputError: if it cannot; the message ends with ``remedy``.
     """
     there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
@@ -209,10 +209,10 @@ def check_place(path: Path, remedy: str) -> None:
 
 
 def make_folder(path: Path, remedy: str) -> None:
-    """Make a folder with its parents, or find it, and see that it can be written.
+    """Create a folder with its parents if missing, and check that it is writable.
 
     Raises:
-        InputError: it cannot; ``remedy`` says what to do.
+        InputError: if it is not; the message ends with ``remedy``.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -223,10 +223,10 @@ def make_folder(path: Path, remedy: str) -> None:
 
 
 def same_recipe(folder: RunFolder, recipe: Recipe) -> None:
-    """Check that a run was made with a recipe; what is not known yet of its study is not compared.
+    """Check that a run has a given recipe; facts about its study that the recipe does not have yet are not compared.
 
     Raises:
-        InputError: no run, or one that was made with another recipe.
+        InputError: if the folder is not a run, or has another recipe.
     """
     there, here = (flattened(shared(each)) for each in (folder.recipe(), recipe))
     apart = {*MACHINE_FIELDS, *(name for name in NOTED if here.get(name) is None)}
@@ -236,28 +236,28 @@ def same_recipe(folder: RunFolder, recipe: Recipe) -> None:
         if here.get(key) != there.get(key) and key not in apart
     ]
     if differing:
-        raise InputError(f"{folder.path}: the run was made with another config: {', '.join(differing)}; give the same or another --out")
+        raise InputError(f"{folder.path}: the run has another config: {', '.join(differing)}; use the same options or another --out")
 
 
 def this_command() -> str:
-    """Return the words of this process."""
+    """Return the command line of this process."""
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def environment(command: str | None = None) -> dict[str, Any]:
-    """Describe where a run is made: command (the words of this process if not given), time, versions, commit of the code, machine."""
+    """Return the environment of a run: command (that of this process if None), time, commit, versions and machine."""
     words = command or this_command()
     return {"command": words, "time": datetime.now(UTC).isoformat(timespec="seconds")} | made_with()
 
 
 def made_with() -> dict[str, Any]:
-    """Say of a line of ``results/`` by what it was made: commit of the code, versions, machine."""
+    """Return the provenance of a line of ``results/``: commit of the code, versions and machine."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
     return {"commit": commit(), "versions": versions, "machine": machine()}
 
 
 def commit() -> str | None:
-    """Find the commit of this code, with ``+`` behind it where any file of its repository was changed since; None outside a checkout."""
+    """Return the commit of this code, with a ``+`` appended if tracked files were edited since; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:
@@ -269,7 +269,7 @@ def commit() -> str | None:
     head = git("rev-parse", "HEAD")
     if head is None or git("ls-files", str(Path(__file__))) in (None, ""):
         return None
-    # The rows that a benchmark writes into the checkout change no number: the second row would otherwise count as edited code.
+    # Rows that a benchmark writes to results/ are not edited code: without the exclusion, its second row would have a "+".
     return head + ("+" if git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results/*.jsonl") else "")
 
 

@@ -1,4 +1,4 @@
-"""What an interrupted command left behind: removed only where it is recognisably ours."""
+"""Remove what an interrupted command left behind, but no other files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from sepclr.types import InputError
 
 
 def remove_own(folder: Path, own: Sequence[str], remedy: str) -> None:
-    """Remove the folder of an interrupted command, if it is there and holds nothing but the command's own files.
+    """Remove the folder of an interrupted command, if it exists and holds only files of that command.
 
     Args:
         folder: the folder.
         own: patterns of the files that the command writes, relative to the folder.
-        remedy: what to do otherwise.
+        remedy: advice at the end of the error message.
 
     Raises:
-        InputError: it is a file or a link, or holds anything else; nothing is removed then.
+        InputError: if it is a file or a link, or holds other files; nothing is removed then.
     """
     if folder.is_symlink() or folder.is_file():
-        raise InputError(f"{folder}: not a folder of sepclr; move it away, or {remedy}")
+        raise InputError(f"{folder}: not a folder written by sepclr; move it away, or {remedy}")
     inside = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
     names = [path.relative_to(folder).as_posix() for path in inside]
     if others := [name for name in names if not any(fnmatchcase(name, pattern) for pattern in own)]:

@@ -1,4 +1,4 @@
-"""Simple baselines: principal components of the samples as they are, without networks or training.
+"""Linear baselines: principal components of the samples, without networks or training.
 
 ``pca``: c and s are the same leading principal components of all training samples, so nothing is separated. ``contrastive-pca``: c holds
 the leading principal components of background, s the contrastive components of the target (Abid, Zhang, Bagaria, Zou, Nature
@@ -26,22 +26,22 @@ from sepclr.views import pixels
 Floats = NDArray[np.floating[Any]]
 
 KEPT = 500
-"""Principal components that samples are reduced to first: the whole span of up to 501 samples."""
+"""Number of principal components to which samples are first reduced; up to 501 samples lose nothing."""
 
 LEAST = 1e-6
-"""Variance, of the largest component's, below which a direction is rounding error in float32."""
+"""Variance, relative to the largest component's, below which a direction is float32 rounding error."""
 
 
 @dataclass(frozen=True)
 class NoWeights:
-    """Weights of a method without terms."""
+    """Weights of a method without loss terms."""
 
 
 class LinearCodes(nn.Module):
-    """Codes that are a fixed linear map of the flattened sample; nothing in them is trained.
+    """Codes that are linear maps of the flattened sample, fitted without gradients.
 
     Args:
-        features: values of a sample.
+        features: number of values in a sample.
         dims: lengths of c and s.
     """
 
@@ -52,7 +52,7 @@ class LinearCodes(nn.Module):
         self.requires_grad_(False)
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
-        """Return nothing."""
+        """Return no outputs."""
         return {}
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
@@ -60,24 +60,24 @@ class LinearCodes(nn.Module):
         return {}
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
-        """Compute the components of samples."""
+        """Project samples onto the components."""
         flat = x.flatten(1)
         return Codes(self.common(flat), self.salient(flat))
 
 
 def solve(method: LinearCodes, options: LinearOptions, cohort: Cohort, *, seed: int) -> None:
-    """Find the components of a method from training samples, in place.
+    """Fit the components of a method to training samples, in place.
 
-    Samples, pixels in 0..1, are reduced to at most 500 principal components of both groups together, of 500 or fewer samples the whole
-    of their span (the authors' program of contrastive PCA reduces to 1,000 where there are more features). ``contrastive-pca`` leaves
-    features unscaled, for pixels share a unit, and chooses α by itself: the subspace that holds over the widest range of α, see
-    ``sepclr.ContrastivePCA``. Where samples vary in fewer directions than a code is long, its last components are 0.
+    Samples, with pixels in 0..1, are first reduced to at most 500 principal components of both groups together; 500 or fewer samples
+    keep their whole span (the authors' program for contrastive PCA reduces to 1,000 when there are more features). ``contrastive-pca``
+    leaves features unscaled, because pixels share a unit, and selects α automatically: the subspace that holds over the widest range
+    of α, see ``sepclr.ContrastivePCA``. If samples vary in fewer directions than a code has components, its last components are 0.
 
     Args:
-        method: gets the components.
-        options: which method it is, and how long its codes are.
-        cohort: the training samples, which are all read at once: 4 bytes a value.
-        seed: of the choice of α.
+        method: method whose weights are set.
+        options: options of the method, including the lengths of its codes.
+        cohort: the training samples; all are loaded into memory at once, 4 bytes a value.
+        seed: random seed for selecting α.
     """
     span, centre, samples = _reduced(cohort)
     is_target = cohort.is_target.numpy()
@@ -87,7 +87,7 @@ def solve(method: LinearCodes, options: LinearOptions, cohort: Cohort, *, seed: 
     else:
         background = samples[~is_target]
         common = PCA(min(dims[0], len(background) - 1, samples.shape[1]), svd_solver="full").fit(background)
-        # Around the means of their groups samples may vary in one direction less.
+        # Centred on the means of their groups, samples may vary in one direction less.
         contrast = ContrastivePCA(max(1, min(dims[1], samples.shape[1] - 1)), standardise=False, random_state=seed)
         contrast.fit(samples, is_target)
         maps = [(common.components_, common.mean_), (contrast.components_, contrast.mean_)]
@@ -100,9 +100,9 @@ def solve(method: LinearCodes, options: LinearOptions, cohort: Cohort, *, seed: 
 
 
 def _reduced(cohort: Cohort) -> tuple[Floats, Floats, Floats]:
-    """Fit principal components of all samples: directions (k, features), mean (features,), and the samples on them (n, k)."""
+    """Return principal components of all samples: directions (k, features), mean (features,) and projected samples (n, k)."""
     x = pixels(cohort.x[:]).flatten(1).numpy()
-    # Of many samples the covariance is the smaller matrix, of many features the samples themselves.
+    # With many samples the covariance is the smaller matrix, with many features the samples themselves.
     solver = "covariance_eigh" if len(x) > x.shape[1] else "full"
     found = PCA(min(KEPT, len(x) - 1, x.shape[1]), svd_solver=solver).fit(x)
     directions = found.components_[found.explained_variance_ > LEAST * found.explained_variance_[0]]

@@ -1,4 +1,4 @@
-"""The machine of a run: what its numbers and times depend on."""
+"""Description of the machine, on which the numbers and times of a run depend."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 EXTENSIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16")
-"""Vector extensions that decide which kernels torch runs on a processor, and in which precision."""
+"""Vector extensions that determine which kernels torch runs on a processor, and in which precision."""
 
 
 def machine() -> dict[str, Any]:
     """Describe this machine.
 
     Returns:
-        ``system``; ``architecture``; ``processor``, its model; ``extensions``, those of ``EXTENSIONS`` that it has, with spaces between
-        them; ``cores``; ``threads`` of torch in this process; ``gpu``, its model, or None.
+        ``system``; ``architecture``; ``processor``, its model; ``extensions``, the supported ones of ``EXTENSIONS``, separated by spaces;
+        ``cores``; ``threads``, those of torch in this process; ``gpu``, its model, or None.
     """
     import torch
 
@@ -33,7 +33,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the model of the processor, or its architecture where the system does not tell the model."""
+    """Return the model of the processor, or its architecture if the system does not report the model."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""From a recipe to a method with fresh weights."""
+"""Make the method of a recipe."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from sepclr.types import InputError, Method
 
 
 def make_method(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
-    """Make the method of a recipe with fresh weights from its seed.
+    """Make the method of a recipe, with weights initialised from its seed.
 
     Args:
-        recipe: which method, networks and weights.
+        recipe: recipe with the method, its networks and the seed.
         sample_shape: (channels, *space) of one sample.
 
     Returns:
         The method.
 
     Raises:
-        InputError: options that the method does not have.
+        InputError: if options do not fit the method or the samples.
     """
     check_recipe(recipe)
     options = recipe.method
@@ -38,9 +38,9 @@ def make_method(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
 
 
 def _check_views(recipe: Recipe, encoder: str, sample_shape: Sequence[int]) -> None:
-    """Refuse views that are smaller than what the networks take."""
+    """Check that views have the size that the networks require."""
     crop = recipe.views.crop if isinstance(recipe.views, ImageAugmentation) else None
     whole = crop is None or all(side == crop for side in sample_shape[1:])
     if not whole and (encoder == "conv" or recipe.declared.decoder):
         asks = f"encoder: {encoder!r}" if encoder == "conv" else f"method: {recipe.method.name!r}"
-        raise InputError(f"{asks} takes whole images; give --views none, or a crop of their size")
+        raise InputError(f"{asks} takes whole images; give --views none, or --crop with the side of the images")

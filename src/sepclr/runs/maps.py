@@ -1,4 +1,4 @@
-"""Where in the volume a code is read from: occlusion and integrated gradients, for subjects and groups."""
+"""Maps of where in a volume a code comes from: occlusion and integrated gradients, per subject and averaged."""
 
 from __future__ import annotations
 
@@ -32,43 +32,43 @@ from sepclr.runs.trained import load_method, probed
 from sepclr.types import InputError, Method
 
 TOP = 0.05
-"""Share of the brain's voxels that a map is compared with a known region by."""
+"""Fraction of the brain's voxels, the strongest of a map, that is compared with a known region."""
 
 STEPS = 32
-"""Of the path of integrated gradients."""
+"""Number of steps along the path of integrated gradients."""
 
 OWN = (
     *("occlusion/[0-9][0-9][0-9][0-9]_*.nii.gz", "integrated-gradients/[0-9][0-9][0-9][0-9]_*.nii.gz", "occlusion.nii.gz"),
     *("integrated-gradients.nii.gz", "background.nii.gz", "results.jsonl", "results.jsonl.part", "maps.html", "maps.html.part"),
 )
-"""Files that maps consist of, as patterns."""
+"""Patterns of the files that ``make_maps`` writes."""
 
 WINDOW = 1 / 6
-"""Side of the occluded box as a fraction of the volume's; it moves by half of itself."""
+"""Side of the occluded box as a fraction of the volume's side; the box moves by half its side."""
 
 
 def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, cache: Path | None = None, out: Path | None = None) -> Path:
-    """Show where the salient code of a run's test targets is read from.
+    """Map where the salient code of a run's test targets comes from.
 
-    What is explained is a linear probe on s: of the group its logit, of a quantity its prediction, of several classes the logit of the
-    subject's own. Both ways compare a volume with the mean of the training background: occlusion puts a box of it into the volume and
-    notes how much the probe's answer falls; integrated gradients share the difference between both answers out among the voxels
-    (Sundararajan et al. 2017, arXiv 1703.01365). Both by captum. Where the study evens sites out, the probe is fitted on
-    codes without them.
+    The maps explain a linear probe on s: its logit for the group, its prediction for a quantity, or the logit of the subject's own
+    class. Both methods compare a volume with the mean of the training background. Occlusion replaces a box of the volume by the mean and
+    measures how much the probe's output falls. Integrated gradients distribute the difference between the two outputs over the voxels
+    (Sundararajan et al. 2017, arXiv 1703.01365). Both are computed by captum. If the study corrects for site, the probe is fitted to
+    corrected codes.
 
     Args:
         run: folder of a run on ``mri``.
-        attribute: what is read; the group, or an attribute of the study.
-        truth: a volume that is 1 where the pattern is known to lie, in the space of the images.
-        cache: folder of volumes on their grid; where it was at training if None.
-        out: new folder of the maps; ``maps`` in the run's if None.
+        attribute: what is decoded from s: the group, or an attribute of the study.
+        truth: volume that is 1 where the pattern is known to be, on the grid of the first image.
+        cache: cache of resampled volumes; that of the run if None.
+        out: new folder for the maps; ``maps`` in the run folder if None.
 
     Returns:
-        The page. Beside it lie a NIfTI file for each subject and way, in the space and on the grid of the subject's image, the groups'
-        averages and ``results.jsonl``, a line as ``results/`` collects them.
+        Path of the page. Its folder also holds a NIfTI file for each subject and method, on the grid of the subject's image; the average
+        over subjects for each method; and ``results.jsonl``, one line in the format of ``results/``.
 
     Raises:
-        InputError: a run of another data set or that is not finished, an unknown attribute, or libraries that are not installed.
+        InputError: if the run is on another data set or not finished, the attribute is unknown, or a library is not installed.
     """
     began = perf_counter()
     _libraries()
@@ -76,7 +76,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     recipe = folder.recipe()
     study = recipe.study
     if study is None:
-        raise InputError(f"{run}: a run on {recipe.data.name}, which has no volumes; give one of sepclr fit mri")
+        raise InputError(f"{run}: a run on {recipe.data.name}, which has no volumes; give a run of sepclr fit mri")
     method, _ = load_method(folder)
     people, x, affines = volumes(study, cache or folder.root())
     values = people.is_target.astype(int) if attribute == GROUP else people.attributes.get(attribute)
@@ -93,7 +93,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     background = ~tested & ~people.is_target
     healthy = mean_volume(x.where(background), affines[background], affines[0])
     make_folder(out, "choose another --out")
-    part = out.with_name(out.name + ".part")  # what an interrupted try wrote stays there until the next one
+    part = out.with_name(out.name + ".part")  # files of an interrupted call stay here until the next one
     remove_own(part, OWN, "choose another --out")
     part.mkdir()
     shown = np.flatnonzero(tested & people.is_target & known(values)).tolist()
@@ -115,7 +115,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
 
 
 def salient_codes(method: Method, train: Cohort, study: Study) -> Float[np.ndarray, "n d_s"]:
-    """Encode training subjects into s, sites evened out as in the study's probes."""
+    """Return the salient codes of training subjects, with the site correction of the study's probes."""
     seen = probed(method, train, everyone=True)
     if study.site is not None and study.harmonise != "none":
         seen, _ = harmonised(seen, seen, study.site, study.harmonise)
@@ -123,11 +123,11 @@ def salient_codes(method: Method, train: Cohort, study: Study) -> Float[np.ndarr
 
 
 def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Mapping[str, float]], seconds: float) -> Mapping[str, Any]:
-    """Summarise maps as a line for ``results/``; ``cells`` is what the documentation shows of it."""
+    """Summarise maps as a line for ``results/``; ``cells`` holds what the documentation shows."""
     words = {way: way.replace("-", " ") for way in scores}
     cells: dict[str, Any] = {"run": f"{recipe.label}, fold {recipe.fold}", "targets": targets}
     cells |= {f"Dice, {words[way]}": f"{score['dice']:.2f}" for way, score in scores.items()}
-    for score in scores.values():  # the same for both ways
+    for score in scores.values():  # the same for both methods
         cells["Dice, voxels at random"] = f"{score['chance']:.2f}"
     cells |= {f"peak, {words[way]}": "inside" if score["peak_inside"] else "outside" for way, score in scores.items()}
     found = {"recipe": shared(recipe), "seed": recipe.seed, "attribute": attribute, "targets": targets, "top": TOP, "scores": scores}
@@ -148,18 +148,18 @@ def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[A
     Args:
         method: the trained method.
         codes: salient codes of training samples, shape (n, d_s).
-        values: what is read, shape (n,).
+        values: what is decoded, shape (n,).
 
     Returns:
-        Of a sample's own value the function from samples (n, ...) to the probe's answers (n,), with gradient.
+        A function of a sample's own value. It returns the differentiable function from samples (n, ...) to outputs of the probe (n,).
 
     Raises:
-        InputError: a salient code that is the same for all.
+        InputError: if the salient code is the same for all samples.
     """
     told = known(values)
     codes = codes[told]
     if not np.ptp(codes, 0).any():
-        raise InputError(f"maps: the salient code of {type(method).__name__} is the same for everybody; there is nothing to explain")
+        raise InputError(f"maps: the salient code of {type(method).__name__} is the same for all subjects, so there is nothing to map")
     scaler = StandardScaler().fit(codes)
     model = reader(values)
     model.fit(scaler.transform(codes), values[told])
@@ -170,19 +170,19 @@ def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[A
     def answer(value: Any) -> Callable[[Tensor], Tensor]:
         if len(weights) > 1:
             weight = weights[classes.index(value)]
-        elif classes and value == classes[0]:  # the logit is that of the second of two classes
+        elif classes and value == classes[0]:  # with two classes, the logit is that of the second
             weight = -weights[0]
         else:
             weight = weights[0]
         direction = torch.tensor(weight, dtype=torch.float32, device=device)
-        # Samples and answers stay on the CPU, where they are compared; the network may compute elsewhere.
+        # Samples and outputs stay on the CPU, where they are compared; the network may be on another device.
         return lambda samples: (method.encode(samples.to(device)).s @ direction).cpu()
 
     return answer
 
 
 def mean_volume(x: VolumeCache, affines: Float[np.ndarray, "n 4 4"], first: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "x y z"]:
-    """Average volumes of one channel on the voxels of the space ``first``, one at a time."""
+    """Compute the mean of single-channel volumes on the grid of the affine ``first``, reading one volume at a time."""
     total = np.zeros(x.shape[2:])
     for row in range(len(x)):
         total += in_space(x[row : row + 1][0, 0].float().numpy(), affines[row], first)
@@ -190,15 +190,15 @@ def mean_volume(x: VolumeCache, affines: Float[np.ndarray, "n 4 4"], first: Floa
 
 
 def in_space(found: Float[np.ndarray, "x y z"], affine: Float[np.ndarray, "4 4"], first: Float[np.ndarray, "4 4"]) -> NDArray[Any]:
-    """Bring a map from the space of its own volume into that of the first, so that voxels of several subjects can be added.
+    """Resample a map to the grid of the first volume, so that maps of several subjects can be added.
 
     Args:
         found: the map.
-        affine: from its voxels to millimetres.
-        first: from voxels to millimetres of the first volume, which has the same shape.
+        affine: affine of the map, from voxels to millimetres.
+        first: affine of the first volume, which has the same shape.
 
     Returns:
-        The map on the voxels of the first volume, 0 where its own volume ends.
+        The map on the grid of the first volume, 0 outside its own volume.
     """
     if np.allclose(affine, first, atol=1e-3):
         return found
@@ -208,7 +208,7 @@ def in_space(found: Float[np.ndarray, "x y z"], affine: Float[np.ndarray, "4 4"]
 def explain(
     answer: Callable[[Tensor], Tensor], volume: Float[Tensor, "1 channels x y z"], healthy: Float[Tensor, "1 channels x y z"]
 ) -> Mapping[str, Float[np.ndarray, "x y z"]]:
-    """Explain an answer by ``occlusion`` and ``integrated-gradients``; both are positive where the volume raises it."""
+    """Compute maps by ``occlusion`` and ``integrated-gradients``, positive where the volume raises the probe's output."""
     from captum.attr import IntegratedGradients, Occlusion
 
     window = [max(2, round(WINDOW * side)) for side in volume.shape[2:]]
@@ -227,13 +227,13 @@ def explain(
 
 
 def _space(image: Path) -> tuple[tuple[int, ...], Float[np.ndarray, "4 4"]]:
-    """Say on which grid an image lies: its shape and its affine."""
+    """Return the shape and the affine of an image."""
     voxels, affine = read_volume(image)
     return voxels.shape, affine
 
 
 def _write(path: Path, found: NDArray[Any], affine: NDArray[Any], onto: tuple[tuple[int, ...], Float[np.ndarray, "4 4"]]) -> Any:
-    """Write a map on the grid of an image."""
+    """Write a map, resampled to the grid of an image, and return it."""
     path.parent.mkdir(exist_ok=True)
     image = resample_from_to(nibabel.Nifti1Image(found.astype(np.float32), affine), onto, order=1)
     nibabel.save(image, path)
@@ -244,10 +244,10 @@ def _region(truth: Path, like: Path, space: tuple[tuple[int, ...], Float[np.ndar
     voxels, affine = read_volume(truth)
     shape, images = space
     if voxels.shape != shape or not np.allclose(affine, images, atol=1e-3):
-        raise InputError(f"truth: {truth} does not have shape and affine of {like}; bring it onto the grid of the images")
+        raise InputError(f"truth: {truth} does not have shape and affine of {like}; resample it to the grid of the images")
     region = np.asarray(voxels > 0.5)
     if not region.any():
-        raise InputError(f"truth: {truth} is above 0.5 nowhere; give 1 where the pattern lies")
+        raise InputError(f"truth: {truth} has no voxel above 0.5; set the voxels of the pattern to 1")
     return region
 
 
@@ -256,12 +256,12 @@ def agreement(image: Any, anatomy: Any, region: NDArray[np.bool_]) -> Mapping[st
 
     Args:
         image: the map.
-        anatomy: on its grid, the mean brain.
-        region: on its grid, True where the pattern lies.
+        anatomy: the mean brain, on the grid of the map.
+        region: True where the pattern is, on the grid of the map.
 
     Returns:
-        ``dice`` of the strongest twentieth of the brain's voxels with the region, ``peak_inside`` (1 or 0), and ``chance``, the Dice of
-        voxels drawn at random.
+        ``dice`` of the top 5 % of the brain's voxels with the region; ``peak_inside``, 1 or 0; and ``chance``, the expected Dice of
+        randomly drawn voxels.
     """
     values, healthy = (np.asarray(each.dataobj) for each in (image, anatomy))
     brain = inside_brain(healthy)

@@ -1,4 +1,4 @@
-"""Checks of what the words of a command decide. Nothing heavy is imported here, so that an error is answered before torch is loaded."""
+"""Checks that need only the options of a command. No heavy imports here, so errors are reported before torch is loaded."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from sepclr.runs.folder import RunFolder, check_out, check_place
 from sepclr.runs.recipe import Recipe
 
 TABLES = (".tsv", ".csv")
-"""Kinds of file that hold a table of images."""
+"""File extensions of tables of images."""
 
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
-"""Variables that say which of several processes this is, in the order in which Lightning looks at them."""
+"""Environment variables with the rank of this process, in the order in which Lightning reads them."""
 
 CODES = (".npz", ".parquet", ".tsv")
-"""Kinds of file that codes are written to."""
+"""File extensions of codes."""
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Check that the parts of a recipe go together; each of them checked its own values.
+    """Check that the parts of a recipe fit together; each part has already checked its own values.
 
     Raises:
-        InputError: a method without the views that it learns from, or processes that read ahead what is in memory.
+        InputError: if the method lacks the views that it needs, or workers would read samples that are in memory.
     """
     if recipe.declared.views and recipe.views is None:
-        raise InputError(f"views: {recipe.method.name!r} learns from what two random views share; give random")
+        raise InputError(f"views: {recipe.method.name!r} needs random views; set views to random")
     if recipe.training and recipe.training.workers and not hasattr(recipe.data, "study"):
-        raise InputError(f"workers: {recipe.training.workers}, but these samples are in memory; leave it at 0")
+        raise InputError(f"workers: {recipe.training.workers}, but the samples are in memory; leave it at 0")
 
 
 def check_row(recipe: Recipe) -> None:
-    """Check the recipe of a row of a table, which takes one device.
+    """Check the recipe of a table row, which runs on one device.
 
     Raises:
-        InputError: as ``check_recipe``, or several devices or nodes.
+        InputError: as ``check_recipe``, or if the recipe asks for several devices or nodes.
     """
     if given := _several_devices(recipe):
-        raise InputError(f"{given}; a row takes one device; give --jobs, or workers, for several rows at a time")
+        raise InputError(f"{given}; a row runs on one device; use --jobs or dask workers to run several rows at a time")
     check_recipe(recipe)
 
 
 def _several_devices(recipe: Recipe) -> str:
-    """Word that a recipe wants several devices or nodes; empty where it does not."""
+    """Return the devices and nodes of a recipe that asks for several, as text; empty for other recipes."""
     training = recipe.training
     if training is None or (str(training.devices) in ("auto", "1") and training.nodes == 1):
         return ""
@@ -52,7 +52,7 @@ def _several_devices(recipe: Recipe) -> str:
 
 
 def check_rows(recipes: Sequence[Recipe], root: Path | None, *, download: bool) -> None:
-    """Check the recipes of all rows of a table and the folder of their data.
+    """Check the recipes of all rows of a table and their data folder.
 
     Raises:
         InputError: as ``check_row`` and ``DataSet.check_root``.
@@ -66,23 +66,23 @@ def check_table_places(runs: Path, results: Path) -> None:
     """Check that the runs and the results file of a table can be written.
 
     Raises:
-        InputError: they cannot.
+        InputError: if they cannot.
     """
     for folder in (runs, results.parent):
         check_place(folder, "choose another --runs or --results")
 
 
 def check_demo(recipes: Sequence[Recipe], out: Path, *, resume: bool) -> None:
-    """Check the recipes and the folder of a demo.
+    """Check the recipes and the output folder of a demo.
 
     Raises:
-        InputError: a method or devices that the demo does not take, or as ``check_recipe`` and ``check_out``.
+        InputError: if the demo does not support the method or the devices, or as ``check_recipe`` and ``check_out``.
     """
     for recipe in recipes:
         if (method := recipe.method.name) != "sepclr":
             raise InputError(f"method: the demo shows sepclr; for {method!r} use sepclr fit marked-digits --method {method}")
         if given := _several_devices(recipe):
-            raise InputError(f"{given}; the demo's two runs are small and take one device")
+            raise InputError(f"{given}; each run of the demo takes one device; leave out --devices and --nodes")
         check_recipe(recipe)
     names = [recipe.label for recipe in recipes]
     begun = [name for name in names if (out / name).exists()]
@@ -91,14 +91,14 @@ def check_demo(recipes: Sequence[Recipe], out: Path, *, resume: bool) -> None:
 
 
 def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = None, download: bool = False) -> None:
-    """Check all of a run that the words of its command decide.
+    """Check everything about a run that depends only on its options.
 
     Raises:
         InputError: as ``check_recipe``, ``DataSet.check_root`` and ``check_out``.
     """
     check_recipe(recipe)
     recipe.data_set.check_root(root, download=download)
-    # The first of several processes makes the folder before it starts the others with the same command.
+    # With several processes, the first creates the folder before it starts the others with the same command.
     if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
         check_out(out, resume=resume)
 
@@ -107,34 +107,34 @@ def check_finished(run: Path) -> None:
     """Check that a folder holds a finished run.
 
     Raises:
-        InputError: it does not.
+        InputError: if it does not.
     """
     RunFolder(run).recipe()
     RunFolder(run).samples()
 
 
 def check_codes(run: Path, source: Path, out: Path) -> None:
-    """Check what ``sepclr encode`` reads and writes.
+    """Check the run, the input and the output of ``sepclr encode``.
 
     Raises:
-        InputError: an output of another kind or in no folder, no finished run, or no input.
+        InputError: if the output has another extension or no folder, the run is not finished, or the input does not exist.
     """
     if out.suffix not in CODES:
-        raise InputError(f"{out}: unknown kind of file; name the output .npz, .parquet or .tsv")
+        raise InputError(f"{out}: unknown file type; use .npz, .parquet or .tsv")
     if not out.parent.is_dir():
-        raise InputError(f"{out.parent}: no such folder; make it or choose another --out")
+        raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
     check_finished(run)
     if source.suffix in TABLES:
         check_table_exists(source)
     elif not source.is_file():
-        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or of mri a table of images")
+        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or for mri a table of images")
 
 
 def check_table_exists(table: Path) -> None:
-    """Check that a table is there.
+    """Check that a table exists.
 
     Raises:
-        InputError: it is not.
+        InputError: if it does not.
     """
     if not table.is_file():
         raise InputError(f"{table}: no such table")

@@ -1,4 +1,4 @@
-"""Recipes: one experiment each, as plain values in parts. Nothing heavy is imported here, so that the command line answers at once."""
+"""Recipes: one experiment each, as plain values in nested parts. No heavy imports here, so that the command line starts quickly."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ METHOD_FIELDS = tuple(dict.fromkeys(name for method in METHODS.values() for name
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides the numbers of one run.
+    """Everything that determines the results of one run.
 
     Attributes:
-        data: the data set, of brains with the study and its fold.
-        method: options of the method that is trained.
-        encoder: its networks; None for a method without.
-        views: random views of samples; None for a method that sees them as they are.
-        training: how it is trained; None for a method that is not.
+        data: the data set; for brains, with the study and its fold.
+        method: options of the method.
+        encoder: networks of the method; None for a method without networks.
+        views: random views of samples; None for a method that uses the samples themselves.
+        training: training settings; None for a method that is not trained.
         seed: random seed of weights, batches, views and bootstrap.
 
     Raises:
-        InputError: a negative seed.
+        InputError: if the seed is negative.
     """
 
     data: Data
@@ -48,17 +48,17 @@ class Recipe:
 
     @property
     def data_set(self) -> DataSet:
-        """What its data set declares of itself."""
+        """Declaration of its data set."""
         return DATA_SETS[self.data.name]
 
     @property
     def declared(self) -> Declaration:
-        """What its method declares of itself."""
+        """Declaration of its method."""
         return METHODS[self.method.name]
 
     @property
     def study(self) -> Study | None:
-        """The table of subjects, for a data set that has one."""
+        """The study, for a data set that has one; None for others."""
         return self.data.study if isinstance(self.data, Brains) else None
 
     @property
@@ -78,30 +78,30 @@ class Recipe:
 
     @property
     def settings(self) -> Settings:
-        """How its method is trained.
+        """Training settings of its method.
 
         Raises:
-            InputError: a method that is not trained.
+            InputError: if the method is not trained.
         """
         if self.training is None:
             raise InputError(f"method: {self.method.name!r} is not trained")
         return self.training
 
     def of(self, study: Study | None) -> Recipe:
-        """Return the recipe on a study, of a data set that has one."""
+        """Return the recipe with a study; unchanged for a data set without studies."""
         return replace(self, data=replace(self.data, study=study)) if isinstance(self.data, Brains) else self
 
 
 def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
-    """Make the recipe of a data set and a size of machine.
+    """Make the default recipe of a data set and a size of machine, with options replaced.
 
     Args:
         data: name of the data set.
         profile: size of machine; the data set's default if None.
-        given: options by flat names that differ from the usual ones, ``method`` and ``independence`` among them; None for the usual.
+        given: options by flat name that replace the defaults, including ``method`` and ``independence``; None keeps a default.
 
     Raises:
-        InputError: a data set, profile or option that is unknown or does not apply, or a value that it cannot have.
+        InputError: if a data set, profile or option is unknown or does not apply, or a value is invalid.
     """
     check_choice(tuple(DATA_SETS), data=data)
     data_set, wanted = DATA_SETS[data], {name: value for name, value in given.items() if value is not None}
@@ -131,10 +131,10 @@ def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
 
 
 def changed(recipe: Recipe, **given: Any) -> Recipe:
-    """Replace options of a recipe by their flat names; None leaves one as it is.
+    """Return a recipe with options replaced, by flat name; None leaves an option unchanged.
 
     Raises:
-        InputError: an option that is unknown or does not apply, or a value that it cannot have.
+        InputError: if an option is unknown or does not apply, or a value is invalid.
     """
     return _changed(recipe, {name: value for name, value in given.items() if value is not None})
 
@@ -144,7 +144,7 @@ def _changed(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     values = {}
     for name, value in given.items():
         if name in MACHINE_FIELDS and recipe.training is None:
-            continue  # they say where, and nothing about the numbers
+            continue  # they do not affect the results
         if name == "study" and isinstance(recipe.data, Brains):
             recipe = recipe.of(value)
             continue
@@ -157,13 +157,13 @@ def _changed(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
 
 
 def _lacking(recipe: Recipe, name: str) -> str:
-    """Say why a recipe does not have an option."""
+    """Explain why a recipe does not have an option."""
     method = recipe.method
     if recipe.training is None:
         return f"method {method.name!r} is not trained and has no such option; it has {', '.join(flat(method))}"
     usual = next(iter(recipe.data_set.profiles.values())).views
     if recipe.views is None and name in flat(usual):
-        return f"{method.name!r} sees samples as they are; give --views random, too"
+        return f"{method.name!r} uses no random views; add --views random"
     kinds = {ImageAugmentation: "images", VolumeAugmentation: "volumes"}
     if name in {each.name for kind in kinds for each in fields(kind)}:
         return f"views of {kinds[type(usual)]} have no such option"
@@ -171,7 +171,7 @@ def _lacking(recipe: Recipe, name: str) -> str:
 
 
 def compared(data: str, profile: str | None = None, **given: Any) -> list[Recipe]:
-    """List the recipe that options ask for and, beside it, what it replaces: k-JEM for decorrelation, nothing for other terms.
+    """Return the recipe of the options and the one to compare it with: k-JEM for decorrelation, no term for other independence terms.
 
     Raises:
         InputError: as ``usual``.
@@ -185,7 +185,7 @@ def compared(data: str, profile: str | None = None, **given: Any) -> list[Recipe
 
 
 def nested(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as nested values, as ``read`` takes them; the file of a study's folds, which is stored with a run, is left out."""
+    """Return a recipe as nested values, the input of ``read``; a study's folds file is left out, because it is stored with the run."""
     values = asdict(recipe)
     if recipe.study is not None:
         del values["data"]["study"]["folds_file"]
@@ -193,12 +193,12 @@ def nested(recipe: Recipe) -> dict[str, Any]:
 
 
 def flat_values(recipe: Recipe) -> dict[str, Any]:
-    """Return the values of a recipe by the names of its options."""
+    """Return the values of a recipe by option name."""
     return flattened(nested(recipe))
 
 
 def shared(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as others may see it: of a study the table's name instead of its folder, once its content is known."""
+    """Return a recipe as nested values to publish: once a study's content is known, its files are named without their folders."""
     values = nested(recipe)
     if recipe.study is not None and recipe.study.content:
         study = values["data"]["study"]
@@ -207,10 +207,10 @@ def shared(recipe: Recipe) -> dict[str, Any]:
 
 
 def read(values: Mapping[str, Any]) -> Recipe:
-    """Make a recipe of nested values, such as those of a ``config.yaml``; what a later version added is at its default.
+    """Make a recipe from nested values, such as those of a ``config.yaml``; fields that a later version added have their defaults.
 
     Raises:
-        InputError: unknown or missing keys, or a value that a field cannot have.
+        InputError: if keys are unknown or missing, or a value is invalid.
     """
     names, seed = {"data", "method", "encoder", "views", "training"}, values.get("seed", 0)
     if wrong := sorted(names ^ ({*values} - {"seed"})):
@@ -238,7 +238,7 @@ def read(values: Mapping[str, Any]) -> Recipe:
 
 
 def _part(name: str, kind: type, values: Mapping[str, Any]) -> Any:
-    """Make a part of a recipe of its values in a file."""
+    """Make a part of a recipe from its values in a file."""
     hints, needed = hints_of(kind), {each.name for each in fields(kind) if each.default is MISSING}
     if wrong := sorted(({*values} - {*hints}) | (needed - {*values})):
         raise InputError(f"unknown or missing keys: {', '.join(f'{name}.{field}' for field in wrong)}")
@@ -249,7 +249,7 @@ def _part(name: str, kind: type, values: Mapping[str, Any]) -> Any:
 
 
 def as_options(values: Mapping[str, Any]) -> list[str]:
-    """Write values by the names of their options as words of a command; several values are comma-separated."""
+    """Return values, by option name, as command-line arguments; several values are comma-separated."""
     words = []
     for name, value in values.items():
         if value is True:

@@ -1,4 +1,4 @@
-"""The page of one run, or of several side by side."""
+"""Write the report of one run, or of several compared."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from sepclr.types import HasDecoder, Method
 from sepclr.views import pixels
 
 DECODED = 12
-"""Test targets that a report shows decoded."""
+"""Number of test targets that a report shows decoded."""
 
 
 def write_report(path: Path, runs: Sequence[Finished]) -> None:
-    """Write the page of one run, or of several with the first as the main one."""
+    """Write the report of one or several runs; the first is the main one."""
     source = runs[0].source
     test = source.tests["strict"]
     shown = selection(test.is_target.numpy())
@@ -51,7 +51,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         made={
             "Command": made["command"],
             "Commit": ", ".join(dict.fromkeys(session["commit"] or "not a checkout" for session in sessions)),
-            "Precision": ", ".join(dict.fromkeys(session.get("precision", "not noted") for session in sessions)),
+            "Precision": ", ".join(dict.fromkeys(session.get("precision", "not recorded") for session in sessions)),
             "Training": "; ".join(f"{finished.recipe.label}: {finished.seconds:.0f} s" for finished in runs),
             "Machine": _listed(made["machine"]),
             "Versions": _listed(made["versions"]),
@@ -63,13 +63,13 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
 
 
 def _listed(values: Mapping[str, Any]) -> str:
-    """Write names and values in a line; what is not given is left out."""
+    """Return names and values as one line, without values that are not set."""
     words = {name: "/".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
     return ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, ""))
 
 
 def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
-    """Show what a method with a decoder makes of a few test targets."""
+    """Decode a few test targets, if the method has a decoder."""
     if not isinstance(method, HasDecoder):
         return {}
     x = test.x[torch.from_numpy(np.flatnonzero(test.is_target.numpy())[:DECODED])]

@@ -1,4 +1,4 @@
-"""A run with its evaluation, and its summary as lines of results."""
+"""Finished runs with their evaluation, and its summary for ``results/``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sepclr.types import Row
 PLACE = {"c": "common", "s": "salient"}
 
 MADE = ("commit", "versions", "machine", "precision", "accelerator")
-"""What a line says of each session of its run."""
+"""Facts about each session of a run that a results line records."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Finished:
     """A run with its evaluation.
 
     Attributes:
-        folder: where it lies.
-        recipe: what was run.
+        folder: folder of the run.
+        recipe: recipe of the run.
         source: the data set.
-        rows: all rows of its evaluation.
-        seconds: time of training, over all sessions.
+        rows: all rows of the evaluation.
+        seconds: training time, over all sessions.
     """
 
     folder: RunFolder
@@ -42,16 +42,16 @@ class Finished:
 
     @property
     def signs(self) -> list[str]:
-        """What its curves say went wrong, a sentence each."""
+        """Problems that its training curves show, one sentence each."""
         kernel = self.recipe.independence == "k-jem"
         return signs(self.folder.history(), batch_size=self.recipe.settings.batch_size if kernel else None)
 
 
 def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
-    """Summarise what is read from a run's codes as a line for ``results/``.
+    """Summarise the probe scores of a run as a line for ``results/``.
 
-    Of classes it is balanced accuracy, for ``published`` plain accuracy; of quantities the mean absolute error, in their units. Without
-    quantities there is δ_tot, too. ``heads`` holds scores, intervals and ``untrained`` of the projections, where a method has them.
+    Scores of classes are balanced accuracies, or plain accuracies under ``published``. Scores of quantities are mean absolute errors, in
+    their units. Without quantities, δ_tot is added. ``heads`` holds scores, intervals and ``untrained`` of the projections, if any.
     """
     metric = "accuracy" if protocol == "published" else "balanced_accuracy"
     source = run.source
@@ -82,7 +82,7 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
 
 
 def _made(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return by what the last session of a run was made; where others differ from it, in ``sessions`` what differs, each once."""
+    """Return the provenance of a run's last session; if other sessions differ, ``sessions`` lists the differing facts, each once."""
     facts = [{name: session.get(name) for name in MADE} for session in sessions]
     differing = [name for name in MADE if any(each[name] != facts[-1][name] for each in facts)]
     several = [{name: each[name] for name in differing} for each in facts] if differing else []
@@ -91,7 +91,7 @@ def _made(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
-    """Collect scores and intervals of trained, and scores of untrained encoders, by column."""
+    """Collect scores and intervals of trained encoders, and scores of untrained ones, by column."""
     trained, untrained = ({_column(row, source): row for row in rows if row["encoder"] == kind} for kind in ("trained", "untrained"))
     return {
         "scores": {name: row["score"] for name, row in trained.items()},
@@ -101,12 +101,12 @@ def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
 
 
 def _column(row: Row, source: Source) -> str:
-    """Name a score as published tables do."""
+    """Return the name of a score, as in published tables."""
     return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space'][0]]}"
 
 
 def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
-    """Say what each score would be at best: 1, or no error, where an attribute belongs, chance where it does not."""
+    """Return the best expected score of each column: 1, or no error, where an attribute belongs, chance where it does not."""
     best = {}
     salient = {*source.salient_attributes, GROUP}
     for row in rows:
@@ -119,5 +119,5 @@ def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
 
 
 def write_results(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    """Write results, a JSON object a line."""
+    """Write results, one JSON object per line."""
     write_whole(path, "".join(json.dumps(line) + "\n" for line in results))

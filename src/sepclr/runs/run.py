@@ -1,4 +1,4 @@
-"""Run a recipe into a folder: data, training, probes, rows, report."""
+"""Run a recipe: load the data, train, probe, and write rows and report."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def run(
     progress: bool | str = True,
     command: str | None = None,
 ) -> Finished | None:
-    """Train and evaluate a recipe into a folder; of several processes only the first evaluates.
+    """Train and evaluate a recipe; with several processes, only the first evaluates.
 
     Args:
-        recipe: what to run.
+        recipe: recipe to run.
         out: folder of the run.
-        root: folder of the data, for data sets that need one.
+        root: data folder, for data sets that need one.
         download: fetch missing data into ``root``.
-        resume: go on with the run in ``out``.
-        progress: show a bar with the terms of the loss, or, without a terminal, a line per epoch; a string labels these lines.
-        command: what makes the same run again; the words of this process if not given.
+        resume: resume the run in ``out``.
+        progress: show a progress bar with the loss terms or, without a terminal, a line per epoch; a string labels such lines.
+        command: command that reproduces the run; that of this process if None.
 
     Returns:
-        The run, its model, rows and report written; None for processes that are not the first.
+        The finished run, with its model, rows and report written; None in processes other than the first.
 
     Raises:
-        InputError: data, options or a folder that cannot be used; training has not started then.
+        InputError: if data, options or the folder cannot be used; training has not started then.
     """
     check_machine(recipe)  # raises InputError before anything is fetched
     folder = RunFolder(out)
@@ -84,15 +84,15 @@ def run(
     elif settings is not None:
         fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
     if not is_first():
-        return None  # the first process evaluates and writes; the others have done their part
+        return None  # only the first process evaluates and writes
     weights = {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()}
     with replacing(folder.model) as part:
-        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source.train.x))})  # one key: several would come in any order
+        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source.train.x))})  # one key: the order of several would vary
     return evaluate(folder, source)
 
 
 def _of_samples(x: Tensor | VolumeCache) -> dict[str, Any]:
-    """Say what samples the encoders take: of which shape, and on which grid volumes lie."""
+    """Return the shape of the samples that the encoders take and, for volumes, their grid."""
     return {"sample_shape": list(x.shape[1:])} | ({"grid": x.grid()} if isinstance(x, VolumeCache) else {})
 
 
@@ -100,22 +100,22 @@ def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) ->
     """Load the data set of a recipe.
 
     Args:
-        recipe: names the data set, and of brains the study and its fold.
-        root: folder of its files, of brains the cache of volumes; None for a data set without.
+        recipe: recipe with the data set and, for brains, the study and its fold.
+        root: data folder, or the volume cache for brains; None for a data set without files.
         download: fetch missing files into ``root``.
 
     Raises:
-        InputError: no folder, or files that are missing or damaged.
+        InputError: if the folder or files are missing, or files are damaged.
     """
     recipe.data_set.check_root(root, download=download)
     return cast(Source, recipe.data_set.load(recipe.data, root, download))
 
 
 def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor]]:
-    """Make what a recipe is trained with, and find out before anything is written whether it can be.
+    """Make the method and the views of a recipe, and check that it can be trained, before anything is written.
 
     Raises:
-        InputError: options that cannot be used, or too few samples for a batch.
+        InputError: if options cannot be used, or there are too few samples for a batch.
     """
     if recipe.training is not None:
         Batches(source.train, recipe.training.batch_size, seed=recipe.seed, epoch=0)  # raises InputError
@@ -127,14 +127,14 @@ def check_machine(recipe: Recipe) -> None:
     """Check that a recipe can be trained on this machine.
 
     Raises:
-        InputError: an accelerator, devices, strategy or precision that cannot be used here.
+        InputError: if the accelerator, devices, strategy or precision cannot be used here.
     """
     if recipe.training is not None:
         check(recipe.training)
 
 
 def _views(views: ImageAugmentation | VolumeAugmentation | None, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
-    """Make what draws random views; without views it scales pixels."""
+    """Return the function that draws random views; without views, it only scales pixels."""
     if views is None:
         return pixels
     if isinstance(views, VolumeAugmentation):
@@ -144,10 +144,10 @@ def _views(views: ImageAugmentation | VolumeAugmentation | None, shape: Sequence
 
 
 def evaluate(folder: RunFolder, source: Source) -> Finished:
-    """Probe a finished run, beside the same networks untrained, and write its rows and report.
+    """Probe a finished run and the same networks untrained, and write rows and report.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         source: its data set.
 
     Returns:
@@ -169,28 +169,28 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
     write_report(folder.report, [whole])
-    folder.write_rows(rows)  # the last, for where there are rows nothing is missing
+    folder.write_rows(rows)  # last: where rows exist, the evaluation is complete
     return whole
 
 
 def read_finished(folder: RunFolder, source: Source) -> Finished:
-    """Read back a run with its evaluation."""
+    """Read a run with its evaluation."""
     rows = [cast(Row, json.loads(line)) for line in folder.rows.read_text().splitlines()]
     return Finished(folder, folder.recipe(), source, rows, folder.seconds())
 
 
 def evaluate_again(path: Path, root: Path | None = None) -> Finished:
-    """Evaluate the run in a folder once more.
+    """Repeat the evaluation of a run.
 
     Args:
         path: folder of the run.
-        root: folder of the data; where it was at training when None.
+        root: data folder; that of training if None.
 
     Returns:
-        The run, its rows and report written anew.
+        The run, with its rows and report rewritten.
 
     Raises:
-        InputError: the folder holds no finished run, or the data are not there.
+        InputError: if the folder is not a finished run, or the data are missing.
     """
     folder = RunFolder(path)
     recipe = folder.recipe()
@@ -199,7 +199,7 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
 
 
 def print_rows(runs: Sequence[Finished]) -> None:
-    """Print the table of runs on the same data set, and what went wrong in their training."""
+    """Print the scores of runs on the same data set, and warnings about their training."""
     source = runs[0].source
     rows = {run.recipe.label: run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)

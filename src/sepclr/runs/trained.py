@@ -1,4 +1,4 @@
-"""A trained method read back from its run, and its codes as probes take them."""
+"""Load the trained method of a run, and encode samples for probes."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from sepclr.types import HasHeads, Method
 
 
 def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
-    """Load the trained method of a run, in evaluation mode, on a GPU if there is one, and the shape of the samples that it takes.
+    """Load the trained method of a run, in evaluation mode on its device, and the shape of its samples.
 
     Raises:
-        InputError: the folder holds no finished run.
+        InputError: if the folder is not a finished run.
     """
     recipe = folder.recipe()
     shape = tuple(folder.samples()["sample_shape"])
     method = make_method(recipe, shape)
-    # What encodes a sample by itself must not look at the rest of its batch.
+    # In evaluation mode, the code of a sample does not depend on the rest of its batch.
     cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
     cast(nn.Module, method).to(device_of(recipe))
     return method, shape
 
 
 def device_of(recipe: Recipe) -> str:
-    """Choose where a trained network computes: on a GPU if there is one and the recipe does not keep it on the CPU."""
+    """Return the device of a trained network: a GPU if there is one, unless the recipe's accelerator is ``cpu``."""
     return resolve_accelerator("cpu" if recipe.training and recipe.training.accelerator == "cpu" else "auto")
 
 
 def probed(method: Method, cohort: Cohort, *, everyone: bool = False, standardised: bool = False) -> Probed:
-    """Encode a cohort into every space that is probed: the codes, and the heads where the method has them."""
+    """Encode a cohort into every space that is probed: codes and, if the method has them, projections."""
     codes = encode(method, cohort.x)
     spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
     if isinstance(method, HasHeads):

@@ -1,1 +1,1 @@
-"""Tables of many runs: their plan, who runs them, published numbers, pages."""
+"""Tables of many runs: plans, workers, published numbers and pages."""

@@ -1,4 +1,4 @@
-"""Run the rows of a table: skip finished runs, resume interrupted ones, wherever a worker is free."""
+"""Run the rows of a table on free workers; skip finished runs, resume interrupted ones."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from sepclr.types import InputError
 State = Literal["done", "running", "failed", "cut", "missing"]
 
 PATIENCE = 3
-"""Rounds without a row, while workers are killed, after which the rest is given up."""
+"""Give up after this many rounds without progress."""
 
 ONE_AT_A_TIME = threading.Lock()
-"""Held by the run of this process: torch's generator, which views draw from, is the process's own."""
+"""Lock held by the run of this process: views are drawn with torch's generator, of which a process has one."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a table is made; with workers on several machines all of them see these folders.
+    """Folders and files of a table; workers on all machines need access to them.
 
     Attributes:
-        runs: folder of the runs' folders.
-        results: file of the rows, JSON lines.
-        root: folder of the data, for data sets that need one.
+        runs: folder that holds the run folders.
+        results: results file, in JSON lines.
+        root: data folder, for data sets that need one.
     """
 
     runs: Path
@@ -53,10 +53,10 @@ class Places:
 
 
 def done(results: Path) -> dict[str, list[Mapping[str, Any]]]:
-    """Read the rows that are there, by the key of their run.
+    """Read the existing rows, by the key of their run.
 
     Raises:
-        InputError: a line that is not a row.
+        InputError: if the results file is a folder, or has a line that is not a row.
     """
     rows: dict[str, list[Mapping[str, Any]]] = {}
     if results.is_dir():
@@ -72,10 +72,10 @@ def done(results: Path) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def check_jobs(jobs: Sequence[Job], places: Places, *, download: bool = False) -> None:
-    """Find out whether every run could start, before any does.
+    """Check that every run can start, before any does.
 
     Raises:
-        InputError: data that are missing, options that a method does not have, or results that are none.
+        InputError: if data are missing, options cannot be used, or the results file is invalid.
     """
     done(places.results)
     recipes = dict.fromkeys(_with_folds(replace(job.recipe, seed=0), places) for job in jobs)
@@ -104,21 +104,21 @@ def run_jobs(
     scheduler: str | None = None,
     say: Callable[[str], None] = print,
 ) -> list[str]:
-    """Run what is missing of a table.
+    """Run the missing rows of a table.
 
     Args:
-        jobs: the runs; those with a row already are left out.
-        places: where they run.
-        workers: runs at a time on this machine, which share its cores; with dask it is the workers that decide.
+        jobs: the runs; those that already have a row are skipped.
+        places: folders and files of the table.
+        workers: number of parallel runs on this machine, which share its cores; with dask, its workers determine the number.
         backend: ``loky``, processes on this machine, or ``dask``, workers of a scheduler.
-        scheduler: address of dask's scheduler.
-        say: is told of every run that ends.
+        scheduler: address of the dask scheduler.
+        say: called with a progress message for every run that ends.
 
     Returns:
-        A line for each run that failed; the others have their rows.
+        One line for each failed run; the others have their rows.
 
     Raises:
-        InputError: workers that cannot be had, or folders that cannot be written.
+        InputError: if no workers are available, or folders cannot be written.
     """
     failed: dict[str, str] = {}
 
@@ -127,7 +127,7 @@ def run_jobs(
         return [job for job in jobs if job.key not in present and job.name not in failed]
 
     missing = left()
-    say(f"{len(jobs) - len(missing)} of {len(jobs)} runs are there; {len(missing)} to go")
+    say(f"{len(jobs) - len(missing)} of {len(jobs)} runs are finished; {len(missing)} to go")
     in_vain = 0
     with at_work(workers, backend, scheduler) as killed:
         for folder in (places.runs, places.results.parent):
@@ -137,10 +137,10 @@ def run_jobs(
         while missing and in_vain < PATIENCE:
             for job, outcome in _each(missing, places, in_vain > 0, killed, say):
                 if outcome == "done" and job in left():
-                    outcome = f"its worker wrote elsewhere; all workers have to see {places.results.parent} and {places.runs}"
+                    outcome = f"its worker wrote to other folders; all workers must share {places.results.parent} and {places.runs}"
                 if outcome not in ("done", "held"):
                     write_whole(_error(places, job), outcome)
-                    failed[job.name] = f"{_last(outcome)} (the whole of it: {_error(places, job)})"
+                    failed[job.name] = f"{_last(outcome)} (full error: {_error(places, job)})"
                 say(f"{job.name}  {'runs elsewhere' if outcome == 'held' else _last(outcome)}; {len(left())} to go")
             before, missing = len(missing), left()
             in_vain = in_vain + 1 if len(missing) == before else 0
@@ -150,15 +150,15 @@ def run_jobs(
 def _each(
     jobs: Sequence[Job], places: Places, wait: bool, killed: tuple[type[Exception], ...], say: Callable[[str], None]
 ) -> Iterator[tuple[Job, str]]:
-    """Attempt jobs, and give what became of each; ends early where a worker was killed and took the others along."""
+    """Attempt jobs and yield the outcome of each; end early if a worker is killed, because that ends the others, too."""
     with warnings.catch_warnings():
-        # Processes grow by what the allocator keeps; loky takes that for a leak, starts a fresh one and says so.
+        # Memory that the allocator keeps makes processes grow; loky takes this for a leak, starts a new process and warns.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
         tasks = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")
         try:
             yield from tasks(delayed(_attempt)(job, places, wait) for job in jobs)
         except killed as error:
-            say(f"a worker was killed ({type(error).__name__}); another resumes what it had begun")
+            say(f"a worker was killed ({type(error).__name__}); another resumes its run")
 
 
 def _error(places: Places, job: Job) -> Path:
@@ -170,7 +170,7 @@ def _last(text: str) -> str:
 
 
 def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
-    """Make a row; gives ``done``, ``held`` where somebody else has the job, or the traceback, so that other runs go on."""
+    """Make a row; return ``done``, ``held`` if another process has the job, or the error, so that other runs continue."""
     try:
         make_row(job, places, wait=wait)
     except Timeout:
@@ -183,56 +183,56 @@ def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
 
 
 def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
-    """Run a job to its row, resuming it where it was interrupted; do nothing where it has its row.
+    """Run a job and add its row; resume an interrupted run, and skip a run that has its row.
 
     Args:
         job: the run.
-        places: where.
-        wait: wait where somebody else has the job, to find the row afterwards.
+        places: folders and files of the table.
+        wait: wait while another process has the job.
 
     Raises:
-        Timeout: somebody else has the job, and there is no waiting.
+        Timeout: if another process has the job and ``wait`` is False.
     """
     folder = RunFolder(places.runs / job.name)
-    # Within a process one lock does for both; the other is let go by the system when a process is killed.
+    # One lock is for threads of this process, the other for processes; the system releases it when a process is killed.
     with ONE_AT_A_TIME, FileLock(f"{folder.path}.lock", timeout=-1 if wait else 0):
         if job.key in done(places.results):
             return
         if not folder.config.exists():
-            # It was interrupted before its config was there, the first file but for the folds.
+            # It was interrupted before its config was written, the first file apart from the folds.
             remove_own(folder.path, ("config.yaml.part", "folds.tsv", "folds.tsv.part"), "choose another --runs")
         recipe = _with_folds(job.recipe, places)
         if folder.rows.exists():
             whole: Finished | None = read_finished(folder, load(recipe, places.root))
         else:
-            # A run that started processes of its own would start this command again in each of them.
+            # A run on several devices would start this command again for each device.
             recipe = changed(recipe, devices="1")
             whole = run(recipe, folder.path, root=places.root, resume=folder.path.exists(), progress=job.name, command=job.command)
         if whole is None:
-            raise InputError("benchmark: started as one of several processes; start it once, without torchrun, and give --jobs")
+            raise InputError("benchmark: started in several processes; run it in one, without torchrun, and use --jobs")
         _append(whole, job, places)
         _error(places, job).unlink(missing_ok=True)
 
 
 def _append(whole: Finished, job: Job, places: Places) -> None:
-    """Add the rows of a run, one for each protocol: all of them at once or none."""
+    """Add the rows of a run, one for each protocol, in one step."""
     rows = [{"key": job.key, "profile": job.profile} | result(whole, protocol) for protocol in whole.source.tests]
     with FileLock(f"{places.results}.lock"):
         if job.key in done(places.results):
-            return  # another command, with runs elsewhere, was first
+            return  # another command, with other run folders, was first
         lines = places.results.read_text().splitlines() if places.results.exists() else []
         write_whole(places.results, "".join(f"{line}\n" for line in [*lines, *map(json.dumps, rows)]))
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
         job: the run.
-        state: ``done``, with its row; ``running``; ``failed``; ``cut``, begun and not going on; ``missing``.
-        epochs: epochs that were trained.
-        seconds: time that they took.
+        state: ``done``, with its row; ``running``; ``failed``; ``cut``, interrupted; or ``missing``, not started.
+        epochs: number of trained epochs.
+        seconds: their training time.
     """
 
     job: Job
@@ -247,7 +247,7 @@ def epochs_of(recipe: Recipe) -> int:
 
 
 def status(jobs: Sequence[Job], places: Places) -> list[Standing]:
-    """Tell how far each run of a table is; starts and changes nothing."""
+    """Return the progress of each run of a table, without starting or changing anything."""
     present = done(places.results)
     standing = []
     for job in jobs:

@@ -24,13 +24,13 @@ MARKER = re.compile(
 
 
 def fill(text: str, folder: Path) -> str:
-    """Replace what stands between the markers of a page by the tables of ``folder``, and by the table of methods.
+    """Replace the text between the markers of a page with tables of ``folder`` and with the table of methods.
 
-    ``results`` is a row per run, ``comparison`` a row per method, over seeds and beside published numbers, of one protocol if it is named.
-    ``published`` is Table 3 of the paper.
+    ``results`` has a row per run. ``comparison`` has a row per method, over seeds and beside published numbers, for one protocol if the
+    marker names it. ``published`` is Table 3 of the paper.
 
     Raises:
-        InputError: a marker that names a file that is not there.
+        InputError: if a marker names a missing file, or a protocol without rows.
     """
 
     def table(match: re.Match[str]) -> str:
@@ -38,12 +38,12 @@ def fill(text: str, folder: Path) -> str:
             return match[1] + plain(table_3()) + match[5]
         path = folder / match["name"]
         if not path.is_file():
-            raise InputError(f"{path}: no such results, though the page asks for them")
+            raise InputError(f"{path}: no such results; the page has a marker for them")
         rows = _rows(path)
         if match["kind"] == "comparison":
             tables = [each for each in compared(rows) if match["protocol"] in (None, each.protocol)]
             if not tables:
-                raise InputError(f"{path}: no row is of the protocol {match['protocol']!r}, though the page asks for it")
+                raise InputError(f"{path}: no rows of protocol {match['protocol']!r}; the page has a marker for them")
             return match[1] + comparison_markdown(tables) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
@@ -51,7 +51,7 @@ def fill(text: str, folder: Path) -> str:
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
-    """Put rows of one data set beside what was published of it, or of other subjects where a study asks the same of its own."""
+    """Compare rows of one data set with numbers published for it or, for a study with the same attributes, for other subjects."""
     if (data := rows[0]["recipe"]["data"]["name"]) == "mri":
         return compare(rows, beside_study(rows[0]["scores"]), elsewhere=True)
     return compare(rows, PUBLISHED.get(data, {}))
@@ -63,7 +63,7 @@ def picture(results: Path) -> str:
 
 
 def length_picture(*results: Path) -> str:
-    """Draw the ``strict`` scores of runs of several lengths against their time of training, as SVG."""
+    """Draw the ``strict`` scores of runs of several lengths against their training time, as SVG."""
     rows = [row for path in results for row in _rows(path) if row["protocol"] == "strict"]
     return as_svg(lambda: draw_length(rows))
 

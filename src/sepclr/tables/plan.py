@@ -1,4 +1,4 @@
-"""The rows of a table: which recipes it is made of, and the name by which each is found again."""
+"""Plan the rows of a table: their recipes, and the keys that identify them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation, VolumeAugme
 from sepclr.runs.recipe import METHOD_FIELDS, Recipe, as_options, flat_values, shared, usual
 
 TABLE_1: tuple[str, ...] = tuple(name for name in METHODS if name != "simclr-target")
-"""Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928), SimCLR, which separates nothing, and two without training."""
+"""Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928), SimCLR, a non-separating baseline, and two without training."""
 
 INDEPENDENCE: tuple[str, ...] = tuple(name for name in METHODS["sepclr"].selectors["independence"] if name != "hsic")
-"""Ways to independence of a table: those of Table 1, and decorrelation."""
+"""Independence terms of a table: those of Table 1, and decorrelation."""
 
 TABLE_3: tuple[tuple[str, ...], tuple[str, ...]] = (
     ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "pca", "contrastive-pca"),
     ("decorrelation", "k-jem"),
 )
-"""Methods and ways of a table of brains: those of Table 3, two without training, and decorrelation."""
+"""Methods and independence terms of a table of brains: those of Table 3, two methods without training, and decorrelation."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Job:
     """One run of a table.
 
     Attributes:
-        recipe: what is run, with its seed.
-        profile: the size of machine that it is meant for.
+        recipe: recipe of the run, with its seed.
+        profile: size of machine that it is meant for.
     """
 
     recipe: Recipe
@@ -45,12 +45,12 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Hash of the recipe, its weights resolved: whatever the machine and whatever fields later versions add.
+        """Hash of the recipe, with its weights resolved; does not depend on the machine or on fields that later versions add.
 
-        ``precision: auto`` is a fact of the machine, too: the row says which it was.
+        ``precision: auto`` depends on the machine, so it does not count; the row records the precision.
 
         Raises:
-            InputError: a weight that the method does not have.
+            InputError: if the method does not have a weight.
         """
         values = flattened(shared(self.recipe))
         usual = {
@@ -74,7 +74,7 @@ class Job:
 
     @property
     def command(self) -> str:
-        """The command that makes this row alone, ``DIR`` for the folder of the data."""
+        """Command that reproduces this row alone, with ``DIR`` for the data folder."""
         recipe = self.recipe
         data = recipe.data.name
         which = {"profile": self.profile, "methods": recipe.method.name, "seeds": recipe.seed}
@@ -105,32 +105,32 @@ def plan(
     study: Study | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> list[Job]:
-    """List the runs of a table, every row's first seed before the second of any, and its first fold before the second.
+    """Return the runs of a table: all rows of the first fold of the first seed, then of its next fold, then of the next seed.
 
     Args:
         data: name of the data set.
         profile: size of machine.
-        methods: which methods; all of the table if none is given, or SepCLR alone where ``independence`` is.
-        independence: SepCLR's independence terms; all of the table if none is given.
-        seeds: seeds of each row.
-        folds: folds of the study.
+        methods: methods to run; if empty, those of the table, or SepCLR alone if ``independence`` is given.
+        independence: SepCLR's independence terms; if empty, those of the table.
+        seeds: random seeds of each row.
+        folds: cross-validation folds of the study.
         study: the study, for ``mri``.
-        options: fields of every recipe that differ from its profile; None stands for the profile's own.
+        options: options of every recipe that replace those of its profile; None keeps the profile's.
 
     Returns:
         The runs.
 
     Raises:
-        InputError: no such profile, a seed that is given twice or is negative, or independence terms without SepCLR.
+        InputError: if the profile is unknown, seeds are missing, repeated or negative, or independence terms are given without SepCLR.
     """
     DATA_SETS[data].profile(profile)
     seeds = list(seeds)
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give one or more different ones, 0 or larger")
+        raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give one or more distinct seeds of at least 0")
     table, ways = TABLE_3 if data == "mri" else (TABLE_1, INDEPENDENCE)
     chosen = methods or (("sepclr",) if independence else table)
     if independence and "sepclr" not in chosen:
-        raise InputError(f"independence: {', '.join(chosen)} keep c and s apart in their own way; add sepclr to --methods")
+        raise InputError(f"independence: only sepclr has such terms, not {', '.join(chosen)}; add sepclr to --methods")
     given = {name: value for name, value in (options or {}).items() if value is not None}
     if objective := given.get("objective"):
         ways = tuple(way for way in ways if (way == "decorrelation") == (objective == "decorrelated"))
@@ -148,7 +148,7 @@ def plan(
 
 
 def _meant(options: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """Leave out options that are meant for other rows of the table: of networks, views or a critic for a row without."""
+    """Return the options without those meant for other rows of the table: of networks, views or a critic that this row lacks."""
     if not recipe.declared.trained:
         return {}
     others = {name for name in METHOD_FIELDS if name.startswith("critic_")} - {*flat(recipe.method)}
@@ -158,6 +158,6 @@ def _meant(options: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
 
 
 def _recipe(data: str, profile: str, method: str, independence: str, **options: Any) -> Recipe:
-    # By its paper's intent cVAE is ConVAE; as its authors released it, it is a row of its own.
+    # As intended by its paper, cVAE equals ConVAE; as released by its authors, it is a separate row.
     of_method = {"independence": independence} if independence else {"fidelity": "released"} if method == "cvae" else {}
     return usual(data, profile, **{"method": method} | of_method | options)

@@ -1,4 +1,4 @@
-"""Numbers that others published, in percent, by method and way to independence."""
+"""Published numbers, by method and independence term."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ROWS: Mapping[tuple[str, str], tuple[float, float, float, float, float]] = {
 }
 
 TABLE_1: Mapping[tuple[str, str], Mapping[str, float]] = {row: dict(zip(COLUMNS, numbers, strict=True)) for row, numbers in _ROWS.items()}
-"""Digits on CIFAR-10: accuracy of logistic regression on 500 test targets, one run a row, two ResNet-18s trained for 250 epochs.
+"""Digits on CIFAR-10: accuracy in percent of logistic regression on 500 test targets, one run a row, two ResNet-18s trained for 250 epochs.
 
 δ_tot is signed, so that a score below chance lowers it; that of MM-cVAE does not follow from its scores (it would be 91.0).
 Source: SepCLR (arXiv 2402.11928), Table 1.
@@ -50,23 +50,23 @@ TABLE_3: Mapping[tuple[str, str], Mapping[str, str]] = {
     (method, "k-jem" if method == "sepclr" else ""): dict(zip(COLUMNS_3, numbers, strict=True))
     for method, *numbers in map(str.split, _ROWS_3.strip().splitlines())
 }
-"""Volumes of the brain, schizophrenia against controls, mean±deviation as printed: of age, SANS and SAPS the mean absolute error, of the
-others balanced accuracy in percent.
+"""Brain volumes, schizophrenia against controls, mean±deviation as printed: mean absolute errors of age, SANS and SAPS, balanced
+accuracies in percent of the others.
 
 Source: SepCLR (arXiv 2402.11928), Table 3.
 """
 
 
 def beside_study(columns: Iterable[str]) -> dict[tuple[str, str], dict[str, float]]:
-    """Choose the numbers of Table 3 that may stand beside those of a study, of other subjects, by names of columns.
+    """Return the numbers of Table 3 to show beside those of a study with other subjects, by column name.
 
-    They do where the study has SANS or SAPS, symptom scores of schizophrenia; capitals do not count, and ``diagnosis`` is ``group``.
+    Only a study with SANS or SAPS, symptom scores of schizophrenia, gets any. Case is ignored, and ``diagnosis`` is ``group``.
 
     Args:
         columns: names of the study's scores, such as ``age_common``.
 
     Returns:
-        Published means by method and by the study's own names; nothing for a study without such symptoms.
+        Published means by method and by the study's own names; empty for a study without such scores.
     """
     same = {name: name.lower().replace("group_", "diagnosis_") for name in columns}
     if not any(name.startswith(("sans_", "saps_")) for name in same.values()):
@@ -78,7 +78,7 @@ def beside_study(columns: Iterable[str]) -> dict[tuple[str, str], dict[str, floa
 
 
 def table_3() -> list[dict[str, dict[str, str]]]:
-    """List the rows of Table 3 with their headings, as ``sepclr.reports.plain`` takes them."""
+    """Return the rows of Table 3 with their headings, as input of ``sepclr.reports.plain``."""
     order = [f"{column.rpartition('_')[0]}_{place}" for column in COLUMNS_3[::2] for place in ("salient", "common")]
     return [
         {"cells": {"published, other data": way or method} | {_heading(column): texts[column].replace("±", " ± ") for column in order}}
@@ -87,7 +87,7 @@ def table_3() -> list[dict[str, dict[str, str]]]:
 
 
 def _heading(column: str) -> str:
-    """Word a column of Table 3: an error is less where an attribute belongs, a balanced accuracy is more."""
+    """Return the heading of a column of Table 3: where an attribute belongs, errors should be low and balanced accuracies high."""
     name, _, place = column.rpartition("_")
     error, belongs = name in ERRORS_3, (name in COMMON_3) == (place == "common")
     return f"{name}{' MAE' if error else ''} from {'s' if place == 'salient' else 'c'} {'↓' if error == belongs else '↑'}"

@@ -1,4 +1,4 @@
-"""The table of a benchmark: how far it is, and what it says."""
+"""Show the status and the results of a benchmark."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sepclr.tables.plan import Job
 
 
 def print_status(jobs: Sequence[Job], places: Places) -> None:
-    """Print how far each run is, and how many are done, running, cut or missing."""
+    """Print the progress of each run, and the number of runs in each state."""
     standing = status(jobs, places)
     table = Table()
     for heading in ("run", "seed", "state"):
@@ -34,20 +34,20 @@ def print_status(jobs: Sequence[Job], places: Places) -> None:
 
 
 def show_table(jobs: Sequence[Job], places: Places) -> None:
-    """Print the rows that are there, and write them beside published numbers as ``table.html`` in the folder of the runs."""
+    """Print the existing rows, and write them beside published numbers to ``table.html`` in the folder of the runs."""
     rows = [row for key, several in done(places.results).items() if key in {job.key for job in jobs} for row in several]
     if not rows:
         return
     tables = compared(rows)
     print_comparison(tables)
     data_set = jobs[0].recipe.data_set
-    # Each session of a row: what is not noted apart is that of the row.
+    # Each session of a row: what a session does not record is that of the row.
     sessions = [{**row, **session} for row in rows for session in row.get("sessions", [{}])]
     made = {
         "Profile": ", ".join(dict.fromkeys(row["profile"] for row in rows)),
         "Commits": ", ".join(dict.fromkeys(each["commit"] or "not a checkout" for each in sessions)),
         "Machines": "; ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in each["machine"].items() if v) for each in sessions)),
-        "Precision": ", ".join(dict.fromkeys(each.get("precision") or "not noted" for each in sessions)),
+        "Precision": ", ".join(dict.fromkeys(each.get("precision") or "not recorded" for each in sessions)),
         "Versions": "; ".join(dict.fromkeys(", ".join(f"{k} {v}" for k, v in each["versions"].items()) for each in sessions)),
         "Rows": str(places.results),
     }

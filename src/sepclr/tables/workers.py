@@ -1,4 +1,4 @@
-"""Who runs the rows of a table: processes of this machine, or the workers of a scheduler."""
+"""Workers for the rows of a table: processes on this machine, or workers of a dask scheduler."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sepclr.errors import InputError
 Backend = Literal["loky", "dask"]
 
 ANSWERS = 20
-"""Seconds that a scheduler, and its first worker, have to answer."""
+"""Timeout for an answer of a scheduler, and for its first worker, in seconds."""
 
 
 def check_workers(workers: int, backend: Backend, scheduler: str | None) -> None:
-    """Find out what can be found out about workers without asking them.
+    """Check the options for workers, without contacting any.
 
     Raises:
-        InputError: no worker, a scheduler without dask, or dask without a scheduler or not installed.
+        InputError: if there is no worker, a scheduler is given without dask, or dask has no scheduler or is not installed.
     """
     if workers < 1:
         raise InputError(f"jobs: {workers} is not at least 1")
     if backend == "loky" and scheduler:
-        raise InputError("scheduler: processes on this machine have none; add --backend dask")
+        raise InputError("scheduler: used with dask only; add --backend dask")
     if backend == "dask" and not scheduler:
         raise InputError("scheduler: dask needs the address of its scheduler; give --scheduler tcp://HOST:8786")
     if backend == "dask" and not find_spec("distributed"):
@@ -34,10 +34,10 @@ def check_workers(workers: int, backend: Backend, scheduler: str | None) -> None
 
 @contextmanager
 def at_work(workers: int, backend: Backend, scheduler: str | None) -> Iterator[tuple[type[Exception], ...]]:
-    """Let joblib use the workers; gives the exceptions that say that one of them was killed.
+    """Make joblib use the workers; yields the exceptions that are raised when one of them is killed.
 
     Raises:
-        InputError: as ``check_workers``, or a scheduler that does not answer or has no worker.
+        InputError: as ``check_workers``, or if a scheduler does not answer or has no worker.
     """
     from joblib import cpu_count, parallel_config
 

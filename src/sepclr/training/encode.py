@@ -1,4 +1,4 @@
-"""Codes of samples from a trained method, what its losses see of them, and samples from codes."""
+"""Encode samples with a method, project their codes, and decode them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from sepclr.types import Codes, HasDecoder, HasHeads, InputError, Method
 from sepclr.views import pixels
 
 AT_ONCE = 2**24
-"""Values of samples that are encoded together at most: 500 images of 3 × 100 × 100, 8 volumes of 128³."""
+"""Maximum number of values to encode at once, such as 500 images of 3 × 100 × 100 or 8 volumes of 128³."""
 
 MADE_BY = {"reconstruction": "reconstruct", "without_salient": "without_salient", "swapped": "swap"}
-"""What a method with a decoder makes of a target, and its function that does."""
+"""What a method with a decoder computes from a target, and its function for it."""
 
 
 def encode(method: Method, x: Shaped[Tensor, "n ..."] | VolumeCache, batch_size: int | None = None) -> Codes:
     """Compute the codes of whole samples, without views, in evaluation mode.
 
-    Several processes share the work, and each gets the codes of all samples, in their order.
+    Several processes share the work, and each returns the codes of all samples, in order.
 
     Args:
-        method: the method; it computes where its parameters live and is left in the mode in which it came.
+        method: the method; it runs on the device of its parameters, and its mode is restored.
         x: samples, shape (n, features) or (n, channels, *space), uint8 or floating point, or volumes in a file.
-        batch_size: samples at a time; if None, 500, or fewer where these would hold more than 2²⁴ values.
+        batch_size: samples at a time; if None, 500, or fewer if these would hold more than 2²⁴ values.
 
     Returns:
         Codes on the CPU, c of shape (n, d_c) and s of shape (n, d_s).
@@ -41,7 +41,7 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."] | VolumeCache, batch_size:
     images = layout(method)
     batch_size = batch_size or _at_once(x)
     with _evaluating(method) as device:
-        # Nobody is left without a sample: an empty one would have no length of codes.
+        # The work is shared only if every process gets samples; without any, the length of codes would be unknown.
         mine = range(len(x))[share(len(x))] if len(x) >= processes() ** 2 else range(len(x))
         parts = []
         for begin in range(mine.start, mine.stop, batch_size):
@@ -54,7 +54,7 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."] | VolumeCache, batch_size:
 
 
 def project(method: HasHeads, codes: Codes) -> Codes:
-    """Compute the heads of codes in evaluation mode, c and s of shape (n, d_c) and (n, d_s), on the CPU."""
+    """Compute the projections of codes in evaluation mode, c and s of shape (n, d_c) and (n, d_s), on the CPU."""
     with _evaluating(cast(Method, method)) as device:
         heads = method.project(Codes(codes.c.to(device), codes.s.to(device)))
         return Codes(heads.c.cpu(), heads.s.cpu())
@@ -67,24 +67,24 @@ def decode(
     *,
     what: Sequence[str] = (*MADE_BY,),
 ) -> dict[str, Float[Tensor, "n ..."]]:
-    """Compute samples from the codes of targets, in evaluation mode.
+    """Decode samples from the codes of targets, in evaluation mode.
 
     Args:
         method: a method with a decoder.
         x: targets, shape (n, features) or (n, channels, *space), uint8 or floating point.
-        donor: targets whose salient code is put in, shape as x; each one's successor where not given.
+        donor: targets that provide the salient code of ``swapped``, shape as x; if None, the next target of x.
         what: which of ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, c of x with s of its
             donor.
 
     Returns:
-        Each of them, in the shape of x, on the CPU.
+        The decoded samples by name, in the shape of x, on the CPU.
 
     Raises:
-        InputError: a method without a decoder.
+        InputError: if the method has no decoder.
     """
     if not isinstance(method, HasDecoder):
         having = ", ".join(name for name, declared in METHODS.items() if declared.decoder and declared.trained)
-        raise InputError(f"{type(method).__name__} has no decoder; methods that decode are {having}")
+        raise InputError(f"{type(method).__name__} has no decoder; methods with one are {having}")
     images, parts = layout(method), dict[str, list[Tensor]]({name: [] for name in what})
     at_once = _at_once(x)
     with _evaluating(method) as device:
@@ -101,13 +101,13 @@ def decode(
 
 
 def _at_once(x: Tensor | VolumeCache) -> int:
-    """Choose how many samples are taken at a time: 500, or fewer where these would hold more than 2²⁴ values."""
+    """Return the number of samples to encode at once: 500, or fewer if these would hold more than 2²⁴ values."""
     return max(1, min(500, AT_ONCE // max(math.prod(x.shape[1:]), 1)))
 
 
 @contextmanager
 def _evaluating(method: Method) -> Iterator[torch.device]:
-    """Switch to evaluation mode without gradient, and back; gives the device on which the method computes."""
+    """Switch to evaluation mode without gradients, and back; yields the device of the method."""
     module = cast(nn.Module, method)
     training = module.training
     module.eval()

@@ -1,4 +1,4 @@
-"""Fit a method: Lightning's loop with our records."""
+"""Train a method with Lightning, and record its progress."""
 
 from __future__ import annotations
 
@@ -39,26 +39,27 @@ def fit(
 ) -> None:
     """Train a method in place.
 
-    With several processes each trains the same method on its part of every batch, and they part at the end; only the first writes.
+    With several processes, each trains the same method on its part of every batch, and only the first writes files. A process group that
+    was opened for training is closed at the end.
 
     Args:
         method: the method, a ``torch.nn.Module``.
         views: draws a random view of each sample of a batch.
         cohort: the training samples, of both groups.
-        settings: how to optimise.
-        seed: of batches and views; torch's global generator is left as it was.
-        folder: where ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt`` go; nothing is written without it. Where a
-            checkpoint lies there, training resumes from it.
-        progress: show a bar with the terms of the loss on a terminal, print a line per epoch elsewhere; a string is printed before each
-            line, and there is no bar.
-        callbacks: further callbacks of Lightning's.
+        settings: training settings.
+        seed: random seed of batches and views; torch's global generator is left unchanged.
+        folder: folder for ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt``; None writes nothing. If it has a
+            checkpoint, training resumes from it.
+        progress: show a progress bar with the loss terms on a terminal, print a line per epoch elsewhere; a string labels each line and
+            replaces the bar.
+        callbacks: additional Lightning callbacks.
 
     Raises:
-        InputError: a cohort or a batch size that cannot give batches of both groups.
+        InputError: if the cohort or the batch size does not allow batches of both groups.
     """
     Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # raises InputError before anything starts
-    together = processes()  # more than one where the caller has joined them: then it is not for us to part them
-    cast(nn.Module, method).train()  # Lightning leaves the mode as it finds it
+    together = processes()  # more than one if the caller opened a process group: then the caller closes it
+    cast(nn.Module, method).train()  # Lightning does not change the mode
     if cohort.x.ndim in (4, 5):
         cast(nn.Module, method).to(memory_format=layout(method))  # type: ignore[call-overload]
     training = Training(
@@ -94,9 +95,9 @@ def fit(
             enable_checkpointing=folder is not None,
             enable_progress_bar=bar,
             log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
-            use_distributed_sampler=False,  # Batches deals out the samples of each process
+            use_distributed_sampler=False,  # Batches selects the samples of each process
             reload_dataloaders_every_n_epochs=1,  # each epoch has its own Batches
-            # torch has it on a GPU only; it changes nothing for a single process.
+            # torch supports it on a GPU only; with a single process it has no effect.
             sync_batchnorm=accelerator == "cuda",
         )
         trainer.fit(training, ckpt_path=checkpoint, weights_only=True)
@@ -105,15 +106,15 @@ def fit(
 
 
 def resolve_accelerator(accelerator: str) -> str:
-    """Choose what computes: a GPU that CUDA finds for ``auto``, or the CPU.
+    """Return ``cuda`` or ``cpu``; for ``auto``, ``cuda`` if torch finds a GPU.
 
     Raises:
-        InputError: anything else, or a GPU where there is none.
+        InputError: if the accelerator is unknown, or there is no GPU.
     """
     if accelerator == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator not in ("cpu", "cuda", "gpu"):
-        # The losses compute in float64 here and there, which mps does not have.
+        # Some losses compute in float64, which mps does not support.
         raise InputError(f"accelerator: {accelerator!r} cannot be used; choose auto, cpu or cuda")
     if accelerator != "cpu" and not torch.cuda.is_available():
         raise InputError(f"accelerator: {accelerator!r}, but torch finds no GPU with CUDA; choose auto or cpu")
@@ -121,10 +122,10 @@ def resolve_accelerator(accelerator: str) -> str:
 
 
 def check(settings: Settings) -> None:
-    """Find out whether Lightning can work with the settings, before anything is written.
+    """Check that Lightning can use the settings, before anything is written.
 
     Raises:
-        InputError: an accelerator, devices, strategy or precision that cannot be used here.
+        InputError: if the accelerator, devices, strategy or precision cannot be used here.
     """
     precision = resolve_precision(settings.precision, resolve_accelerator(settings.accelerator))
     try:
@@ -136,7 +137,7 @@ def check(settings: Settings) -> None:
 
 
 def _trainer(settings: Settings, precision: str, **options: Any) -> Trainer:
-    """Make a trainer on what the settings name, with further options of Lightning's."""
+    """Make a trainer from the settings, with further options of Lightning's."""
     return Trainer(
         accelerator=resolve_accelerator(settings.accelerator),
         devices=settings.devices,
@@ -149,7 +150,7 @@ def _trainer(settings: Settings, precision: str, **options: Any) -> Trainer:
 
 
 def resolve_precision(precision: str, accelerator: str) -> str:
-    """Choose Lightning's precision for ``auto``: bfloat16 where what computes has it."""
+    """Return Lightning's precision; for ``auto``, bfloat16 if the device supports it natively, otherwise float32."""
     if precision != "auto":
         return precision
     if accelerator == "cuda":
@@ -160,16 +161,16 @@ def resolve_precision(precision: str, accelerator: str) -> str:
 
 
 def precision_of(method: Method, views: Callable[[Tensor], Tensor], cohort: Cohort, settings: Settings) -> str:
-    """Choose Lightning's precision for a method and its samples, as ``fit`` does: float32 where bfloat16 cannot be trusted.
+    """Return the precision that ``fit`` uses for a method and its samples: float32 where bfloat16 gradients are unreliable.
 
     Args:
         method: the method.
-        views: draws a random view of each sample; torch's global generator is left as it was.
+        views: draws a random view of each sample; torch's global generator is left unchanged.
         cohort: the training samples.
-        settings: how to optimise.
+        settings: training settings.
 
     Returns:
-        The precision that is given, or for ``auto`` that of this machine.
+        The precision of the settings or, for ``auto``, the one chosen for this machine.
     """
     accelerator = resolve_accelerator(settings.accelerator)
     precision = resolve_precision(settings.precision, accelerator)
@@ -181,10 +182,10 @@ def precision_of(method: Method, views: Callable[[Tensor], Tensor], cohort: Coho
 
 
 def _spoils_bfloat16(method: Method, x: Tensor) -> bool:
-    """Tell whether a convolution sees so few pixels of these views that its gradient cannot be trusted in bfloat16.
+    """Return whether a convolution sees so few pixels of these views that its bfloat16 gradient is unreliable.
 
-    On a CPU, torch 2.13 leaves parts of a weight's gradient as they were in memory where a 2-D convolution with a stride sees a single
-    pixel, and where a 3-D convolution sees a side of two voxels.
+    On a CPU, torch 2.13 leaves parts of a weight's gradient uninitialised when a strided 2-D convolution sees a single pixel, or a 3-D
+    convolution sees a side of two voxels.
     """
     found: list[nn.Module] = []
 
@@ -204,7 +205,7 @@ def _spoils_bfloat16(method: Method, x: Tensor) -> bool:
 
 
 class _TermsBar(RichProgressBar):
-    """The bar, without a version number: a folder holds one run."""
+    """Progress bar without a version number, because a folder holds one run."""
 
     def get_metrics(self, *arguments: Any) -> dict[str, Any]:
         return {name: value for name, value in super().get_metrics(*arguments).items() if name != "v_num"}
@@ -212,7 +213,7 @@ class _TermsBar(RichProgressBar):
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's announcements (devices found, advice); errors still come through."""
+    """Silence Lightning's messages (devices found, advice); errors are still shown."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Samples of all processes, joined: every process then computes the loss of the whole batch, and no loss knows how many there are."""
+"""Gather the samples of all processes, so that each computes the loss of the whole batch and losses need not handle processes."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from torch import Tensor
 
 
 def processes() -> int:
-    """Count the processes of this run."""
+    """Return the number of processes of this run."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def is_first() -> bool:
-    """Tell whether this is the process that writes; known before the processes have found each other."""
+    """Return whether this is the process that writes; also works before the process group is initialised."""
     return int(rank_zero_only.rank) == 0
 
 
 def part() -> None:
-    """End what the processes have in common, once all have come here."""
+    """Close the process group, once all processes have arrived here."""
     dist.barrier()
     dist.destroy_process_group()
 
 
 def gathered(value: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "all_n ..."]:
-    """Join the samples of all processes in the order of their ranks, each with the same number of them, with gradient.
+    """Gather the samples of all processes in the order of their ranks, with gradient; each process has the same number of samples.
 
-    The gradient that flows back is the sum over processes; where every process computes the same loss and parameters' gradients are
-    averaged (as DistributedDataParallel does), that gives exactly the gradient on the whole batch.
+    The backward pass sums gradients over processes. If every process computes the same loss and gradients of parameters are averaged (as
+    DistributedDataParallel does), the result is exactly the gradient on the whole batch.
     """
     if processes() == 1:
         return value
@@ -55,14 +55,14 @@ class _Gather(torch.autograd.Function):
 
 
 def on_the_whole(change: Callable[[Tensor], Tensor], value: Shaped[Tensor, "n ..."]) -> Shaped[Tensor, "n ..."]:
-    """Change the values of all processes' samples together, and give those of this process's samples back."""
+    """Apply a function to the values of all processes together, and return the values of this process."""
     with torch.no_grad():
         whole = change(gathered(value))
         return whole.chunk(processes())[dist.get_rank()] if processes() > 1 else whole
 
 
 def in_order(part: Shaped[Tensor, "n ..."], length: int) -> Shaped[Tensor, "length ..."]:
-    """Join parts of different length, as ``share`` deals them out, to ``length`` samples in their order."""
+    """Gather parts of different lengths, as assigned by ``share``, into ``length`` samples in order."""
     if processes() == 1:
         return part
     most = -(-length // processes())
@@ -71,7 +71,7 @@ def in_order(part: Shaped[Tensor, "n ..."], length: int) -> Shaped[Tensor, "leng
 
 
 def share(length: int) -> slice:
-    """Choose the samples of this process out of ``length``, so that all parts but the last ones are full."""
+    """Return the slice of ``length`` samples that belongs to this process; all parts but the last ones are full."""
     most = -(-length // processes())
     rank = dist.get_rank() if processes() > 1 else 0
     return slice(min(rank * most, length), min((rank + 1) * most, length))

@@ -1,4 +1,4 @@
-"""The training step of every method: two views, the method's outputs, the critic's turns where it has one, weights × terms."""
+"""The training step of every method: views, the method's outputs, steps of a critic if there is one, and the weighted sum of terms."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from sepclr.training.gather import gathered, on_the_whole
 from sepclr.types import Batch, HasCritic, HasFurtherViews, HasSteering, Method, Outputs
 
 VIEWS, LOSS = 1, 2
-"""What is drawn at random by torch: each has seeds of its own, so that a view and a loss never draw the same numbers."""
+"""Purposes of torch's random numbers: each has its own seeds, so that views and losses never draw the same numbers."""
 
 
 class Training(LightningModule):
-    """What Lightning drives.
+    """Lightning module that trains a method.
 
     Args:
         method: any method, a ``torch.nn.Module``.
         views: draws a random view of each sample of a batch.
-        cohort: the training samples; they move to the device once, or, where they lie in a file, batch by batch.
-        batch_size: samples a step, over all processes.
+        cohort: the training samples; moved to the device once or, if they are in a file, batch by batch.
+        batch_size: samples per step, over all processes.
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine``: a linear warm-up over the first tenth of the steps, then half a cosine to 0. A critic's
             step size is constant.
-        seed: of batches and views; each epoch starts from its own, so that a resumed run equals one that was never cut.
-        workers: processes that read samples from their file.
+        seed: random seed of batches and views; each epoch has its own, so that a resumed run equals an uninterrupted one.
+        workers: number of processes that read samples from their file.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class Training(LightningModule):
         workers: int = 0,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False  # a critic takes turns with the others
+        self.automatic_optimization = False  # a critic and the rest are stepped in turn
         self.method = method
         self.critic = list(method.critic_parameters()) if isinstance(method, HasCritic) else []
-        # Every process steps the critic on the samples of all; its gradients are equal without being averaged.
+        # Every process steps the critic on the samples of all, so its gradients are equal without averaging.
         adversary = {id(parameter) for parameter in self.critic}
         self._ddp_params_and_buffers_to_ignore = [name for name, value in self.named_parameters() if id(value) in adversary]
         self.layout = layout(method)
@@ -63,14 +63,14 @@ class Training(LightningModule):
         self.workers = workers
 
     def on_fit_start(self) -> None:
-        """Move the samples to the device, unless they lie in a file."""
+        """Move the samples to the device, unless they are in a file."""
         if not isinstance(self.cohort.x, Tensor):
-            return  # too large for that: each batch moves alone
+            return  # too large for that: batches are moved one at a time
         device = cast(torch.device, self.device)
         self.cohort = replace(self.cohort, x=self.cohort.x.to(device), is_target=self.cohort.is_target.to(device))
 
     def train_dataloader(self) -> Batches | DataLoader[Batch]:
-        """Draw the batches of the epoch that begins."""
+        """Return the batches of the epoch that begins."""
         batches = Batches(
             self.cohort,
             self.batch_size,
@@ -91,20 +91,20 @@ class Training(LightningModule):
         self.epoch_began = perf_counter()
 
     def on_train_epoch_end(self) -> None:
-        """Log how long the epoch took, work that a GPU has still before it included."""
+        """Log the duration of the epoch, including work that is still queued on a GPU."""
         device = cast(torch.device, self.device)
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # once an epoch
         self.log("seconds", perf_counter() - self.epoch_began)
 
     def training_step(self, batch: Batch, index: int) -> None:
-        """Step the critic, if any, then the rest on the sum of weights × terms, all on the batch of all processes."""
+        """Step the critic, if any, then the rest on the weighted sum of terms, both on the batch of all processes."""
         number = 1 + (self.method.further_views if isinstance(self.method, HasFurtherViews) else 1)
         views = [Batch(by_layout(self.views(batch.x), self.layout), batch.is_target) for _ in range(number)]
         own = self.method.outputs(*views)
         out = {name: gathered(value) for name, value in own.items()}
         is_target = gathered(batch.is_target)
-        # What a loss draws at random is the same on every process, and leaves the views' randomness alone.
+        # Losses draw the same random numbers on every process, and do not affect those of views.
         drawn_on = [batch.x.device] if batch.x.is_cuda else []
         with torch.random.fork_rng(devices=drawn_on), torch.autocast(batch.x.device.type, enabled=False):
             torch.manual_seed(_seed(LOSS, self.seed, self.current_epoch, index))
@@ -122,7 +122,7 @@ class Training(LightningModule):
             self.log(name, value.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
 
     def _steer(self, own: Outputs, out: Outputs, is_target: Tensor) -> dict[str, Tensor]:
-        """Have the gradients of this process's outputs changed on their way to the encoders, where the method asks for it."""
+        """Register the method's changes to the gradients of its outputs, if any, and return what to log."""
         if not isinstance(self.method, HasSteering):
             return {}
         steering = self.method.steering({name: value.detach() for name, value in out.items()}, is_target)
@@ -131,12 +131,12 @@ class Training(LightningModule):
         return dict(steering.logged)
 
     def _critic_turns(self, out: Outputs, is_target: Tensor) -> dict[str, Tensor]:
-        """Step the critic on codes without gradient; give its last loss by name, for the log."""
+        """Step the critic on outputs without gradient, and return its last loss by name, for the log."""
         if not self.critic:
             return {}
         method = cast(HasCritic, self.method)
         held = {name: value.detach() for name, value in out.items()}
-        optimiser = _listed(self.optimizers())[1].optimizer  # the bare one: losses are in float32 and need no scaler
+        optimiser = _listed(self.optimizers())[1].optimizer  # unwrapped: losses are in float32 and need no scaler
         loss = torch.zeros(())
         for _ in range(method.critic_steps):
             optimiser.zero_grad()
@@ -146,10 +146,10 @@ class Training(LightningModule):
         return {"critic": loss}
 
     def configure_optimizers(self) -> Any:
-        """Set up Adam and its schedule, once for the method and once for its critic."""
+        """Return Adam for the method and for its critic, if any, and the schedule of the former."""
         adversary = {id(parameter) for parameter in self.critic}
         others = [parameter for parameter in cast(nn.Module, self.method).parameters() if id(parameter) not in adversary]
-        # On a GPU one kernel for all parameters; on a CPU the numbers that results/ holds.
+        # Fused on a GPU: one kernel for all parameters. Not on a CPU, to reproduce the numbers in results/.
         optimisers = [torch.optim.Adam(others, lr=self.learning_rate, fused=others[0].is_cuda)]
         if self.critic:
             optimisers.append(torch.optim.Adam(self.critic, lr=cast(HasCritic, self.method).critic_learning_rate))
@@ -159,7 +159,7 @@ class Training(LightningModule):
 
 
 def warm_up_and_cosine(optimiser: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.SequentialLR:
-    """Schedule a step size: linearly up to the optimiser's over the first tenth of the steps, then half a cosine down to 0."""
+    """Return a schedule that raises the step size linearly over the first tenth of the steps, then lowers it to 0 by half a cosine."""
     rising = max(steps // 10, 1)
     warm_up = torch.optim.lr_scheduler.LinearLR(optimiser, 1 / (rising + 1), total_iters=rising)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps - rising, 1))
@@ -167,22 +167,22 @@ def warm_up_and_cosine(optimiser: torch.optim.Optimizer, steps: int) -> torch.op
 
 
 def _seed(drawn: int, *counts: int) -> int:
-    """Derive a seed of views or of a loss from the run's seed and further counts."""
+    """Derive a seed for views or losses from the run's seed and further counts."""
     return int(np.random.SeedSequence(counts, spawn_key=(drawn,)).generate_state(1)[0])
 
 
 def _listed(several: Any) -> list[Any]:
-    """Undo that Lightning gives one alone, and None for none."""
+    """Return a list in every case: Lightning returns a single object alone, and None for no object."""
     return several if isinstance(several, list) else [] if several is None else [several]
 
 
 def by_layout(x: Tensor, images: torch.memory_format) -> Tensor:
-    """Store images or volumes in a layout, that in which the method computes; leave other samples as they are."""
+    """Return images or volumes in a memory layout, and other samples unchanged."""
     return x.contiguous(memory_format=images) if x.ndim in (4, 5) else x
 
 
 def layout(method: Method) -> torch.memory_format:
-    """Choose channels last, in which convolutions run fastest, where it is safe.
+    """Return the memory layout of a method: channels last, in which convolutions run fastest, where it is safe.
 
     With fewer than 8 channels, torch 2.13 on a CPU writes past the end of a buffer in the backward pass of a channels-last convolution.
     """

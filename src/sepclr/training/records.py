@@ -1,4 +1,4 @@
-"""What training leaves behind: metrics and a line of progress per epoch, and checkpoints that a kill cannot spoil."""
+"""Records of training: metrics and a progress line per epoch, and checkpoints that a kill cannot damage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sepclr.atomic import replacing
 
 
 class JsonLines(Logger):
-    """Append the metrics of each epoch to a file, one JSON object a line.
+    """Append the metrics of each epoch to a file, one JSON object per line.
 
     Args:
         path: the file.
@@ -36,7 +36,7 @@ class JsonLines(Logger):
 
     @property
     def version(self) -> str:
-        """Version of the log; a run has one."""
+        """Version of the log; empty, because a run has only one."""
         return ""
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
@@ -50,17 +50,17 @@ class JsonLines(Logger):
 
 
 class History(Callback):
-    """Keep the means of the terms of each epoch.
+    """Keep the mean loss terms of each epoch.
 
     Attributes:
-        epochs: one mapping per epoch, as a line of ``JsonLines``.
+        epochs: one mapping per epoch, like a line of ``JsonLines``.
     """
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, float | int]] = []
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep those of the epoch that ends."""
+        """Keep the means of the epoch that ends."""
         means = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.epochs.append({"epoch": trainer.current_epoch, "step": trainer.global_step} | means)
 
@@ -69,14 +69,14 @@ class EpochLines(Callback):
     """Print a line per epoch, for logs: epoch k of n, loss, seconds, and the time left.
 
     Args:
-        label: what each line begins with, such as the name of a run.
+        label: label at the beginning of each line, such as the name of a run.
     """
 
     def __init__(self, label: str = "") -> None:
         self.label = f"{label}: " if label else ""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print with which epoch training begins."""
+        """Print the epoch with which training begins."""
         self.last, self.seconds = perf_counter(), list[float]()
         self._print(f"training from epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
 
@@ -95,12 +95,12 @@ class EpochLines(Callback):
 
 
 def _duration(seconds: float) -> str:
-    """Write a duration in a fitting unit."""
+    """Format a duration in a suitable unit."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
-    """Write a checkpoint beside the last one and rename it, so that a killed run keeps a whole one."""
+    """Write a checkpoint beside the last one and rename it, so that a killed run keeps a complete one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None) -> None:
         """Save to ``path`` in one step."""
