@@ -89,7 +89,7 @@ def test_a_cut_run_goes_on_from_its_checkpoint_to_the_numbers_of_one_that_was_no
         assert len(run_all([job], places)[0]) == 1
     assert [run.state for run in status([job], places)] == ["failed"]
     next(places.runs.glob("*.error")).unlink()  # a kill would not have left one
-    assert [run.state for run in status([job], places)] == ["cut"]
+    assert [run.state for run in status([job], places)] == ["interrupted"]
     assert status([job], places)[0].epochs == 1
     assert run_all([job], places)[0] == []
     assert [epoch["epoch"] for epoch in RunFolder(places.runs / job.name).history()] == [0, 1, 2]
@@ -154,7 +154,7 @@ def test_status_tells_apart_what_is_done_running_cut_and_missing_and_changes_not
     shutil.copytree(places.runs / jobs[0].name, places.runs / jobs[1].name)
     with FileLock(places.runs / f"{jobs[2].name}.lock"):
         before = sorted(places.runs.rglob("*"))
-        assert [run.state for run in status(jobs, places)] == ["done", "cut", "running", "missing"]
+        assert [run.state for run in status(jobs, places)] == ["done", "interrupted", "running", "missing"]
         assert sorted(places.runs.rglob("*")) == before
     assert status(jobs, places)[1].epochs == 2
 

@@ -35,7 +35,7 @@ def with_config(words: Sequence[str], known: Mapping[str, Sequence[str]]) -> tup
     values = {option: value for option, value in _read(path).items() if not (value is None or value is False or value == ())}
     data = values.pop("data", None)
     if data not in (None, "marked-digits" if name == "demo" else words[1]):
-        raise InputError(f"{path}: is for {data}; use sepclr {words[0]} {data}")
+        raise InputError(f"{path}: is for {data}; use sepclr {words[0] if name != 'demo' else 'fit'} {data}")
     noted = {option: values.pop(option) for option in NOTED if option in values}
     if data == "mri" and (folds := path.with_name("folds.tsv")).exists():
         noted["folds_file"] = str(folds.absolute())

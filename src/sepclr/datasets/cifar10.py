@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.datasets.digits_on_cifar import CLASSES
 from sepclr.types import InputError
 
 FOLDER = "cifar-10-batches-py"
@@ -24,6 +23,7 @@ TEST = "test_batch"
 IMAGES = 10_000
 """Images in each file."""
 SHAPE = (3, 32, 32)
+CLASSES = 10
 
 
 class Photographs(NamedTuple):
@@ -31,7 +31,7 @@ class Photographs(NamedTuple):
 
     Attributes:
         train_images: uint8 in 0..255, channels first, shape (50000, 3, 32, 32).
-        train_labels: index into ``CLASSES``, int64, shape (50000,).
+        train_labels: class, 0..9 in the order of ``batches.meta``, int64, shape (50000,).
         test_images: the same for test, shape (10000, 3, 32, 32).
         test_labels: the same for test, shape (10000,).
     """
@@ -74,8 +74,8 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         raise _damaged(path, f"pixels of shape {rows.shape} instead of {expected}")
     if not isinstance(labels, list) or len(labels) != IMAGES:
         raise _damaged(path, f"not a list of {IMAGES} labels")
-    if not all(type(label) is int and 0 <= label < len(CLASSES) for label in labels):
-        raise _damaged(path, f"a label that is no integer in 0..{len(CLASSES) - 1}")
+    if not all(type(label) is int and 0 <= label < CLASSES for label in labels):
+        raise _damaged(path, f"a label that is no integer in 0..{CLASSES - 1}")
     # Arrays over the bytes of a file are read-only, which torch warns of: copy, in C order.
     return rows.copy().reshape(-1, *SHAPE), np.array(labels, dtype=np.int64)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +17,11 @@ from sepclr.training import decode, encode
 from sepclr.types import InputError, Row
 from sepclr.views import pixels
 
-if TYPE_CHECKING:
-    from sepclr.estimators.contrast import Contrast
-
 DECODED = 12
 """Number of targets shown decoded."""
 
 
-def write(model: Contrast, path: Path, cohort: Cohort, common: tuple[str, ...], salient: tuple[str, ...]) -> list[Row]:
+def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salient: tuple[str, ...]) -> list[Row]:
     """Write an HTML report of a fitted estimator on held-out samples.
 
     Returns:
@@ -74,7 +71,7 @@ def _samples(cohort: Cohort) -> torch.Tensor:
     return cohort.x[torch.arange(len(cohort))]
 
 
-def _decoded(model: Contrast, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
+def _decoded(model: Any, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
     """Decode a few target images, if the method has a decoder."""
     if not model.declaration.decoder or cohort.x.ndim == 2 or cohort.x.shape[1] not in (1, 3):
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,8 @@ from sepclr.probes import EncoderState, Probed, probe
 from sepclr.training import encode
 from sepclr.types import InputError, Method, Row
 
-if TYPE_CHECKING:
-    from sepclr.estimators.contrast import Contrast
 
-
-def separation(model: Contrast, cohort: Cohort, seed: int) -> list[Row]:
+def separation(model: Any, cohort: Cohort, seed: int) -> list[Row]:
     """Probe the codes of a cohort: fit the probes on one half and score them on the other.
 
     Args:

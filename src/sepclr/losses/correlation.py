@@ -120,7 +120,7 @@ class RunningCorrelation(nn.Module):
         value, towards, within_a, within_b = _correlate(covariance, self.a_dim, self.ridge)
         x, y = (torch.cat([a, b], 1).double() - mean).tensor_split([self.a_dim], 1)
         n = max(len(x), 1)
-        # ∂D/∂Σ_ab = P, ∂D/∂Σ_aa and ∂D/∂Σ_bb follow from it, and ∂Σ_ab/∂a_i = (b_i − μ_b)/n.
+        # ∂D/∂Σ_ab = 2P, ∂D/∂Σ_aa and ∂D/∂Σ_bb follow from it, and ∂Σ_ab/∂a_i = (b_i − μ_b)/n.
         g_a, g_b = 2 / n * (y @ towards.T - x @ within_a), 2 / n * (x @ towards - y @ within_b)
         return Correlation(value.to(a.dtype), g_a.to(a.dtype), g_b.to(b.dtype))
 

@@ -28,7 +28,7 @@ from sepclr.tables.plan import Job
 from sepclr.tables.workers import Backend, at_work
 from sepclr.types import InputError
 
-State = Literal["done", "running", "failed", "cut", "missing"]
+State = Literal["done", "running", "failed", "interrupted", "missing"]
 
 PATIENCE = 3
 """Give up after this many rounds without progress."""
@@ -230,7 +230,7 @@ class Standing:
 
     Attributes:
         job: the run.
-        state: ``done``, with its row; ``running``; ``failed``; ``cut``, interrupted; or ``missing``, not started.
+        state: ``done``, with its row; ``running``; ``failed``; ``interrupted``; or ``missing``, not started.
         epochs: number of trained epochs.
         seconds: their training time.
     """
@@ -256,7 +256,7 @@ def status(jobs: Sequence[Job], places: Places) -> list[Standing]:
             row = present[job.key][0]
             standing.append(Standing(job, "done", epochs_of(job.recipe), row["seconds"]))
             continue
-        state: State = "failed" if _error(places, job).exists() else "cut" if folder.config.exists() else "missing"
+        state: State = "failed" if _error(places, job).exists() else "interrupted" if folder.config.exists() else "missing"
         if _held(Path(f"{folder.path}.lock")):
             state = "running"
         standing.append(Standing(job, state, len(folder.history()), folder.seconds()))
