@@ -185,7 +185,7 @@ DECIDED_BY_WORDS = [
     ("fit marked-digits --method cvae --fidelity released --critic_steps 9", "critic_steps: 'cvae' has no such option"),
     ("fit marked-digits --weight_common -1", "weight_common: -1.0 is not a finite number of at least 0"),
     ("check nowhere.tsv", "nowhere.tsv: no such table"),
-    ("check table.tsv", "group: table.tsv has no column 'dx'"),
+    ("check table.tsv", "group: column 'dx' not found in table.tsv"),
     ("maps nowhere", "nowhere: not a run"),
     ("implant nowhere.tsv --images image --out new", "nowhere.tsv: no such table"),
     ("implant table.tsv --images scan --out full", "full: not empty"),

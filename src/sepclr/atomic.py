@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a place beside a file to write to, and put what was written in the file's place at the end; after an error, nothing changes."""
+    """Yield a temporary path beside ``path``, and move it to ``path`` at the end; after an error, ``path`` is unchanged."""
     part = path.with_name(f"{path.name}.part")
     try:
         yield part
@@ -20,6 +20,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file in one step: the old one or the new one is there, never half of it."""
+    """Write a text file atomically: a reader sees the old file or the new one, never part of it."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")

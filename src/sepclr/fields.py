@@ -1,7 +1,7 @@
-"""Fields of nested dataclasses by flat names, as the command line and the estimators take them.
+"""Flat names for the fields of nested dataclasses, used by the command line and the estimators.
 
-A field has its own name, but those of ``weights`` and ``critic`` have a prefix (``weight_common``, ``critic_steps``), and the name of a
-method or a data set and the kind of an encoder are called ``method``, ``data`` and ``encoder``.
+Fields of ``weights`` and ``critic`` get a prefix (``weight_common``, ``critic_steps``). The name of a method, the name of a data set and
+the kind of an encoder are called ``method``, ``data`` and ``encoder``. All other fields keep their own names.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ NAMED: dict[tuple[str, ...], str] = {("data", "name"): "data", ("method", "name"
 
 @dataclass(frozen=True)
 class Option:
-    """A field.
+    """A field of a dataclass.
 
     Attributes:
-        name: its flat name.
-        path: names of the parts that lead to it, its own last.
-        hint: its type.
-        about: what it is, a line.
-        value: its value.
+        name: flat name.
+        path: names of the enclosing parts, then its own name.
+        hint: type.
+        about: one-line description.
+        value: current value.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Option:
     value: Any
 
     def takes(self, value: Any) -> bool:
-        """Say whether it can have a value."""
+        """Return whether a value fits the type of the field."""
         return _fits(value, self.hint)
 
 
@@ -50,7 +50,7 @@ def hints_of(kind: type) -> dict[str, Any]:
 
 
 def options_of(part: Any) -> list[Option]:
-    """List the fields of a dataclass, those of its parts among them."""
+    """Return the fields of a dataclass, including those of its parts."""
     return list(_walk(part, (), ""))
 
 
@@ -60,12 +60,12 @@ def _walk(part: Any, path: tuple[str, ...], prefix: str) -> Iterator[Option]:
         value, here = getattr(part, field.name), (*path, field.name)
         if is_dataclass(value):
             yield from _walk(value, here, PREFIXES.get(field.name, ""))
-        elif not (value is None and any(is_dataclass(each) for each in get_args(hints[field.name]))):  # a part that is missing
+        elif not (value is None and any(is_dataclass(each) for each in get_args(hints[field.name]))):  # an optional part that is None
             yield Option(prefix + field.name, here, hints[field.name], about[field.name], value)
 
 
 def flattened(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of nested mappings, such as a recipe in a file, by flat names; ``views`` says whether there is a part of this name.
+    """Flatten nested mappings, such as a recipe from a file, to values by flat name; ``views`` becomes ``none`` or ``random``.
 
     >>> flattened({"method": {"name": "convae", "weights": {"common": 0.5}}, "views": None, "seed": 3})
     {'method': 'convae', 'weight_common': 0.5, 'views': 'none', 'seed': 3}
@@ -83,12 +83,12 @@ def flattened(nested: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flat(part: Any) -> dict[str, Any]:
-    """Return the values of a dataclass and of its parts by flat names."""
+    """Return the values of a dataclass and its parts by flat name."""
     return {option.name: option.value for option in options_of(part)}
 
 
 def replaced(part: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
-    """Replace fields of a part, and of its parts, by their paths, all of them at once."""
+    """Return a copy of a part with the fields at the given paths replaced, all at once."""
     here: dict[str, Any] = {}
     deeper: dict[str, dict[tuple[str, ...], Any]] = {}
     for (name, *rest), value in values.items():
@@ -103,7 +103,7 @@ def check_type(name: str, value: Any, hint: Any, remedy: str = "") -> None:
     """Check a value against the type of its field: a choice, a number, a flag or text.
 
     Raises:
-        InputError: another type, or none of the choices.
+        InputError: a value of another type, or not one of the choices.
     """
     if choices := literals(hint):
         if value not in choices:
@@ -134,12 +134,12 @@ def _worded(hint: Any) -> str:
 
 
 def literals(hint: Any) -> tuple[Any, ...]:
-    """Return the choices of a field; none where it is no choice."""
+    """Return the choices of a field, or an empty tuple if its type is not a ``Literal``."""
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def described(kind: type) -> dict[str, str]:
-    """Read what each field of a dataclass is from its docstring and those of the classes that it is made of."""
+    """Return the description of each field of a dataclass, read from its docstring and those of its base classes."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         lines = (each.__doc__ or "").splitlines()

@@ -1,6 +1,6 @@
-"""Parts of a recipe that neither a method nor a data set declares of itself. Nothing heavy is imported here.
+"""Parts of a recipe that neither methods nor data sets declare. This module imports nothing heavy.
 
-Each checks its values, so that a recipe that exists can be run.
+Each part validates its values, so every recipe that can be constructed can be run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EncoderKind = Literal["mlp", "conv", "cnn3", "cnn4", "resnet8", "resnet10", "res
 
 @dataclass(frozen=True)
 class Data:
-    """A data set; those with options have a class of their own.
+    """A data set. Data sets with options have their own class.
 
     Attributes:
         name: name of the data set.
@@ -27,13 +27,13 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder:
-    """The networks of a method, all of one kind.
+    """The encoders of a method, all of one kind.
 
     Attributes:
         kind: kind of both encoders: ``conv``, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10``, ``resnet18`` or ``densenet121``.
         width: channels of an encoder's first stage.
         stem_stride: stride of an encoder's stem.
-        checkpointing: recompute an encoder's activations for the gradient instead of keeping them; slower, with less memory.
+        checkpointing: recompute an encoder's activations in the backward pass instead of storing them; slower, but uses less memory.
         norm: normalisation layers: ``batch``, over the samples of a process, or ``group``, within each sample.
     """
 
@@ -58,8 +58,8 @@ class ImageAugmentation:
         flip: probability of a horizontal flip.
         jitter: strengths of brightness, contrast, saturation and hue.
         jitter_probability: probability that an image is jittered.
-        jitter_whole_batch: one coin per batch for the jitter, as released, instead of one per image.
-        grey: probability that a colour image is turned grey.
+        jitter_whole_batch: decide once per batch whether to jitter, as released, instead of once per image.
+        grey: probability that a colour image is converted to grey.
     """
 
     crop: int = 24
@@ -81,13 +81,13 @@ class VolumeAugmentation:
     """Random views of volumes.
 
     Attributes:
-        flip: probability that left and right are exchanged.
+        flip: probability of a left-right flip.
         shift: largest shift along each axis, in voxels.
         rotation: largest rotation around each axis, in degrees.
         blur: largest standard deviation of a Gaussian blur, in voxels.
-        gamma: values v become v^γ, γ between 1/(1 + gamma) and 1 + gamma.
+        gamma: values v become v^γ, with γ between 1/(1 + gamma) and 1 + gamma.
         noise: largest standard deviation of Gaussian noise.
-        cutout: probability that a box of a third of the sides is blanked.
+        cutout: probability of blanking a box whose sides are a third of the volume's.
     """
 
     flip: float = 0.5
@@ -107,16 +107,16 @@ class Settings:
     """How a method is trained.
 
     Attributes:
-        max_epochs: number of epochs; each passes once over the larger group and repeats the smaller.
-        batch_size: samples a step, of both groups together and over all processes.
+        max_epochs: number of epochs; an epoch passes once over the larger group and repeats the smaller.
+        batch_size: samples per step, over both groups and all processes.
         learning_rate: step size of Adam.
         schedule: ``constant``, or ``cosine``, a linear warm-up over the first tenth of the steps, then half a cosine to 0.
-        precision: Lightning's flag, or ``auto``: bfloat16 autocast where the processor computes in it, else float32.
-        accelerator: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one.
-        devices: Lightning's flag, processes on this machine.
-        nodes: number of machines, each of which runs the same command under ``torchrun``.
-        strategy: Lightning's flag.
-        workers: number of processes that read volumes ahead; with 0 the training process reads them.
+        precision: Lightning's ``precision`` flag, or ``auto``: bfloat16 autocast where the hardware supports it, otherwise float32.
+        accelerator: ``cpu``, ``cuda``, or ``auto``, which uses a GPU if available.
+        devices: Lightning's ``devices`` flag, processes on this machine.
+        nodes: number of machines; run the same command on each under ``torchrun``.
+        strategy: Lightning's ``strategy`` flag.
+        workers: number of processes that prefetch volumes; with 0 the training process reads them.
 
     Raises:
         InputError: a value outside its range.
@@ -141,19 +141,19 @@ class Settings:
 
 
 MACHINE_FIELDS = ("accelerator", "devices", "nodes", "strategy", "workers")
-"""Settings that decide where a method is trained, and nothing about its numbers."""
+"""Settings that say where a method is trained, not what is computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a data set asks of recipes on one size of machine.
+    """Recipe defaults of a data set for one size of machine.
 
     Attributes:
-        encoder: networks of methods that have none of their own.
-        views: random views of methods that learn from them.
-        training: of methods that are trained.
-        options: options of methods by flat names that differ from their defaults, by SepCLR's independence term or by method.
-        small: whether methods train for the epochs that they declare for small machines.
+        encoder: encoder of methods that do not declare their own.
+        views: random views for methods that learn from them.
+        training: settings of methods that are trained.
+        options: method options that differ from their defaults, by flat name, for each of SepCLR's independence terms or each method.
+        small: whether methods use the number of epochs that they declare for small machines.
     """
 
     encoder: Encoder

@@ -1,4 +1,4 @@
-"""Ranges of options, each rule written once: the command line checks them before torch is imported, the library when it is called."""
+"""Range checks of options, each written once: the command line runs them before it imports torch, the library when it is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sepclr.errors import InputError
 
 
 def check_at_least(least: int, **values: float) -> None:
-    """Check numbers by name against a lower bound.
+    """Check that numbers are at least ``least``.
 
     Raises:
         InputError: a number below ``least``.
@@ -23,7 +23,7 @@ def check_choice(choices: Sequence[str], **values: str) -> None:
     """Check that values are among their choices.
 
     Raises:
-        InputError: one is not.
+        InputError: a value that is not among them.
     """
     for name, value in values.items():
         if value not in choices:
@@ -42,7 +42,7 @@ def check_positive(**values: float) -> None:
 
 
 def check_weights(**values: float) -> None:
-    """Check multipliers of terms.
+    """Check that multipliers of terms are finite and at least 0.
 
     Raises:
         InputError: a number that is negative or not finite.
@@ -72,24 +72,24 @@ def check_image_views(
     jitter_probability: float,
     grey: float,
 ) -> None:
-    """Check the strengths of random views of images, as ``sepclr.views.ImageViews`` takes them.
+    """Check the strengths of random views of images, the arguments of ``sepclr.views.ImageViews``.
 
     Raises:
         InputError: a value outside its range.
     """
     if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
-        raise InputError(f"crop_scale: {tuple(crop_scale)} is not 0 < smallest <= largest <= 1")
+        raise InputError(f"crop_scale: {tuple(crop_scale)} does not satisfy 0 < smallest <= largest <= 1")
     check_probability(flip=flip, jitter_probability=jitter_probability, grey=grey)
     if not 1 <= crop_ratio < math.inf:
         raise InputError(f"crop_ratio: {crop_ratio} is not a ratio of at least 1")
     if crop < 1:
-        raise InputError(f"crop: {crop} is not a number of pixels of at least 1")
+        raise InputError(f"crop: {crop} is not at least 1 pixel")
     if not all(0 <= strength < math.inf for strength in jitter) or jitter[3] > 0.5:
-        raise InputError(f"jitter: {tuple(jitter)} are not strengths of at least 0, the last (hue) at most 0.5")
+        raise InputError(f"jitter: {tuple(jitter)} must be finite and at least 0, the last (hue) at most 0.5")
 
 
 def check_volume_views(flip: float, shift: float, rotation: float, blur: float, gamma: float, noise: float, cutout: float) -> None:
-    """Check the strengths of random views of volumes, as ``sepclr.views.VolumeViews`` takes them.
+    """Check the strengths of random views of volumes, the arguments of ``sepclr.views.VolumeViews``.
 
     Raises:
         InputError: a value outside its range.
@@ -97,4 +97,4 @@ def check_volume_views(flip: float, shift: float, rotation: float, blur: float, 
     check_probability(flip=flip, cutout=cutout)
     for name, value in (("shift", shift), ("rotation", rotation), ("blur", blur), ("gamma", gamma), ("noise", noise)):
         if not 0 <= value < math.inf:
-            raise InputError(f"{name}: {value} is not a strength of at least 0")
+            raise InputError(f"{name}: {value} is not a finite number of at least 0")

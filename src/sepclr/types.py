@@ -1,4 +1,4 @@
-"""Every value that crosses a folder: batches, codes, the seam of a method, and rows."""
+"""Types shared across the package: batches, codes, the interface of a method, and rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sepclr.errors import InputError as InputError  # also a public name here
 
 Scalar = Float[Tensor, ""]
 Outputs = Mapping[str, Tensor]
-"""Per-sample tensors of a method, each of shape (n, ...): what is gathered over processes before the terms are computed."""
+"""Per-sample tensors of a method, each of shape (n, ...); they are gathered over processes before the terms are computed."""
 
 
 class Batch(NamedTuple):
@@ -43,7 +43,7 @@ class DataclassInstance(Protocol):
 
 @runtime_checkable
 class Method(Protocol):
-    """What training and evaluation know of a method; implementations are ``torch.nn.Module``."""
+    """Interface of a method for training and evaluation; implementations are ``torch.nn.Module``."""
 
     @property
     def weights(self) -> DataclassInstance:
@@ -51,11 +51,11 @@ class Method(Protocol):
         ...
 
     def outputs(self, one: Batch, two: Batch, /) -> Outputs:
-        """Compute what the terms need from two views of the same samples, on this process alone."""
+        """Compute what the terms need from two views of the same samples, on this process only."""
         ...
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
-        """Compute the unweighted terms, pure, on the whole batch."""
+        """Compute the unweighted terms on the whole batch, without side effects."""
         ...
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
@@ -69,30 +69,30 @@ class HasFurtherViews(Protocol):
 
     @property
     def further_views(self) -> int:
-        """Views of a sample beside the first."""
+        """Number of views of a sample beyond the first."""
         ...
 
 
 @runtime_checkable
 class HasCritic(Protocol):
-    """A method some of whose parameters are an adversary's; training takes turns between it and the others."""
+    """A method with an adversary, the critic; training alternates between its parameters and the others."""
 
     @property
     def critic_steps(self) -> int:
-        """Steps of the critic before each step of the others."""
+        """Number of critic steps before each step of the other parameters."""
         ...
 
     @property
     def critic_learning_rate(self) -> float:
-        """Step size of the critic, the same throughout."""
+        """Step size of the critic, constant throughout training."""
         ...
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:
-        """List the critic's parameters; none where the method runs without one."""
+        """Return the critic's parameters, or an empty sequence if the method has no critic."""
         ...
 
     def critic_loss(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Scalar:
-        """Compute what the critic minimises, pure, on the whole batch; ``out`` comes without gradient."""
+        """Compute the critic's loss on the whole batch, without side effects; ``out`` is detached."""
         ...
 
 
@@ -100,9 +100,9 @@ class Steering(NamedTuple):
     """How a step changes the gradients of some outputs before they reach the encoders.
 
     Attributes:
-        gradients: by name of the output, from its gradient on the whole batch, shape (n, ...), to another. Loss scaling and averaging over
-            processes multiply gradients, so that a function must keep factors: f(2g) = 2f(g).
-        logged: what is worth a curve.
+        gradients: for each output, a function that maps its gradient on the whole batch, shape (n, ...), to another. Loss scaling and
+            averaging over processes multiply gradients, so a function must preserve factors: f(2g) = 2f(g).
+        logged: scalars to log.
     """
 
     gradients: Mapping[str, Callable[[Tensor], Tensor]]
@@ -111,12 +111,12 @@ class Steering(NamedTuple):
 
 @runtime_checkable
 class HasSteering(Protocol):
-    """A method that acts on the gradient of its codes, beside what its terms ask of them."""
+    """A method that changes the gradient of its codes, in addition to its terms."""
 
     def steering(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> Steering:
-        """Say what a step does to the gradients of outputs, which come without gradient and from the whole batch.
+        """Return how a step changes the gradients of outputs, which are detached and come from the whole batch.
 
-        It may update running statistics, which are buffers: it is called once a step, with the same values on every process.
+        It may update running statistics in buffers, because it is called once per step, with the same values on every process.
         """
         ...
 
@@ -126,33 +126,33 @@ class HasHeads(Protocol):
     """A method whose losses see a projection of the codes; evaluation then probes both."""
 
     def project(self, codes: Codes) -> Codes:
-        """Map codes to what the losses see."""
+        """Map codes to projections."""
         ...
 
 
 @runtime_checkable
 class HasDecoder(Protocol):
-    """A method that gives samples back."""
+    """A method that decodes codes to samples."""
 
     def reconstruct(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Compute what codes keep of targets."""
+        """Reconstruct targets from their codes."""
         ...
 
     def without_salient(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Compute targets as if they were background."""
+        """Reconstruct targets as if they were background."""
         ...
 
     def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Compute targets with the salient patterns of others."""
+        """Reconstruct targets with the salient patterns of ``donor``."""
         ...
 
 
 class Row(TypedDict):
-    """One number of an evaluation: how well one attribute is read from one space."""
+    """One score of an evaluation: how well one attribute is decoded from one space."""
 
     attribute: str
     space: str
-    """``c``, ``s``, or the heads ``c_head``, ``s_head``."""
+    """``c``, ``s``, or their projections ``c_head``, ``s_head``."""
     encoder: str
     """``trained`` or ``untrained``: the same networks before the first step."""
     protocol: str

@@ -28,11 +28,11 @@ def test_samples_keep_their_subjects():
 @pytest.mark.parametrize(
     ("x", "is_target", "attributes", "names"),
     [
-        (torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), {}, "x: there is no sample"),
+        (torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), {}, "x: is empty"),
         (torch.zeros(3, 2), MEMBERS[:2], {}, "is_target: 2 values for 3 samples"),
         (torch.zeros(3, 2), MEMBERS, {"age": np.zeros(4)}, "attribute 'age': 4 values for 3 samples"),
-        (torch.tensor([[0.0], [float("nan")], [0.0]]), MEMBERS, {}, "x: sample 1 holds NaN"),
-        (torch.tensor([[0.0], [0.0], [float("inf")]]), MEMBERS, {}, "x: sample 2 holds NaN or infinite"),
+        (torch.tensor([[0.0], [float("nan")], [0.0]]), MEMBERS, {}, "x: sample 1 contains NaN"),
+        (torch.tensor([[0.0], [0.0], [float("inf")]]), MEMBERS, {}, "x: sample 2 contains NaN or infinite"),
     ],
 )
 def test_what_cannot_be_a_cohort_is_named(x, is_target, attributes, names):

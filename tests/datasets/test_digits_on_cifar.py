@@ -86,7 +86,7 @@ def test_real_samples_are_the_authors(real: Path) -> None:
     for name, at, pair in PLACES:
         check(data, photos, digits, name, at, pair)
     # Known of the real files: the first photographs are a frog and a truck, the first test digits 7, 2 and 1.
-    assert [cifar10.CLASSES[label] for label in data.train.attributes["object"][:2]] == ["frog", "truck"]
+    assert [digits_on_cifar.CLASSES[label] for label in data.train.attributes["object"][:2]] == ["frog", "truck"]
     assert data.strict.targets.attributes["digit"][:3].tolist() == [7, 2, 1]
     assert np.bincount(data.strict.attributes["object"]).tolist() == [2000] * 10
 

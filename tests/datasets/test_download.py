@@ -129,7 +129,7 @@ def test_removes_what_has_another_checksum(one_file: Server, tmp_path: Path, par
     (tmp_path / "MNIST" / "raw" / f"{NAME}.part").write_bytes(part)
     if not part:
         one_file.files[NAME] = CONTENT[:-1]
-    with pytest.raises(InputError, match=rf"{NAME}.*another checksum"):
+    with pytest.raises(InputError, match=rf"{NAME}.*wrong checksum"):
         download.fetch_mnist(tmp_path)
     assert files(tmp_path) == {}
     one_file.files[NAME] = CONTENT
@@ -199,7 +199,7 @@ def test_loads_fetching_only_what_is_not_sound(one_file: Server, publishers: Pat
     root = copy_with(NAME, damaged)
     with pytest.raises(InputError, match=rf"{NAME} is .*--download"):
         digits_on_cifar.load(root)
-    with pytest.raises(InputError, match=rf"{NAME} is not what"):  # the server's file has the checksum, but no digits
+    with pytest.raises(InputError, match=rf"{NAME} is not an MNIST file"):  # the server's file has the checksum, but no digits
         digits_on_cifar.load(root, download=True)
     assert one_file.asked == [(NAME, None)]
     assert (root / "MNIST" / "raw" / NAME).read_bytes() == CONTENT

@@ -48,9 +48,9 @@ def test_the_folder_will_do(tmp_path: Path) -> None:
     [
         ([HEADER.replace("Genotype", "Gene"), *ROWS], r"lacks the column\(s\) Genotype; give"),
         ([HEADER.replace("_N", ""), *ROWS], r"lacks the column\(s\) …_N \(a protein\); give"),
-        ([HEADER, *ROWS[3:]], r"holds no mouse of the target \(Saline, S/C\); give"),
-        ([HEADER, *ROWS[:3]], r"holds no mouse of the background \(Saline, C/S, Control\); give"),
-        ([HEADER, *ROWS, "314_1,?,6,Control,Saline,S/C,c-SC-s"], "column BDNF_N holds something else than numbers; leave"),
+        ([HEADER, *ROWS[3:]], r"contains no mouse of the target \(Saline, S/C\); give"),
+        ([HEADER, *ROWS[:3]], r"contains no mouse of the background \(Saline, C/S, Control\); give"),
+        ([HEADER, *ROWS, "314_1,?,6,Control,Saline,S/C,c-SC-s"], "column BDNF_N contains values that are not numbers; leave"),
         ([HEADER, "309_1,0.5"], "is not a table of comma-separated values; give"),
         ([""], "is not a table of comma-separated values; give"),
     ],

@@ -62,7 +62,7 @@ GOOD = gzip.compress(idx(np.zeros(10_000, np.uint8)))
     ids=["empty", "garbage", "cut", "checksum", "count", "dimensions", "signed", "short", "long", "label"],
 )
 def test_names_the_file_that_is_damaged(copy_with: Copy, content: bytes) -> None:
-    with pytest.raises(InputError, match=rf"{LABELS} is not what MNIST's publishers wrote .*--download") as caught:
+    with pytest.raises(InputError, match=rf"{LABELS} is not an MNIST file .*--download") as caught:
         mnist.read(copy_with(LABELS, content))
     assert "\n" not in str(caught.value)
 

@@ -121,7 +121,7 @@ def test_every_image_that_cannot_be_used_is_named_before_anything_is_written(ima
     with pytest.raises(InputError) as error:
         store(images, NAMES, GridSpec(), tmp_path / "cache")
     assert "b.nii.gz: cannot be read" in str(error.value)
-    assert "1 of 3 have another shape" in str(error.value)
+    assert "1 of 3 have a different shape" in str(error.value)
     assert "d;" in str(error.value)
     assert not list((tmp_path / "cache").glob("*.npy"))
 

@@ -112,12 +112,15 @@ def change(path: Path, how: Callable[[dict[str, list[str]]], dict[str, list[str]
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
-        (Path.unlink, "missing, so who was trained on is unknown; restore file and table"),
-        (partial(change, how=lambda cells: {name: values[1:] for name, values in cells.items()}), "1 subjects are in the file or in the"),
-        (partial(change, how=lambda cells: {name: [*values, "0"] for name, values in cells.items()}), "table alone: 0; restore"),
-        (partial(change, how=lambda cells: cells | {"fold": [*cells["fold"][1:], "0"]}), "other subjects are tested|folds_digest"),
+        (Path.unlink, "missing, so the training subjects are unknown; restore the file and the table"),
+        (
+            partial(change, how=lambda cells: {name: values[1:] for name, values in cells.items()}),
+            "1 subjects are only in the file or only in the",
+        ),
+        (partial(change, how=lambda cells: {name: [*values, "0"] for name, values in cells.items()}), "only in the table: 0; restore"),
+        (partial(change, how=lambda cells: cells | {"fold": [*cells["fold"][1:], "0"]}), "test subjects differ|folds_digest"),
         (partial(change, how=lambda cells: cells | {"fold": ["9", *cells["fold"][1:]]}), "with folds 0 to 3"),
-        (lambda path: path.write_text("who\tfold\n"), "there is no row below"),
+        (lambda path: path.write_text("who\tfold\n"), "no rows below"),
     ],
 )
 def test_folds_that_were_lost_or_edited_are_named(
@@ -143,5 +146,5 @@ def test_a_run_of_an_older_version_is_not_evaluated_on_folds_drawn_anew(run: Pat
     study = folder.recipe().study
     assert study is not None
     assert study.folds_digest is None
-    with pytest.raises(InputError, match="who was trained on is unknown"):
+    with pytest.raises(InputError, match="the training subjects are unknown"):
         cohorts(study, 1, folder.root())

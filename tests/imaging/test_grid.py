@@ -94,15 +94,15 @@ def test_a_mask_that_lies_elsewhere_is_named(tmp_path: Path):
     affine, moved = np.diag([2.0, 2, 2, 1]), np.diag([2.0, 2, 2, 1])
     moved[:3, 3] = 20
     grid = Grid((2.0, 2.0, 2.0), (20, 24, 16), "none", nifti(tmp_path / "mask.nii", np.ones((20, 24, 16), np.uint8), moved))
-    with pytest.raises(InputError, match=r"mask: .*mask.nii does not lie where .*a.nii does"):
+    with pytest.raises(InputError, match=r"mask: .*mask.nii is not aligned with .*a.nii"):
         on_grid(nifti(tmp_path / "a.nii", blob(), affine), grid)
 
 
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"spacing": 0.0}, "spacing: 0.0 is not a side in millimetres above 0"),
-        ({"shape": (4, 4)}, "shape: 4 x 4 are not three sides"),
+        ({"spacing": 0.0}, "spacing: 0.0 is not a positive number of millimetres"),
+        ({"shape": (4, 4)}, "shape: 4 x 4 is not three sides"),
         ({"scaling": "zscore"}, "scaling: 'zscore' is unknown"),
         ({"mask": Path("nowhere.nii")}, "mask: nowhere.nii: no such file"),
     ],

@@ -64,7 +64,7 @@ def test_whole_numbers_stay_whole():
 
 
 def test_a_volume_without_a_brain_is_named():
-    with pytest.raises(InputError, match="shows no brain"):
+    with pytest.raises(InputError, match="no brain found"):
         weight(np.zeros((8, 8, 8)), np.eye(4), FRONTAL)
 
 

@@ -72,19 +72,22 @@ def test_a_split_is_read_and_without_a_column_of_subjects_each_row_is_one(table:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"group": "goup"}, "group: .* has no column 'goup'; did you mean 'group'"),
-    ({"images": "path"}, "images: .* has no column 'path'; it has participant_id, group"),
-    ({"images": "{subject}.npy"}, "has no column 'subject'"),
-    ({"images": "{participant_id.npy"}, "is not a pattern"),
+    ({"group": "goup"}, "group: column 'goup' not found in .*; did you mean 'group'"),
+    ({"images": "path"}, "images: column 'path' not found in .*; columns are participant_id, group"),
+    ({"images": "{subject}.npy"}, "column 'subject' not found"),
+    ({"images": "{participant_id.npy"}, "is not a valid pattern"),
     ({"images": "{participant_id}.npy"}, r"4 of 4 files are missing: .*sub-1.npy, .* and 1 more"),
     ({"images": "a.npy{side}"}, "files are missing"),
-    ({"images": "{participant_id:03d}.npy"}, "asks for a format"),
-    ({"images": "{participant_id!r}.npy"}, "asks for a format"),
-    ({"background": ["ctrl"]}, r"no row is background: column 'group' never says ctrl; it says control \(2\), patient \(2\), other \(1\)"),
+    ({"images": "{participant_id:03d}.npy"}, "contains a format or conversion"),
+    ({"images": "{participant_id!r}.npy"}, "contains a format or conversion"),
+    (
+        {"background": ["ctrl"]},
+        r"no background rows: column 'group' has no value ctrl; values are control \(2\), patient \(2\), other \(1\)",
+    ),
     ({"target": ["control"]}, "background, target: control cannot be both"),
     ({"attributes": {"group2": None}}, "attributes: .* did you mean 'group'"),
-    ({"attributes": {"sex": "numeric"}}, "'sex' holds F, M, F, which are no numbers"),
-    ({"split": "sex"}, "split: column 'sex' .* says F, M, n/a; it may say train or test"),
+    ({"attributes": {"sex": "numeric"}}, "'sex' holds F, M, F, which are not numbers"),
+    ({"split": "sex"}, "split: column 'sex' .* contains F, M, n/a; values must be train or test"),
 ]
 
 
@@ -97,16 +100,16 @@ def test_what_cannot_be_used_is_named(table: Path, change: dict[str, Any], named
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("41\tF\t1\tc.npy", "41\tF\t1\ta.npy", "1 files stand in several rows: .*a.npy"),
-        ("c.npy", "", "1 of 4 rows name no image: sub-3"),
+        ("41\tF\t1\tc.npy", "41\tF\t1\ta.npy", "1 files are listed more than once: .*a.npy"),
+        ("c.npy", "", "1 of 4 rows have no image path: sub-3"),
         ("c.npy", "gone.npy", "1 of 4 files are missing: .*gone.npy"),
         ("side", "sex", "several columns are called sex"),
-        ("sub-4", "sub-3", "split: 1 subjects are on both sides: sub-3"),
-        (ROWS[ROWS.index("\n") :], "\n", "no row below the heading"),
+        ("sub-4", "sub-3", "split: 1 subjects are in both train and test: sub-3"),
+        (ROWS[ROWS.index("\n") :], "\n", "no rows below the header"),
         ("\tn/a\tM\t2", "\tn/a\tM\t2\t3\t4", "cannot be read as a table"),
-        ("sub-3", "sub-1", "group: 1 subjects of .* are background and target: sub-1"),
-        ("\td.npy", "\t./a.npy", "1 files stand in several rows"),
-        ("41\tF", "4l\tF", "attributes: most of 'age' are numbers, but 4l"),
+        ("sub-3", "sub-1", "group: 1 subjects of .* are in both background and target: sub-1"),
+        ("\td.npy", "\t./a.npy", "1 files are listed more than once"),
+        ("41\tF", "4l\tF", "attributes: most values of 'age' are numbers, but not 4l"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_named(table: Path, old: str, new: str, named: str):

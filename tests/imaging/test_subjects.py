@@ -111,19 +111,19 @@ def test_a_split_of_the_table_is_the_only_fold(study: Study, table: Path, tmp_pa
     other.write_text("\n".join(split) + "\n")
     given = replace(study, table=str(other), split="split")
     assert [len(side) for side in cohorts(given, 0, tmp_path)] == [24, 8]
-    with pytest.raises(InputError, match="fold: 1, but the split of column 'split' is the only one"):
+    with pytest.raises(InputError, match="fold: 1, but column 'split' defines a single split"):
         cohorts(given, 1, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"common": ("age", "subtype")}, "common, salient, site: subtype cannot be several"),
-        ({"common": ("group",)}, "the group is read from both codes anyway"),
+        ({"common": ("age", "subtype")}, "common, salient, site: subtype listed more than once"),
+        ({"common": ("group",)}, "the group is always probed in both codes"),
         ({"numeric": ("age",), "categorical": ("age",)}, "numeric, categorical: age cannot be both"),
-        ({"categorical": ("weight",)}, "weight are no attributes"),
-        ({"numeric": ("site",)}, "site is the site, which is a class"),
-        ({"site": None, "harmonise": "combat"}, "harmonise: combat evens out sites; name their column with --site"),
+        ({"categorical": ("weight",)}, "not attributes: weight"),
+        ({"numeric": ("site",)}, "site is the site column, which is categorical"),
+        ({"site": None, "harmonise": "combat"}, "harmonise: combat needs a site column; name it with --site"),
     ],
 )
 def test_roles_that_contradict_each_other_are_named(study: Study, change: dict, named: str):
@@ -136,7 +136,7 @@ def test_roles_that_contradict_each_other_are_named(study: Study, change: dict, 
     [
         ({"folds": 9}, 0, "folds: 9, but one group has 16 subjects; give at most 8"),
         ({}, 4, "fold: 4 of 4"),
-        ({"categorical": ("age",)}, 0, r"attributes: 'age' is .* in test subjects of fold 0 alone"),
+        ({"categorical": ("age",)}, 0, r"attributes: 'age' is .* only in test subjects of fold 0"),
         ({"mask": "nowhere.nii"}, 0, "mask: nowhere.nii: no such file"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_study_is_known_by_what_its_table_says_wherever_it_lies(study: Study, 
     write_cells(moved / table.name, cells)
     other = known_by_content(there)
     assert plan("mri", study=other)[0].key != plan("mri", study=here)[0].key
-    with pytest.raises(InputError, match=r"participants.tsv: who is in it, or what it says of them, changed since training"):
+    with pytest.raises(InputError, match=r"participants.tsv: its subjects or their values changed since training"):
         volumes(there, tmp_path / "cache")
 
 
@@ -233,7 +233,7 @@ def test_a_run_is_evaluated_on_copies_of_its_images_and_not_on_others(table: Pat
     capsys.readouterr()
     for command in (["evaluate"], ["maps"]):
         assert main([*command, str(run)]) == 2
-        assert "participants.tsv: the content of its images, or of the mask, changed since training" in capsys.readouterr().err
+        assert "participants.tsv: the content of its images or of the mask changed since training" in capsys.readouterr().err
     assert main(["fit", "mri", *options(moved, tmp_path), *words, "--out", str(run), "--resume"]) == 2
     assert "another config: volumes" in capsys.readouterr().err
 
@@ -326,7 +326,7 @@ def test_images_that_cannot_be_encoded_are_named(run: Path, tmp_path: Path, caps
     assert main([*command, "--input", str(tmp_path / "x.npy"), "--images", "file"]) == 2
     assert main([*command, "--input", str(tmp_path / "no.tsv")]) == 2
     errors = capsys.readouterr().err
-    for words in ("gone.nii", "no column 'file'; it has participant_id, image", "x.npy is not a table of images", "no.tsv: no such table"):
+    for words in ("gone.nii", "columns are participant_id, image", "x.npy is not a table of images", "no.tsv: no such table"):
         assert words in errors
     assert not list(tmp_path.glob("codes*"))
 

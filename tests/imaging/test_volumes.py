@@ -45,9 +45,9 @@ def cut(path: Path) -> Path:
 
 
 BAD: list[tuple[Callable[[Path], Path], str]] = [
-    (lambda folder: cut(nifti(folder / "a.nii", voxels(9, 9, 9))), "a.nii: cannot be read, it is damaged or cut short"),
-    (lambda folder: cut(nifti(folder / "a.nii.gz", voxels(9, 9, 9))), "a.nii.gz: cannot be read, it is damaged or cut short"),
-    (lambda folder: nifti(folder / "a.nii", voxels(4, 5, 6, 2)), r"a.nii: 4 dimensions \(4, 5, 6, 2\); give one volume of 3"),
+    (lambda folder: cut(nifti(folder / "a.nii", voxels(9, 9, 9))), "a.nii: cannot be read; it is damaged or truncated"),
+    (lambda folder: cut(nifti(folder / "a.nii.gz", voxels(9, 9, 9))), "a.nii.gz: cannot be read; it is damaged or truncated"),
+    (lambda folder: nifti(folder / "a.nii", voxels(4, 5, 6, 2)), r"a.nii: 4 dimensions \(4, 5, 6, 2\); give one 3-D volume"),
     (lambda folder: nifti(folder / "a.nii", voxels(4, 5, 6).astype(np.complex64)), "voxels are complex64"),
     (lambda folder: (folder / "a.mgz", (folder / "a.mgz").touch())[0], "unknown kind of file; volumes are .nii, .nii.gz, .npy"),
     (lambda folder: (folder / "a.npy", (folder / "a.npy").write_text("no"))[0], "a.npy: cannot be read"),
@@ -65,9 +65,9 @@ def spoiled(path: Path, at: int, value: bytes) -> Path:
 BAD += [
     (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 70, struct.pack("<h", 9999)), "cannot be read"),  # datatype
     (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 40, struct.pack("<h", 99)), "cannot be read"),  # dimensions
-    (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 42, struct.pack("<h", -4)), "cannot be read|no voxel"),
+    (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 42, struct.pack("<h", -4)), "cannot be read|no voxels"),
     (lambda folder: spoiled(nifti(folder / "a.nii", voxels(4, 5, 6)), 296, bytes(16)), "does not map voxels to millimetres"),
-    (lambda folder: (folder / "a.npy", np.save(folder / "a.npy", np.zeros((0, 5, 6))))[0], "no voxel in 0 x 5 x 6"),
+    (lambda folder: (folder / "a.npy", np.save(folder / "a.npy", np.zeros((0, 5, 6))))[0], "no voxels in shape 0 x 5 x 6"),
     (lambda folder: (np.savez(folder / "a.npz", a=voxels(3, 3, 3)), (folder / "a.npz").rename(folder / "a.npy"))[1], "cannot be read"),
 ]
 
@@ -117,8 +117,8 @@ def test_other_shapes_and_affines_are_problems_that_name_whose_they_are(tmp_path
     ]
     found = problems(look_into(paths), ["A", "B", "C", "D", "E"])
     assert len(found) == 2
-    assert "1 of 5 have another shape than the others' 4 x 5 x 6: C; " in found[0]
-    assert "1 of 5 have another affine than the others': D; " in found[1]
+    assert "1 of 5 have a different shape than the others (4 x 5 x 6): C; " in found[0]
+    assert "1 of 5 have a different affine than the others: D; " in found[1]
     assert all("--resample" in line for line in found)
     assert problems(look_into(paths), list("ABCDE"), resample=True) == []
     assert problems(look_into(paths[:2]), ["A", "B"]) == []
@@ -135,4 +135,4 @@ def test_affines_are_compared_with_a_tolerance_and_with_the_most_frequent_one():
     assert problems(pair, ["A", "B"]) == []
     found = problems([*pair, volume(9.0), volume(9.0), *pair], list("ABCDEF"))
     assert len(found) == 1
-    assert "2 of 6 have another affine than the others': C, D; " in found[0]
+    assert "2 of 6 have a different affine than the others: C, D; " in found[0]

@@ -52,7 +52,7 @@ def test_less_is_kept_for_the_gradient():
     [
         ("conv", {"checkpointing": True}, "checkpointing: unnecessary for encoder 'conv'"),
         ("cnn3", {"checkpointing": True}, "checkpointing: unnecessary for encoder 'cnn3'"),
-        ("densenet121", {}, "stem_stride: 1, but that of densenet121 is 2"),
+        ("densenet121", {}, "stem_stride: 1, but densenet121 has a stem of stride 2"),
         ("densenet121", {"stem_stride": 2, "width": 8, "norm": "group"}, "width: 8 is not a multiple of 16"),
     ],
 )

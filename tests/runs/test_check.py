@@ -59,7 +59,7 @@ def test_problems_are_listed_on_the_page_and_end_with_2(table: Path, capsys: pyt
     said = capsys.readouterr()
     assert "problem: " in said.out
     assert "sub-0_T1w.nii.gz: cannot be read" in said.out
-    assert "another shape than the others' 8 x 9 x 10: sub-1" in said.out
+    assert "a different shape than the others (8 x 9 x 10): sub-1" in said.out
     assert said.err.count("\n") == 1
     assert "2 problems" in said.err
     page = (table.parent / "page.html").read_text()

@@ -62,14 +62,14 @@ def write(path: Path, content: bytes | np.ndarray | dict[str, np.ndarray]) -> Pa
     ("name", "content", "message"),
     [
         ("x.npy", X[:, :, :6], r"samples have shape \(1, 6, 12\), the run was trained on \(1, 12, 12\)"),
-        ("x.npy", X[:0], "there is no sample"),
-        ("x.npy", np.where(X > 250, np.nan, X / 255), "sample 0 holds NaN"),
-        ("x.npy", X.astype(float), "pixels of type float64 reach from"),
+        ("x.npy", X[:0], "contains no samples"),
+        ("x.npy", np.where(X > 250, np.nan, X / 255), "sample 0 contains NaN"),
+        ("x.npy", X.astype(float), "pixels of type float64 range from"),
         ("x.npy", X.astype("U3"), "samples are of type <U3"),
         ("x.npy", np.array([{"a": 1}]), "cannot be read"),
         ("x.npy", b"", "cannot be read"),
         ("x.npz", b"PK\x03\x04 torn", "cannot be read"),
-        ("x.npz", {"images": X}, "no array x among images"),
+        ("x.npz", {"images": X}, "no array x; arrays are images"),
         ("x.parquet", X[:, :, :6], r"samples have shape \(72,\)"),
         ("x.parquet", b"PAR1 torn", "cannot be read"),
         ("x.png", b"\x89PNG", "cannot be read"),
@@ -87,7 +87,7 @@ def test_samples_that_cannot_be_encoded_are_named_and_nothing_is_written(run: Pa
 def test_values_on_a_scale_of_their_own_are_taken_where_the_run_does_not_scale(tmp_path: Path):
     np.save(tmp_path / "x.npy", np.full((2, 1, 4, 4, 4), -3.0))
     assert (read_samples(tmp_path / "x.npy", (1, 4, 4, 4), scaled=False) == -3).all()
-    with pytest.raises(InputError, match="pixels of type float64 reach from -3 to -3"):
+    with pytest.raises(InputError, match="pixels of type float64 range from -3 to -3"):
         read_samples(tmp_path / "x.npy", (1, 4, 4, 4))
 
 

@@ -1,4 +1,4 @@
-"""Samples with known membership: cohorts and batches of both groups."""
+"""Samples of both groups: cohorts, batches and a cache of volumes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ __all__ = ["Batches", "Cohort", "VolumeCache"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: tables and single volumes are read without torch."""
+    """Import a public name on first access, because tables and single volumes are read without torch."""
     if name not in __all__:
         raise AttributeError(f"module 'sepclr.data' has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""Values of attributes: classes or quantities, known or not."""
+"""Values of attributes: classes or quantities, known or missing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 
 def is_quantity(truth: NDArray[Any]) -> bool:
-    """Tell a quantity (floating point) from classes."""
+    """Return whether an attribute is a quantity (floating point) rather than classes."""
     return bool(np.issubdtype(truth.dtype, np.floating))
 
 
 def known(truth: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell where a truth is known: a quantity that is not NaN, a class that is not the empty string."""
+    """Return where an attribute is known: a quantity that is finite, or a class that is not the empty string."""
     if is_quantity(truth):
         return np.asarray(np.isfinite(truth))
     return np.asarray(truth != "") if truth.dtype.kind in "US" else np.ones(len(truth), dtype=bool)

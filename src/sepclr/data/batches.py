@@ -1,4 +1,4 @@
-"""Batches that always hold both groups, drawn from samples that live on the device."""
+"""Batches that always contain both groups, drawn from samples on the device."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from sepclr.types import Batch, InputError
 class Batches:
     """One epoch of stratified batches.
 
-    Every batch holds background and target in the cohort's proportion, at least two of each, and no sample twice. An epoch passes
-    once over the group that fills more batches, usually the larger one; the remainder that does not fill a batch is left out, a
-    different one in each epoch. The other group is repeated, reshuffled each time all of it has been drawn. With 10,000 background
-    samples, 4 targets and batches of 128, an epoch is 79 batches of 126 background samples and 2 targets. With several processes
+    Every batch contains background and target in the cohort's proportion, at least two of each, and no sample twice. An epoch passes
+    once over the group that fills more batches, usually the larger one; the remainder that does not fill a batch is left out and
+    differs between epochs. The other group is repeated, and reshuffled each time all of it has been drawn. With 10,000 background
+    samples, 4 targets and batches of 128, an epoch is 79 batches of 126 background samples and 2 targets. With several processes,
     each gets an equal part of every batch, again with both groups.
 
     Args:
         cohort: the samples.
-        batch_size: samples a batch, over all processes; cut to the size of the cohort.
-        seed: of the run; the same seed and epoch give the same batches.
-        epoch: number of the epoch.
-        device: where the samples live. Move them there once with ``cohort_on``.
+        batch_size: samples per batch, over all processes; at most the size of the cohort.
+        seed: random seed; the same seed and epoch give the same batches.
+        epoch: index of the epoch.
         rank: index of this process.
         world_size: number of processes.
 
     Raises:
-        InputError: a group with fewer than two samples for each process, or a batch that cannot hold two of each.
+        InputError: a group with fewer than two samples for each process, or a batch size too small for two of each.
     """
 
     def __init__(self, cohort: Cohort, batch_size: int, *, seed: int, epoch: int, rank: int = 0, world_size: int = 1) -> None:
@@ -47,7 +46,7 @@ class Batches:
         size = min(batch_size, n)
         targets = round(size * len(self.groups[1]) / n)
         targets = min(max(targets, least), size - least)
-        # Equal parts for all processes, or gathering them would need padding.
+        # All processes get equal parts; otherwise gathering them would need padding.
         self.sizes = [(size - targets) // world_size * world_size, targets // world_size * world_size]
         self.steps = max(len(group) // part for group, part in zip(self.groups, self.sizes, strict=True))
         self.cohort, self.seed, self.epoch, self.rank, self.world_size = cohort, seed, epoch, rank, world_size
@@ -59,12 +58,12 @@ class Batches:
         return (self[index] for index in self.indices())
 
     def __getitem__(self, index: Int64[np.ndarray, " n"]) -> Batch:
-        """Make the batch of the samples at ``index``."""
+        """Return the batch of the samples at ``index``."""
         at = torch.from_numpy(index).to(self.cohort.x.device, non_blocking=True)
         return Batch(self.cohort.x[at], self.cohort.is_target[at])
 
     def indices(self) -> Iterator[Int64[np.ndarray, " n"]]:
-        """Draw the samples of each batch of this process."""
+        """Yield the sample indices of each batch of this process."""
         draw = np.random.default_rng([self.seed, self.epoch])
         groups = [_parts(group, size, draw) for group, size in zip(self.groups, self.sizes, strict=True)]
         for _ in range(self.steps):
@@ -77,7 +76,7 @@ def _parts(group: Int64[np.ndarray, " n"], size: int, draw: np.random.Generator)
     while True:
         if len(order) < size:
             again = draw.permutation(group)
-            # What is left of the last order is completed by samples of the new one that it does not hold.
+            # Complete the rest of the last order with samples of the new one that it does not contain.
             first = np.flatnonzero(~np.isin(again, order))[: size - len(order)]
             order = np.concatenate([order, again[first], np.delete(again, first)])
         yield order[:size]

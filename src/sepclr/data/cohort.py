@@ -1,4 +1,4 @@
-"""A cohort: samples, who is target, and what is known of each."""
+"""A cohort: samples, their groups and their attributes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Cohort:
     """Samples of background and target.
 
     Attributes:
-        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point. Volumes may lie in a file (``VolumeCache``).
+        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point. Volumes may be in a file (``VolumeCache``).
         is_target: True for target, False for background, shape (n,).
-        attributes: what is known of each sample, by name, each of shape (n,); integers or strings are classes, floating point is
-            a quantity. Unless a data set says that its background has them too, only the values of targets are read.
-        subjects: whose each sample is, shape (n,); None where every sample is a subject of its own.
+        attributes: attributes of the samples by name, each of shape (n,); integers or strings are classes, floating point is a
+            quantity. Only the values of targets are read, unless a data set declares that its background has them too.
+        subjects: subject of each sample, shape (n,); None if every sample is a separate subject.
 
     Raises:
-        InputError: no sample, lengths that differ, or values that are not finite.
+        InputError: no samples, different lengths, or values that are not finite.
     """
 
-    # Two names for one length: a wrong one gets the error below, also where annotations are checked.
+    # Different names for one length, so that a mismatch raises the error below even where annotations are checked.
     x: Shaped[Tensor, "n ..."] | VolumeCache
     is_target: Bool[Tensor, " members"]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -40,24 +40,24 @@ class Cohort:
     def __post_init__(self) -> None:
         n = len(self.x)
         if n == 0:
-            raise InputError("x: there is no sample; give at least one of each group")
+            raise InputError("x: is empty; give at least one sample of each group")
         if len(self.is_target) != n:
-            raise InputError(f"is_target: {len(self.is_target)} values for {n} samples; give one for each")
+            raise InputError(f"is_target: {len(self.is_target)} values for {n} samples; give one per sample")
         for name, values in self.attributes.items():
             if len(values) != n:
-                raise InputError(f"attribute {name!r}: {len(values)} values for {n} samples; give one for each")
+                raise InputError(f"attribute {name!r}: {len(values)} values for {n} samples; give one per sample")
         if self.subjects is not None and len(self.subjects) != n:
-            raise InputError(f"subjects: {len(self.subjects)} values for {n} samples; give one for each")
-        # What is stored was checked file by file.
+            raise InputError(f"subjects: {len(self.subjects)} values for {n} samples; give one per sample")
+        # Cached volumes were checked when they were read from their files.
         if isinstance(self.x, Tensor) and self.x.is_floating_point() and not torch.isfinite(self.x).all():
             bad = int((~torch.isfinite(self.x)).flatten(1).any(1).nonzero()[0])
-            raise InputError(f"x: sample {bad} holds NaN or infinite values; remove it or fill it in")
+            raise InputError(f"x: sample {bad} contains NaN or infinite values; remove or impute it")
 
     def __len__(self) -> int:
         return len(self.x)
 
     def where(self, chosen: NDArray[np.bool_]) -> Cohort:
-        """Keep the samples at which ``chosen``, shape (n,), is True."""
+        """Return the samples where ``chosen``, shape (n,), is True."""
         keep = torch.from_numpy(chosen)
         x = self.x[keep] if isinstance(self.x, Tensor) else self.x.where(chosen)
         attributes = {name: values[chosen] for name, values in self.attributes.items()}

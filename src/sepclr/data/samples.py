@@ -1,4 +1,4 @@
-"""Samples from files of arrays."""
+"""Read samples from files of arrays."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def read_samples(path: Path, shape: Sequence[int], *, scaled: bool = True) -> ND
 
     Args:
         path: ``.npy``, ``.npz`` or ``.parquet``.
-        shape: of one sample.
-        scaled: whether images in floating point are to be 0..1.
+        shape: shape of one sample.
+        scaled: whether floating-point images must be in 0..1.
 
     Returns:
         uint8 or float32, shape (n, *shape).
 
     Raises:
-        InputError: a file that is missing, damaged or of another kind; samples of another shape, not finite, or outside their range.
+        InputError: a file that is missing, damaged or of another format; samples of another shape, not finite, or out of range.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give samples as .npy, .npz or .parquet")
@@ -33,23 +33,23 @@ def read_samples(path: Path, shape: Sequence[int], *, scaled: bool = True) -> ND
         x = _read(path)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read ({reason}); give samples as .npy, .npz with the array x, or .parquet") from None
+        raise InputError(f"{path}: cannot be read ({reason}); give samples as .npy, .npz with an array x, or .parquet") from None
     if path.suffix == ".parquet" and x.shape[1] == np.prod(shape):
         x = x.reshape(-1, *shape)
     if x.shape[1:] != tuple(shape):
         wanted = ", ".join(str(side) for side in shape)
         raise InputError(f"{path}: samples have shape {x.shape[1:]}, the run was trained on ({wanted}); give an array (n, {wanted})")
     if len(x) == 0:
-        raise InputError(f"{path}: there is no sample in it")
+        raise InputError(f"{path}: contains no samples")
     if x.dtype == np.uint8:
         return x
     if x.dtype.kind not in "fiub":
         raise InputError(f"{path}: samples are of type {x.dtype}; give uint8 0..255 or floating point 0..1")
     if not np.isfinite(x).all():
-        raise InputError(f"{path}: sample {np.argwhere(~np.isfinite(x))[0][0]} holds NaN or infinite values; remove it or fill it in")
+        raise InputError(f"{path}: sample {np.argwhere(~np.isfinite(x))[0][0]} contains NaN or infinite values; remove or impute it")
     if scaled and len(shape) > 1 and (x.min() < 0 or x.max() > 1):
         raise InputError(
-            f"{path}: pixels of type {x.dtype} reach from {x.min():g} to {x.max():g}; give uint8 0..255 or floating point 0..1"
+            f"{path}: pixels of type {x.dtype} range from {x.min():g} to {x.max():g}; give uint8 0..255 or floating point 0..1"
         )
     return x.astype(np.float32)
 
@@ -60,11 +60,11 @@ def _read(path: Path) -> NDArray[Any]:
 
         table = pyarrow.parquet.read_table(path)
         return np.stack([column.to_numpy() for column in table.columns], 1)
-    with path.open("rb") as file:  # NumPy leaves a damaged archive open
+    with path.open("rb") as file:  # np.load would leave a damaged archive open
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return loaded
         if "x" not in loaded:
-            raise ValueError(f"no array x among {', '.join(loaded.files) or 'nothing'}")
+            raise ValueError(f"no array x; arrays are {', '.join(loaded.files) or 'none'}")
         x: NDArray[Any] = loaded["x"]
         return x

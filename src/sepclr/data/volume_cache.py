@@ -1,4 +1,4 @@
-"""Samples in a file, which are read when a batch asks for them: memory does not grow with their number."""
+"""Samples in a file, read batch by batch so that memory use does not grow with their number."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 
 class VolumeCache:
-    """Samples of a NumPy file, which are read when they are asked for; they stand where a tensor of samples may stand.
+    """Samples of a NumPy file, read on access; usable in place of a tensor of samples.
 
     Args:
-        path: the ``.npy`` file that ``store`` wrote, float16, shape (rows of the file, channels, *space).
-        rows: which of them these samples are, shape (n,); all if not given.
+        path: the ``.npy`` file written by ``store``, float16, shape (rows of the file, channels, *space).
+        rows: rows of the file to use, shape (n,); all if None.
     """
 
     def __init__(self, path: Path, rows: NDArray[np.intp] | None = None) -> None:
@@ -29,11 +29,11 @@ class VolumeCache:
 
     @property
     def ndim(self) -> int:
-        """Number of axes, that of the samples among them."""
+        """Number of axes, including the axis of samples."""
         return len(self.shape)
 
     def grid(self) -> tuple[list[float], list[list[float]]]:
-        """Tell the three sides of a voxel in millimetres, and the affine from voxels to millimetres of the first volume, 4 rows of 4."""
+        """Return the three sides of a voxel in millimetres, and the 4 x 4 affine from voxels to millimetres of the first volume."""
         made = json.loads(self.path.with_suffix(".json").read_text())
         return made["grid"]["spacing"], made["affines"][0]
 
@@ -41,12 +41,12 @@ class VolumeCache:
         return len(self.rows)
 
     def __getitem__(self, chosen: slice | Tensor) -> Shaped[Tensor, "n ..."]:
-        """Read the samples at a slice, at indices or where a mask is True, as float16."""
-        # Opened for each batch: what stays mapped would count as this process's memory.
+        """Return the samples at a slice, at indices or where a mask is True, as float16."""
+        # Opened for each batch, because pages that stay mapped count as memory of this process.
         samples = np.load(self.path, mmap_mode="r")
         rows = self.rows[chosen if isinstance(chosen, slice) else chosen.cpu().numpy()]
         return torch.from_numpy(np.asarray(samples[rows]))
 
     def where(self, chosen: NDArray[np.bool_]) -> VolumeCache:
-        """Keep the samples at which ``chosen``, shape (n,), is True, without reading any."""
+        """Return the samples where ``chosen``, shape (n,), is True, without reading any."""
         return VolumeCache(self.path, self.rows[chosen])

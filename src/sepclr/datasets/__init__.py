@@ -1,4 +1,4 @@
-"""Data sets, one file each, declared once; one is in the library when it is in this list."""
+"""Data sets, one file each. A data set is available once it is in this list."""
 
 from sepclr.datasets import digits_on_cifar, marked_digits, mri
 from sepclr.datasets.base import DataSet

@@ -1,4 +1,4 @@
-"""What a data set declares of itself. Nothing heavy is imported here, so that the command line answers at once."""
+"""Declaration of a data set. This module imports nothing heavy, so that the command line responds at once."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sepclr.parts import Data, Profile
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """A data set, declared once: everything that the rest of the library has to know of it.
+    """A data set, declared once: everything that the rest of the library needs to know about it.
 
     Attributes:
         title: display name.
         lead: what the samples are, in two sentences, for reports.
-        about: what a command trains on, for its help.
-        load: loads it, a ``sepclr.datasets.source.Source``, by its options, the folder of its files, and whether to fetch them.
-        profiles: what it asks of recipes on each size of machine, the default first.
-        options: its options with their defaults; they hold its name.
+        about: what a command trains on, for help texts.
+        load: maps options, the folder of the files and whether to fetch them to a ``sepclr.datasets.source.Source``.
+        profiles: recipe defaults for each size of machine, the default profile first.
+        options: options with their defaults, including the name.
         common: attributes that belong in c.
         salient: attributes that belong in s.
         class_names: names of integer classes, for attributes that have them.
         columns: names of attributes in published tables, where these differ.
-        files: what its folder holds, for data sets that have one.
+        files: what the folder contains, for data sets that have one.
         download: whether missing files can be fetched.
     """
 
@@ -45,21 +45,21 @@ class DataSet:
 
     @property
     def name(self) -> str:
-        """Its name on the command line."""
+        """Name on the command line."""
         return self.options.name
 
     def profile(self, name: str) -> Profile:
-        """Return one of its profiles.
+        """Return a profile by name.
 
         Raises:
-            InputError: it has none of this name.
+            InputError: an unknown name.
         """
         if name not in self.profiles:
             raise InputError(f"profile: {self.name} has no recipe for {name!r}; choose {', '.join(self.profiles)}")
         return self.profiles[name]
 
     def check_root(self, root: Path | None, *, download: bool = False) -> None:
-        """Check that the folder of its files is there.
+        """Check that the folder of the files exists.
 
         Raises:
             InputError: no folder for a data set that needs one.

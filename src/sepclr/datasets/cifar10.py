@@ -1,8 +1,8 @@
 """CIFAR-10 in its publisher's layout: Krizhevsky, Learning multiple layers of features from tiny images, 2009.
 
-The publisher's files are pickles, and an ordinary unpickler runs whatever a pickle asks for. The one here builds only what they
-hold: dictionaries, lists, bytes, text, integers and arrays of uint8. NumPy's own constructors stay out of it, because a forged
-dtype can turn raw bytes into pointers; small stand-ins take the shape and the bytes and nothing else.
+The publisher's files are pickles, and an ordinary unpickler runs arbitrary code. The unpickler here builds only what the files
+contain: dictionaries, lists, bytes, text, integers and arrays of uint8. It avoids NumPy's own constructors, because a forged dtype
+can turn raw bytes into pointers; small stand-ins accept the shape and the bytes only.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def read(root: Path) -> Photographs:
     """Read CIFAR-10.
 
     Args:
-        root: the folder that holds ``cifar-10-batches-py``, as unpacked from the publisher's ``cifar-10-python.tar.gz``.
+        root: the folder that contains ``cifar-10-batches-py``, as unpacked from the publisher's ``cifar-10-python.tar.gz``.
 
     Raises:
-        InputError: a file that is missing, cut off, or holds anything else than CIFAR-10.
+        InputError: a file that is missing, truncated or not CIFAR-10.
     """
     *train, test = [_batch(root / FOLDER / name) for name in (*TRAIN, TEST)]
     images, labels = zip(*train, strict=True)
@@ -62,11 +62,11 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
             batch = _Unpickler(file, encoding="bytes").load()
         rows, labels = batch[b"data"].array, batch[b"labels"]
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; give the folder that holds {FOLDER} with --root, or add --download") from None
+        raise InputError(f"{path} is missing; give the folder that contains {FOLDER} with --root, or add --download") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); make it readable, or give another folder with --root") from None
     except _RefusedError as error:
-        raise InputError(f"{path} asks for {error}, which no CIFAR-10 file needs; fetch a sound one with --download") from None
+        raise InputError(f"{path} refers to {error}, which no CIFAR-10 file needs; add --download to fetch it again") from None
     except Exception as error:  # a damaged pickle can raise anything
         raise _damaged(path, f"{type(error).__name__} while reading") from None
     expected = (IMAGES, math.prod(SHAPE))
@@ -75,8 +75,8 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if not isinstance(labels, list) or len(labels) != IMAGES:
         raise _damaged(path, f"not a list of {IMAGES} labels")
     if not all(type(label) is int and 0 <= label < CLASSES for label in labels):
-        raise _damaged(path, f"a label that is no integer in 0..{CLASSES - 1}")
-    # Arrays over the bytes of a file are read-only, which torch warns of: copy, in C order.
+        raise _damaged(path, f"a label that is not an integer in 0..{CLASSES - 1}")
+    # Arrays over the bytes of a file are read-only, which torch warns about: copy, in C order.
     return rows.copy().reshape(-1, *SHAPE), np.array(labels, dtype=np.int64)
 
 
@@ -85,25 +85,25 @@ def _damaged(path: Path, why: str) -> InputError:
 
 
 class _RefusedError(Exception):
-    """A global that a CIFAR-10 file has no need of."""
+    """A global that no CIFAR-10 file needs."""
 
 
 class _Uint8:
-    """Stands for the dtype of an array."""
+    """Stand-in for the dtype of an array."""
 
     __slots__ = ()
 
     def __setstate__(self, state: Any) -> None:
-        """Take the byte order and the flags that NumPy stores, of which uint8 has no use."""
+        """Ignore the byte order and the flags that NumPy stores, which uint8 does not need."""
 
 
 class _Array:
-    """Stands for an array while its pickle is read."""
+    """Stand-in for an array while its pickle is read."""
 
     __slots__ = ("array",)
 
     def __setstate__(self, state: Any) -> None:
-        """Take (version, shape, dtype, whether in Fortran's order, bytes)."""
+        """Build the array from (version, shape, dtype, whether in Fortran order, bytes)."""
         _, shape, dtype, fortran, raw = state
         if not isinstance(dtype, _Uint8) or not isinstance(raw, bytes):
             raise TypeError("not an array of uint8")
@@ -137,12 +137,12 @@ _STAND_INS: dict[tuple[str, str], Any] = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Look up a stand-in; never import anything.
+        """Return a stand-in; never import anything.
 
         Raises:
-            _RefusedError: a global without one.
+            _RefusedError: a global without a stand-in.
         """
         try:
             return _STAND_INS[module, name]
         except KeyError:
-            raise _RefusedError(repr(f"{module}.{name}"[:80])) from None  # a hostile name could hold lines
+            raise _RefusedError(repr(f"{module}.{name}"[:80])) from None  # a hostile name could contain newlines

@@ -1,10 +1,10 @@
 """Digits on CIFAR-10: photographs that both groups share, with a handwritten digit on top of the target's.
 
 The data set of SepCLR (Louiset, Duchesnay, Grigis and Gori, ICLR 2024), built as its authors did from CIFAR-10 (Krizhevsky 2009)
-and MNIST (LeCun, Cortes, Burges): photograph i goes with digit i. Background is the photograph at half intensity; target is the
+and MNIST (LeCun, Cortes, Burges): photograph i is paired with digit i. Background is the photograph at half intensity; target is the
 mean of the photograph and the digit, padded from 28 to 32 pixels by 2 zeros on each side and the same on the three channels.
 
-The authors compute in floating point. Here pixels stay uint8, so that all samples fit on a device, and a mean is rounded down: by
+The authors compute in floating point. Here pixels stay uint8, so that all samples fit on a device, and means are rounded down, by
 at most 1/510 of the full intensity.
 """
 
@@ -18,7 +18,7 @@ from sepclr.datasets.base import DataSet
 from sepclr.errors import InputError
 from sepclr.parts import Data, Encoder, ImageAugmentation, Profile, Settings
 
-if TYPE_CHECKING:  # the command line reads the declaration, without libraries that take seconds to load
+if TYPE_CHECKING:  # the command line imports this module, and these libraries take seconds to load
     import numpy as np
     from numpy.typing import NDArray
 
@@ -38,7 +38,7 @@ class DigitsOnCifar(NamedTuple):
     Attributes:
         train: the first 50,000 training pairs, 25,000 as background and 25,000 as target.
         published: the test set of the paper, the first 1,000 test pairs, 500 as background and 500 as target.
-        strict: all 10,000 test photographs as background, then all 10,000 test pairs as target, so of the same photographs.
+        strict: all 10,000 test photographs as background, then all 10,000 test pairs, with the same photographs, as target.
     """
 
     train: Cohort
@@ -50,8 +50,8 @@ def load(root: Path, *, download: bool = False) -> DigitsOnCifar:
     """Load digits on CIFAR-10.
 
     Args:
-        root: the folder that holds ``cifar-10-batches-py`` and ``MNIST/raw`` in their publishers' layouts.
-        download: fetch into ``root`` what is missing or damaged there.
+        root: the folder that contains ``cifar-10-batches-py`` and ``MNIST/raw`` in their publishers' layouts.
+        download: whether to fetch missing or damaged files into ``root``.
 
     Raises:
         InputError: a file that is missing or damaged, or cannot be fetched.
@@ -126,7 +126,7 @@ PAPER = Profile(
 Command: sepclr benchmark digits-on-cifar --root DIR --profile paper
 Hardware: one GPU; days on a CPU.
 Result: none yet.
-Source: SepCLR (arXiv 2402.11928), Table 1 and the authors' release. The jitter's coin is tossed per image, theirs per batch.
+Source: SepCLR (arXiv 2402.11928), Table 1 and the authors' release. Jitter is decided per image here, per batch in theirs.
 """
 
 CPU = Profile(
@@ -137,7 +137,7 @@ CPU = Profile(
 """Minutes on a CPU: two networks of three plain convolutions, four epochs.
 
 Command: sepclr benchmark digits-on-cifar --root DIR
-Hardware: one core a row, at most 8 CPU-minutes, without AVX-512 or bfloat16 too.
+Hardware: one core per row, at most 8 CPU-minutes, even without AVX-512 or bfloat16.
 Result: results/digits-on-cifar-cpu.jsonl.
 """
 
@@ -146,7 +146,7 @@ DATA_SET = DataSet(
     title="Digits on CIFAR-10",
     lead="Background is a photograph of CIFAR-10. Target is one with an MNIST digit on top: both groups share the object, "
     "only the target has the digit.",
-    about="digits over CIFAR-10 photographs, in the layouts of their publishers",
+    about="digits on CIFAR-10 photographs, in their publishers' layouts",
     load=_load,
     common=("object",),
     salient=("digit",),

@@ -1,4 +1,4 @@
-"""Fetch public data sets from their publishers: checksums verified, and an interrupted download resumes."""
+"""Fetch public data sets from their publishers, verify checksums and resume interrupted downloads."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ MNIST_HASHES = {
     "t10k-labels-idx1-ubyte.gz": "sha256:f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 TIMEOUT = 30
-"""Seconds without a byte until a server counts as gone."""
+"""Seconds without data after which a download fails."""
 
 
 def fetch_cifar10(root: Path) -> None:
-    """Fetch CIFAR-10, about 170 MB, and unpack it to ``root/cifar-10-batches-py``; the archive stays, and is not fetched again.
+    """Fetch CIFAR-10, about 170 MB, and unpack it to ``root/cifar-10-batches-py``; the archive is kept and not fetched again.
 
     Raises:
-        InputError: no connection, an archive with another checksum, or a folder that cannot be written.
+        InputError: no connection, an archive with a wrong checksum, or a folder that cannot be written.
     """
     archive = _fetch(CIFAR10_URL + CIFAR10_ARCHIVE, CIFAR10_HASH, root / CIFAR10_ARCHIVE)
     names = (*cifar10.TRAIN, cifar10.TEST, "batches.meta")
@@ -46,14 +46,14 @@ def fetch_cifar10(root: Path) -> None:
             for name in names:
                 os.replace(Path(scratch, cifar10.FOLDER, name), root / cifar10.FOLDER / name)
     except (OSError, tarfile.TarError, KeyError) as error:
-        raise InputError(f"{archive} cannot be unpacked ({_line(error)}); make room, or remove it and try again") from None
+        raise InputError(f"{archive} cannot be unpacked ({_line(error)}); free disk space, or delete it and try again") from None
 
 
 def fetch_mnist(root: Path) -> None:
-    """Fetch MNIST, about 12 MB, to ``root/MNIST/raw``; files that are there with the right checksum are not fetched again.
+    """Fetch MNIST, about 12 MB, to ``root/MNIST/raw``; existing files with the right checksum are not fetched again.
 
     Raises:
-        InputError: no connection, a file with another checksum, or a folder that cannot be written.
+        InputError: no connection, a file with a wrong checksum, or a folder that cannot be written.
     """
     for name, known_hash in MNIST_HASHES.items():
         _fetch(MNIST_URL + name, known_hash, root / mnist.FOLDER / name)
@@ -64,11 +64,11 @@ def _fetch(url: str, known_hash: str, path: Path) -> Path:
     try:
         pooch.retrieve(url, known_hash, fname=path.name, path=path.parent, downloader=downloader)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise InputError(f"{url} could not be fetched ({_line(error)}); try again, what has arrived is kept") from None
+        raise InputError(f"{url} could not be fetched ({_line(error)}); try again to resume") from None
     except OSError as error:
         raise InputError(f"{path} cannot be written ({_line(error)}); give another folder with --root") from None
     except ValueError:
-        raise InputError(f"{path}: {url} sent a file with another checksum, which was removed; try again later") from None
+        raise InputError(f"{path}: the file from {url} had a wrong checksum and was removed; try again later") from None
     return path
 
 
@@ -77,9 +77,9 @@ def _line(error: Exception) -> str:
 
 
 class _Resuming:
-    """What ``pooch`` calls to download: keeps what has arrived in ``part``, and asks only for the rest when called again.
+    """Downloader for ``pooch`` that keeps partial data in ``part`` and requests only the rest when called again.
 
-    Should the file have changed on the server in between, pooch finds the wrong checksum and the next call starts afresh.
+    If the file has changed on the server in the meantime, pooch finds a wrong checksum and the next call starts from scratch.
     """
 
     def __init__(self, part: Path) -> None:
@@ -89,14 +89,14 @@ class _Resuming:
         """Download ``url`` to ``output_file``.
 
         Raises:
-            requests.RequestException: no answer, or one that is an error.
+            requests.RequestException: no response, or an error response.
             urllib3.exceptions.HTTPError: the connection broke.
         """
         have = self.part.stat().st_size if self.part.exists() else 0
-        # Without "identity" some servers label a .gz as compressed on the way, and its length would not be that of the file.
+        # Without "identity" some servers declare a .gz as content-encoded, and its length would not be that of the file.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if not (have and response.status_code == requests.codes.requested_range_not_satisfiable):  # it is all here
+            if not (have and response.status_code == requests.codes.requested_range_not_satisfiable):  # already complete
                 response.raise_for_status()
                 resumes = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
                 with self.part.open("ab" if have and resumes else "wb") as file:

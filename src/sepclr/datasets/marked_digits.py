@@ -1,8 +1,8 @@
-"""Marked digits: a small data set with two ten-class attributes that ships with scikit-learn.
+"""Marked digits: a small data set with two ten-class attributes, made from digits that ship with scikit-learn.
 
 Background is a handwritten digit near the middle of a 32 × 32 grey image; target is another one with one of ten drawn marks on top.
-So the digit is what both groups share, and the mark is what only the target has. The digits are the test set of Optical Recognition
-of Handwritten Digits (Alpaydin & Kaynak 1998, UCI), 8 × 8 pixels, as in ``sklearn.datasets.load_digits``. Train and test share none.
+Both groups share the digit, and only the target has the mark. The digits are the test set of Optical Recognition of Handwritten
+Digits (Alpaydin & Kaynak 1998, UCI), 8 × 8 pixels, as in ``sklearn.datasets.load_digits``. Train and test share no digit image.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sepclr.datasets.base import DataSet
 from sepclr.parts import Data, Encoder, ImageAugmentation, Profile, Settings
 
-if TYPE_CHECKING:  # the command line reads the declaration, without libraries that take seconds to load
+if TYPE_CHECKING:  # the command line imports this module, and these libraries take seconds to load
     import numpy as np
     from numpy.typing import NDArray
 
@@ -43,7 +43,7 @@ def load(*, train_samples: int = 8000, test_samples: int = 4000, seed: int = 0) 
     Args:
         train_samples: images composed from two thirds of the 1,797 digits.
         test_samples: images composed from the others.
-        seed: of the split and of the composition.
+        seed: random seed of the split and of the composition.
 
     Returns:
         The two cohorts.
@@ -67,7 +67,7 @@ def load(*, train_samples: int = 8000, test_samples: int = 4000, seed: int = 0) 
 def marks() -> NDArray[np.uint8]:
     """Draw the ten marks, shape (10, MARK, MARK), 0 outside and 255 on the stroke.
 
-    Each is the distance of a pixel from the middle of a stroke, in a square that reaches from -1 to 1. All cover about as many pixels.
+    Each is computed from the distance of a pixel to the middle of a stroke, in a square from -1 to 1. All cover about as many pixels.
     """
     import numpy as np
 
@@ -132,7 +132,7 @@ CPU = Profile(
     views=ImageAugmentation(crop=28, crop_scale=0.6, crop_ratio=1.1, flip=0.0, jitter=(0.4, 0.0, 0.0, 0.0), jitter_probability=1.0),
     training=Settings(max_epochs=15, batch_size=128, learning_rate=2e-3),
     options={
-        "decorrelation": {},  # nothing to choose, and both codes are of one length
+        "decorrelation": {},  # no options; both codes have the same length
         "sepclr": {"salient_dim": 16, "weight_salient": 3.0, "weight_information_less": 3.0},
         "pca": {"salient_dim": 16},
         "contrastive-pca": {"salient_dim": 16},
@@ -141,7 +141,7 @@ CPU = Profile(
 """The demo.
 
 Command: sepclr demo
-Hardware: two cores; two runs, at most 6 CPU-minutes, without AVX-512 or bfloat16 too.
+Hardware: two cores; two runs, at most 6 CPU-minutes, even without AVX-512 or bfloat16.
 Result: results/marked-digits.jsonl.
 """
 
@@ -150,7 +150,7 @@ DATA_SET = DataSet(
     title="Marked digits",
     lead="Background is a handwritten digit. Target is a digit with one of ten marks on top: both groups share the digit, "
     "only the target has the mark.",
-    about="marked digits, the data of the demo, which ship with scikit-learn",
+    about="marked digits, the data set of the demo, made from scikit-learn's digits",
     load=_load,
     common=("digit",),
     salient=("mark",),

@@ -1,4 +1,4 @@
-"""Protein expression in the cortex of mice, as the contrastive PCA paper uses it (Higuera, Gardiner, Cios 2015; UCI, CC BY 4.0)."""
+"""Protein expression in the cortex of mice, as used in the contrastive PCA paper (Higuera, Gardiner, Cios 2015; UCI, CC BY 4.0)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LABELS = ("MouseID", "Genotype", "Treatment", "Behavior")
 
 
 class Mice(NamedTuple):
-    """Measurements of the mice on saline that were shocked (target), and of normal mice that were not (background).
+    """Measurements of mice on saline: those that were shocked (target), and normal ones that were not (background).
 
     Attributes:
         x: expression of each protein, arbitrary units, NaN where missing, shape (n, proteins): 405 × 77 in the published table.
         genotype: ``Control`` or ``Ts65Dn``, a model of Down syndrome, shape (n,). Background has ``Control`` only.
         is_target: True for mice that were shocked, of either genotype, shape (n,).
-        mouse: which mouse was measured, shape (n,). Each was measured 15 times, so whoever splits the rows must split by mouse.
+        mouse: mouse of each measurement, shape (n,). Each was measured 15 times, so split the rows by mouse.
     """
 
     x: NDArray[np.float64]
@@ -40,10 +40,10 @@ def load(path: Path) -> Mice:
     ``sklearn.impute.SimpleImputer`` to the mean of each protein.
 
     Args:
-        path: ``Data_Cortex_Nuclear.csv``, the publishers' table saved as CSV, or the folder that holds it.
+        path: ``Data_Cortex_Nuclear.csv``, the publishers' table saved as CSV, or the folder that contains it.
 
     Raises:
-        InputError: a file that is missing or no such table, a column that is missing, or no mouse of a group.
+        InputError: a file that is missing or not a CSV table, a missing column, or a group without mice.
     """
     file = path / NAME if path.is_dir() else path
     table = _read(file)
@@ -57,7 +57,7 @@ def load(path: Path) -> Mice:
     is_background = saline & (behaviour == "C/S") & (genotype == "Control")
     for group, members in (("target (Saline, S/C)", is_target), ("background (Saline, C/S, Control)", is_background)):
         if not members.any():
-            raise InputError(f"{file} holds no mouse of the {group}; give {NAME} as published")
+            raise InputError(f"{file} contains no mouse of the {group}; give {NAME} as published")
     keep = is_target | is_background
     x = np.stack([_numbers(table[name], f"{file}: column {name}") for name in proteins], 1)
     animals = np.array([name.rpartition("_")[0] for name in mouse[keep]])  # MouseID is mouse_measurement
@@ -80,4 +80,4 @@ def _numbers(column: Any, name: str) -> NDArray[np.float64]:
     try:
         return np.array(column.cast(pyarrow.float64()).to_numpy(), dtype=np.float64)
     except pyarrow.ArrowInvalid:
-        raise InputError(f"{name} holds something else than numbers; leave missing values empty") from None
+        raise InputError(f"{name} contains values that are not numbers; leave missing values empty") from None

@@ -1,4 +1,4 @@
-"""Brains: volumes of subjects in two groups, with a table that says who is in which and what else is known of them."""
+"""Brain volumes of subjects in two groups, with a table of the groups and attributes of the subjects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _load(data: Brains, root: Path | None, download: bool) -> Any:
 
     study = data.study
     if study is None:
-        raise InputError("study: mri needs a table of subjects; give --table and what its columns mean")
+        raise InputError("study: mri needs a table of subjects; give --table and the roles of its columns")
     train, test = cohorts(study, data.fold, root)
     return Source(
         f"{DATA_SET.title}: {' or '.join(study.target)} against {' or '.join(study.background)}",
@@ -33,7 +33,7 @@ def _load(data: Brains, root: Path | None, download: bool) -> Any:
 
 
 def _options(salient_dim: int, **released: float) -> dict[str, dict[str, Any]]:
-    """Give every method with two codes as long ones, but for decorrelation, and 60 components where there is no network."""
+    """Return method options: equal code lengths across methods with two codes, except decorrelation; 60 components without networks."""
     variational = {name: {"common_dim": 32, "salient_dim": salient_dim} for name in ("cvae", "convae", "mm-cvae", "sepvae")}
     linear = {name: {"common_dim": 60, "salient_dim": 60} for name in ("pca", "contrastive-pca")}
     weights = {"weight_salient": 3.0, "weight_information_less": 3.0}
@@ -63,14 +63,14 @@ CPU = Profile(
 """Volumes of about 40 x 48 x 40 voxels with narrow ResNet-10s.
 
 Command: sepclr benchmark mri --spacing 4 --table participants.tsv …
-Hardware: one core a row.
+Hardware: one core per row.
 Result: results/ixi-implants.jsonl.
 """
 
 DATA_SET = DataSet(
     options=Brains("mri"),
     title="Brains",
-    lead="Background and target are groups of subjects with a volume of the brain each. What both groups have belongs in c, "
+    lead="Background and target are groups of subjects, with a brain volume for each subject. What both groups share belongs in c, "
     "what only the target has in s.",
     about="brain volumes, with groups and attributes of the subjects from a table",
     load=_load,

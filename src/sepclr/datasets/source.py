@@ -1,4 +1,4 @@
-"""A data set as it is trained and tested on."""
+"""A loaded data set: training and test samples."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Source:
         salient_attributes: names of the attributes that belong in s.
         class_names: names of integer classes, for the attributes that have them.
         columns: names of attributes in published tables, where these differ.
-        everyone: whether background has attributes, too; they are then read from all samples of which they are known.
-        site: attribute by which codes are corrected before they are probed; None for no correction.
-        harmonise: the correction.
+        everyone: whether background has attributes too; they are then probed in all samples that have a value.
+        site: site attribute for which codes are corrected before probing; None for no correction.
+        harmonise: site correction.
     """
 
     title: str
@@ -42,7 +42,7 @@ class Source:
 
 
 def declared(data_set: DataSet, train: Cohort, **tests: Cohort) -> Source:
-    """Make the source of a data set whose declaration knows its attributes.
+    """Return the source of a data set whose declaration lists its attributes.
 
     Args:
         data_set: the declaration.

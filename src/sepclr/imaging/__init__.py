@@ -1,1 +1,1 @@
-"""Volumes: tables of subjects, grids, a cache of volumes on them, folds, implanted patterns and phantoms."""
+"""Volumes: tables of subjects, grids, a cache of resampled volumes, folds, implanted patterns and phantoms."""

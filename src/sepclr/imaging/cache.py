@@ -1,4 +1,4 @@
-"""Volumes in a file, brought onto one grid once and read when a batch asks for them: memory does not grow with their number."""
+"""Cache of volumes, resampled to one grid once and read batch by batch, so that memory use does not grow with their number."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from sepclr.imaging.volumes import Volume, look_into, problems
 from sepclr.types import InputError
 
 STEPS = 1
-"""Counts the changes of ``on_grid``: what older steps made is made anew."""
+"""Version of ``on_grid``; caches of other versions are made again."""
 
 
 def store(
     paths: Sequence[Path], subjects: Sequence[str], wanted: GridSpec, folder: Path | None
 ) -> tuple[VolumeCache, Float[np.ndarray, "n 4 4"]]:
-    """Check volumes and bring them onto a grid, once: a second call with the same images finds them.
+    """Check volumes and resample them to a grid, or find them in the cache.
 
-    What is there is found by what the files hold and by what is wanted: images that changed are read again, copies are not.
-    Under its name stands a whole file or none; a call that was killed leaves none.
+    The cache is keyed by the contents of the files and the requested grid: images that changed are read again, copies are not.
+    Cache files are written atomically; an interrupted call leaves none.
 
     Args:
         paths: the volumes, n of them.
-        subjects: whose they are, n names.
-        wanted: of the grid.
-        folder: where the file lies, made where missing; the user's cache if None.
+        subjects: subject of each volume, n names.
+        wanted: requested grid.
+        folder: folder of the cache file, created if missing; the user's cache if None.
 
     Returns:
         The volumes, shape (n, 1, *shape of the grid), and their affines, shape (n, 4, 4).
 
     Raises:
-        InputError: volumes that cannot be used, all of them named up to three, or a folder that cannot be written.
+        InputError: unusable volumes, of which the first three problems are listed, or a folder that cannot be written.
     """
     folder = cache_folder(folder)
     try:
@@ -62,7 +62,7 @@ def store(
 
 
 def _beside(path: Path) -> Path:
-    """Say where it is written on which grid the volumes of a file lie, and whose they are."""
+    """Return the path of the file with the grid, the source files and the affines of a cache file."""
     return path.with_suffix(".json")
 
 
@@ -75,7 +75,7 @@ def _usable(paths: Sequence[Path], subjects: Sequence[str], wanted: GridSpec) ->
 
 
 def _fill(part: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
-    """Write all volumes and give their affines; memory holds as many as there are cores."""
+    """Write all volumes and return their affines; memory holds one volume per core."""
     np.lib.format.open_memmap(part, "w+", np.float16, (len(paths), 1, *grid.shape))
 
     def one(row: int) -> list[Any]:
@@ -88,20 +88,20 @@ def _fill(part: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
 
 
 def cache_folder(given: Path | None) -> Path:
-    """Return the folder of volumes: the one given, or one in the user's cache."""
+    """Return the folder of cached volumes: the given one, or one in the user's cache."""
     return given or Path(pooch.os_cache("sepclr")) / "volumes"
 
 
 def images_digest(paths: Sequence[Path], mask: Path | None, folder: Path | None) -> str:
-    """Hash what images and their mask hold.
+    """Return a hash of the contents of images and their mask.
 
     Args:
-        paths: the images; each is read once, and again where its size or time changed.
+        paths: the images; each is read once, and again if its size or times changed.
         mask: the mask, if any.
-        folder: where hashes of files are kept; the user's cache if None.
+        folder: folder of stored file hashes; the user's cache if None.
 
     Returns:
-        A hash that does not depend on names, folders and times of the files.
+        A hash that does not depend on the names, folders and times of the files.
 
     Raises:
         InputError: a file that cannot be read, or a folder that cannot be written.
@@ -115,6 +115,6 @@ def images_digest(paths: Sequence[Path], mask: Path | None, folder: Path | None)
 
 
 def _key(paths: Sequence[Path], wanted: GridSpec, folder: Path) -> str:
-    """Name what decides the stored values."""
+    """Return a hash of what determines the stored values."""
     facts = [STEPS, images_digest(paths, wanted.mask, folder), asdict(replace(wanted, mask=None))]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Files by what is in them: hashed once, and again only where size or time changed."""
+"""Content hashes of files, computed once and again only if size or times changed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sepclr.types import InputError
 
 
 def contents(paths: Sequence[Path], folder: Path) -> list[str]:
-    """Hash what files hold.
+    """Return content hashes of files.
 
     Args:
         paths: the files, n of them.
-        folder: where hashes are kept, in ``contents.json`` with the size and times of each file; made where missing.
+        folder: folder of ``contents.json``, which stores hashes with the size and times of each file; created if missing.
 
     Returns:
-        n hashes: of a file whose size and times are as they were, that which is kept; otherwise it is read.
+        n hashes. The stored hash is reused if size and times of a file are unchanged; otherwise the file is read.
 
     Raises:
         InputError: a file that cannot be read.
@@ -43,7 +43,7 @@ def contents(paths: Sequence[Path], folder: Path) -> list[str]:
 
 
 def _facts(path: Path) -> list[int]:
-    """Return what differs where a file was replaced or edited; the last also where its other times were put back."""
+    """Return what changes when a file is replaced or edited; the last, ctime, changes even if its mtime is restored."""
     try:
         found = path.stat()
     except OSError as error:
@@ -63,4 +63,4 @@ def _read(kept: Path) -> dict[str, list[Any]]:
     try:
         return dict(json.loads(kept.read_text()))
     except (OSError, ValueError):
-        return {}  # files are hashed again
+        return {}  # all files are hashed again

@@ -1,6 +1,6 @@
-"""Who is tested in which cross-validation fold: drawn once for a study, stored, and read back.
+"""Cross-validation folds of a study: drawn once, stored, and read back.
 
-Another version of scikit-learn may draw other folds: subjects that a run was trained on would then be tested.
+They are stored because another version of scikit-learn may draw other folds, and subjects that a run was trained on would be tested.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from sepclr.imaging.study import Study
 from sepclr.types import InputError
 
 Folds = Mapping[str, int]
-"""The fold in which each subject is tested."""
+"""Fold in which each subject is tested."""
 
 
 def folds_of(people: Participants, study: Study) -> Folds:
-    """Return the fold in which each subject is tested: read from the study's file where it names one, otherwise drawn.
+    """Return the fold in which each subject is tested: read from the study's folds file if it has one, otherwise drawn.
 
     Raises:
-        InputError: a file that is missing or of other subjects, folds that are not those of the study, or more folds than a group has
-            subjects for.
+        InputError: a file that is missing or lists other subjects, folds that differ from those of the study, or too many folds for the
+            subjects of a group.
     """
     folds = _read(Path(study.folds_file), people, study.folds) if study.folds_file else _draw(people, study.folds)
     if study.folds_digest not in (None, digest(folds)):
-        where = study.folds_file or f"{study.table}: folds drawn anew"
-        raise InputError(f"{where}: other subjects are tested than when the study was first used; restore folds.tsv, or train again")
+        where = study.folds_file or f"{study.table}: newly drawn folds"
+        raise InputError(f"{where}: test subjects differ from those at the first use of the study; restore folds.tsv, or train again")
     return folds
 
 
 def digest(folds: Folds) -> str:
-    """Hash folds, whatever the order of subjects."""
+    """Return a hash of folds that does not depend on the order of subjects."""
     return hashlib.sha256(json.dumps(sorted(folds.items())).encode()).hexdigest()[:12]
 
 
 def write_folds(path: Path, folds: Folds) -> None:
-    """Write folds in one step, a row for each subject, which ``folds_of`` reads back."""
+    """Write folds atomically, one row per subject; ``folds_of`` reads them back."""
     with replacing(path) as part:
         write_cells(part, {"subject": [*folds], "fold": [str(fold) for fold in folds.values()]})
 
 
 def _draw(people: Participants, count: int) -> Folds:
-    """Draw stratified folds in which subjects are whole."""
+    """Draw stratified folds that keep all images of a subject together."""
     smallest = min(len(np.unique(people.subjects[people.is_target == member])) for member in (False, True))
     if smallest < 2 * count:
         raise InputError(f"folds: {count}, but one group has {smallest} subjects; give at most {smallest // 2}")
@@ -60,15 +60,15 @@ def _draw(people: Participants, count: int) -> Folds:
 
 
 def _read(path: Path, people: Participants, count: int) -> Folds:
-    remedy = "restore file and table as they were when the study was first used, or train again"
+    remedy = "restore the file and the table from the first use of the study, or train again"
     if not path.is_file():
-        raise InputError(f"{path}: missing, so who was trained on is unknown; {remedy}")
+        raise InputError(f"{path}: missing, so the training subjects are unknown; {remedy}")
     cells = read_cells(path)
     if not {"subject", "fold"} <= set(cells) or not set(cells["fold"].tolist()) <= set(map(str, range(count))):
-        raise InputError(f"{path}: not columns subject and fold, with folds 0 to {count - 1}; {remedy}")
+        raise InputError(f"{path}: expected columns subject and fold, with folds 0 to {count - 1}; {remedy}")
     subjects = cells["subject"].tolist()
     if len(set(subjects)) < len(subjects):
         raise InputError(f"{path}: subjects are listed more than once; {remedy}")
     if differing := sorted(set(subjects) ^ set(people.subjects.tolist())):
-        raise InputError(f"{path}: {len(differing)} subjects are in the file or in the table alone: {listed(differing)}; {remedy}")
+        raise InputError(f"{path}: {len(differing)} subjects are only in the file or only in the table: {listed(differing)}; {remedy}")
     return dict(zip(subjects, map(int, cells["fold"].tolist()), strict=True))

@@ -1,4 +1,4 @@
-"""One grid for all volumes: the deterministic part of what happens to a volume before training (MONAI)."""
+"""One grid for all volumes: the deterministic preprocessing of volumes, with MONAI."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ EVEN = 8
 
 @dataclass(frozen=True)
 class Grid:
-    """Where voxels lie, and what their values mean.
+    """Positions and scale of voxels.
 
     Axes always run from left to right, back to front, bottom to top.
 
     Attributes:
         spacing: side of a voxel, in millimetres.
         shape: voxels along each axis; volumes are cropped or padded around their middle.
-        scaling: ``percentiles`` maps the smallest value of a volume to 0 and its 99.5th percentile to 1 and cuts what lies outside;
-            ``none`` keeps values, for maps that are on one scale already.
-        mask: a volume that is 0 outside the brain; what lies there is set to 0. None keeps everything.
+        scaling: ``percentiles`` maps the smallest value of a volume to 0 and its 99.5th percentile to 1 and clips values outside;
+            ``none`` keeps values, for maps that already share a scale.
+        mask: a volume that is 0 outside the brain; voxels there are set to 0. None keeps all voxels.
     """
 
     spacing: tuple[float, float, float]
@@ -49,17 +49,17 @@ class Grid:
 
 @dataclass(frozen=True)
 class GridSpec:
-    """What is wanted of a grid; the volumes decide the rest.
+    """Requested grid; the volumes determine the rest.
 
     Attributes:
-        spacing: side of a voxel in millimetres, or its three sides; None keeps those of the volumes.
-        shape: voxels along each axis; None takes what holds the most frequent volume, in multiples of 8.
-        scaling: as of a grid.
-        mask: as of a grid.
+        spacing: side of a voxel in millimetres, or its three sides; None keeps those of the most frequent volume.
+        shape: voxels along each axis; None fits the most frequent volume, in multiples of 8.
+        scaling: see ``Grid``.
+        mask: see ``Grid``.
         resample: whether shapes and affines of the files may differ.
 
     Raises:
-        InputError: a spacing or a shape that is not positive, an unknown scaling, or a mask that is not there.
+        InputError: a spacing or a shape that is not positive, an unknown scaling, or a missing mask.
     """
 
     spacing: float | tuple[float, float, float] | None = None
@@ -72,15 +72,15 @@ class GridSpec:
         if self.scaling not in ("percentiles", "none"):
             raise InputError(f"scaling: {self.scaling!r} is unknown; choose percentiles or none")
         if self.spacing is not None and not all(0 < side < np.inf for side in _sides(self.spacing)):
-            raise InputError(f"spacing: {self.spacing} is not a side in millimetres above 0")
+            raise InputError(f"spacing: {self.spacing} is not a positive number of millimetres")
         if self.shape is not None and (len(self.shape) != 3 or min(self.shape) < 1):
-            raise InputError(f"shape: {' x '.join(map(str, self.shape))} are not three sides of at least 1 voxel; give three numbers")
+            raise InputError(f"shape: {' x '.join(map(str, self.shape))} is not three sides of at least 1 voxel each")
         if self.mask is not None and not self.mask.is_file():
             raise InputError(f"mask: {self.mask}: no such file")
 
 
 def choose_grid(volumes: Sequence[Volume], wanted: GridSpec) -> Grid:
-    """Choose the grid of volumes, none of which has a problem: the most frequent one, where nothing else is wanted."""
+    """Return the grid of volumes without problems: that of the most frequent volume, except for what ``wanted`` sets."""
     voxels, sides = Counter(_oriented(volume) for volume in volumes).most_common(1)[0][0]
     spacing = sides if wanted.spacing is None else _sides(wanted.spacing)
     needed = [math.ceil(round(n * side / (EVEN * new), 6)) * EVEN for n, side, new in zip(voxels, sides, spacing, strict=True)]
@@ -97,15 +97,15 @@ def _three(sides: Sequence[int]) -> tuple[int, int, int]:
 
 
 def _oriented(volume: Volume) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    """Give shape and spacing of a volume with its axes from left to right, back to front, bottom to top."""
-    nothing = np.broadcast_to(np.uint8(0), volume.shape)  # takes no memory: the voxels do not matter
+    """Return shape and spacing of a volume with its axes from left to right, back to front, bottom to top."""
+    nothing = np.broadcast_to(np.uint8(0), volume.shape)  # takes no memory: voxel values do not matter here
     image = as_closest_canonical(Nifti1Image(nothing, volume.affine))
     x, y, z = (round(float(side), 3) for side in voxel_sizes(image.affine))
     return _three(image.shape), (x, y, z)
 
 
 def on_grid(path: Path, grid: Grid) -> tuple[NDArray[np.float16], Float[np.ndarray, "4 4"]]:
-    """Read a volume and bring it onto a grid.
+    """Read a volume and resample it to a grid.
 
     Args:
         path: the file.
@@ -115,20 +115,18 @@ def on_grid(path: Path, grid: Grid) -> tuple[NDArray[np.float16], Float[np.ndarr
         The voxels, shape (1, *grid.shape), and the affine from them to millimetres, shape (4, 4).
 
     Raises:
-        InputError: a file that is no volume, or whose values are too large for 16 bits and not to be scaled.
+        InputError: a file that is not a volume, or unscaled values that are too large for 16 bits.
     """
     image = _onto(_loaded(path), grid, mode="bilinear")
     if grid.mask is not None:
-        # The mask is brought onto the grid by the same steps; where both lie differently in space it would cut the wrong place.
+        # The mask is resampled by the same steps; if it were not aligned with the image, it would remove the wrong voxels.
         mask = _onto(_loaded(grid.mask), grid, mode="nearest")
         if not np.allclose(mask.affine, image.affine, atol=grid.spacing[0] / 2):
-            raise InputError(f"mask: {grid.mask} does not lie where {path} does; bring both into one space")
+            raise InputError(f"mask: {grid.mask} is not aligned with {path}; bring both into the same space")
         image = image * (mask > 0)
     voxels = _scaled(image, grid).numpy()
     if np.abs(voxels).max() > np.finfo(np.float16).max:
-        raise InputError(
-            f"{path}: values up to {np.abs(voxels).max():g} do not fit into 16 bits; scale them, or give --scaling percentiles"
-        )
+        raise InputError(f"{path}: values up to {np.abs(voxels).max():g} do not fit into 16 bits; scale them, or use --scaling percentiles")
     return voxels.astype(np.float16), np.asarray(image.affine, dtype=float)
 
 
@@ -146,7 +144,7 @@ def _onto(image: Any, grid: Grid, *, mode: str) -> Any:
     now = np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0)
     coarser = np.array(grid.spacing) / now
     if mode == "bilinear" and (coarser > 1.01).any():
-        # What a coarse grid cannot show would come back as patterns that are not there.
+        # Without smoothing, downsampling would alias.
         image = GaussianSmooth([max((ratio - 1) / 2, 1e-3) for ratio in coarser])(image)
     if not np.allclose(coarser, 1, atol=1e-3):
         image = Spacing(grid.spacing, mode=mode, padding_mode="zeros")(image)

@@ -1,6 +1,6 @@
-"""Patterns of known kind and severity, put into volumes: whoever looks for them afterwards knows the truth.
+"""Patterns of known kind and severity, implanted into volumes as ground truth.
 
-A method that separates should read subtype and severity from s and not from c, and whatever the subjects had before from c.
+A method that separates the codes should encode subtype and severity in s but not in c, and the other attributes of subjects in c.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ MILDEST = 0.2
 """Smallest severity of a target; the largest is 1."""
 
 SMALLEST = 2
-"""Subjects that each group needs."""
+"""Smallest number of subjects in each group."""
 
 WANDER = 3.0
-"""Standard deviation of how far a subject's pattern lies from its usual place along each axis, in millimetres."""
+"""Standard deviation of the displacement of a subject's pattern along each axis, in millimetres."""
 
 REGION = "region.nii.gz"
-"""The volume that is 1 where patterns lie."""
+"""File name of the volume that is 1 inside the patterns."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Where a subtype shows, and how.
+    """Location and kind of the pattern of a subtype.
 
     Attributes:
-        name: of the subtype.
-        centres: middles of its places, as fractions of the brain's bounding box from left to right, back to front and bottom to top.
-        radius: distance from a middle at which half of the effect is left, in millimetres.
-        kind: ``atrophy`` darkens, as tissue that is lost does in T1w images and in maps of grey matter; ``lesion`` moves values to the
-            brightest tissue's, as contrast uptake does.
+        name: name of the subtype.
+        centres: centres of the pattern, as fractions of the brain's bounding box from left to right, back to front and bottom to top.
+        radius: distance from a centre at which half of the effect is left, in millimetres.
+        kind: ``atrophy`` darkens, like tissue loss in T1w images and grey matter maps; ``lesion`` moves values towards those of the
+            brightest tissue, like contrast uptake.
     """
 
     name: str
@@ -59,19 +59,19 @@ PATTERNS = (
     Pattern("temporal", ((0.3, 0.48, 0.35), (0.7, 0.48, 0.35)), 15.0),
     Pattern("frontal", ((0.5, 0.86, 0.55),), 20.0),
 )
-"""Loss in both medial temporal lobes, around the hippocampi, and loss in the medial frontal lobe."""
+"""Atrophy in both medial temporal lobes, around the hippocampi, and atrophy in the medial frontal lobe."""
 
 
 def weight(
     voxels: NDArray[Any], affine: Float[np.ndarray, "4 4"], pattern: Pattern, shift: Sequence[float] = (0.0, 0.0, 0.0)
 ) -> Float[np.ndarray, "x y z"]:
-    """Compute where a pattern lies in a volume: 1 in the middle of a place, ½ at its radius, smoothly 0 outside.
+    """Compute the weight of a pattern in a volume: 1 at a centre, ½ at its radius, falling smoothly to 0 outside.
 
     Args:
         voxels: the volume, shape (x, y, z), dark outside the brain.
         affine: from its voxels to millimetres, the first axis to the right, the second to the front, the third to the top.
         pattern: the pattern.
-        shift: how far it lies from its usual place, in millimetres.
+        shift: displacement of the pattern, in millimetres.
 
     Returns:
         The weight of each voxel, 0..1.
@@ -81,8 +81,8 @@ def weight(
     """
     inside = np.argwhere(inside_brain(voxels))
     if len(inside) < 8:
-        raise InputError("implant: the volume shows no brain; give images that are dark outside it")
-    # Stray voxels do not move the box.
+        raise InputError("implant: no brain found in the volume; give images that are dark outside the brain")
+    # Percentiles keep stray voxels from moving the box.
     low, high = np.percentile(apply_affine(affine, inside), [0.5, 99.5], axis=0)
     places = apply_affine(affine, np.moveaxis(np.indices(voxels.shape), 0, -1))
     found = np.zeros(voxels.shape)
@@ -94,17 +94,17 @@ def weight(
 
 
 def implant(voxels: NDArray[Any], where: Float[np.ndarray, "x y z"], severity: float, *, kind: Kind, strength: float = 0.5) -> NDArray[Any]:
-    """Put a pattern into a volume.
+    """Implant a pattern into a volume.
 
     Args:
         voxels: the volume, shape (x, y, z).
         where: weight of each voxel, from ``weight``.
-        severity: 0 does nothing, 1 does all.
+        severity: 0 has no effect, 1 the full effect.
         kind: ``atrophy`` or ``lesion``.
-        strength: share of the signal that is lost, or of the way to the brightest tissue, in the middle at severity 1.
+        strength: fraction of the signal that is lost, or of the way to the brightest tissue, at a centre at severity 1.
 
     Returns:
-        The volume with the pattern, in the type that it had.
+        The volume with the pattern, of the same type.
     """
     share = strength * severity * where
     brightest = 0.0 if kind == "atrophy" else float(np.percentile(voxels, 99))
@@ -135,32 +135,32 @@ def implant_table(
     strength: float = 0.5,
     seed: int = 0,
 ) -> Path:
-    """Make targets of some subjects of a table by putting a pattern into their volumes.
+    """Turn some subjects of a table into targets by implanting a pattern into their volumes.
 
     Args:
         table: TSV or CSV with a row for each image.
-        images: the column with paths, or a pattern with ``{COLUMN}`` in it.
-        out: new folder; gets a NIfTI file for each row, ``participants.tsv`` with the columns ``group`` (``control`` or ``patient``),
-            ``subtype``, ``severity`` and ``image`` beside those that were there, and ``region.nii.gz``, 1 where patterns lie.
-        subject: the column that says whose image it is; ``participant_id`` where there is one.
-        patterns: a subtype each; a patient gets one of them.
-        share: share of subjects that become patients; leaves at least 2 in each group.
-        strength: of the effect at severity 1.
+        images: column of paths, or a pattern with ``{COLUMN}`` in it.
+        out: new folder for a NIfTI file for each row, ``participants.tsv`` with the added columns ``group`` (``control`` or ``patient``),
+            ``subtype``, ``severity`` and ``image``, and ``region.nii.gz``, which is 1 inside the patterns.
+        subject: subject column; ``participant_id`` if there is one.
+        patterns: one pattern per subtype; each patient gets one of them.
+        share: fraction of subjects that become patients; must leave at least 2 in each group.
+        strength: strength of the effect at severity 1.
         seed: random seed for assigning patterns.
 
     Returns:
-        The new table.
+        Path of the new table.
 
     Raises:
-        InputError: a table or images that cannot be used, columns that are there already, too few subjects in a group, or a folder
-            that is not empty; nothing is written then.
+        InputError: an unusable table or image, columns that already exist, too few subjects in a group, or a folder that is not
+            empty. Nothing is written then.
     """
     if not 0 < share < 1 or not 0 < strength <= 1:
         raise InputError(f"share, strength: {share} and {strength} are not between 0 and 1")
     check_at_least(0, seed=seed)
     cells = read_cells(table)
     if there := {"group", "subtype", "severity", "image"} & set(cells):
-        raise InputError(f"{table}: has columns {', '.join(sorted(there))} already, which the new table will have; rename them")
+        raise InputError(f"{table}: has columns {', '.join(sorted(there))} already, which the new table adds; rename them")
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty; choose another --out")
     who = subjects_of(table, cells, subject)

@@ -1,4 +1,4 @@
-"""Small synthetic brains, for tests and for trying things out: made on the spot, nothing is downloaded."""
+"""Small synthetic brains for tests and trials, generated without any download."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from sepclr.ranges import check_at_least
 SHAPE = (40, 48, 40)
 SPACING = 4.0
 HALF_AXES = np.array([62.0, 78.0, 60.0])
-"""Of an average brain, in millimetres."""
+"""Half-axes of an average brain, in millimetres."""
 
 
 def phantom(age: float, sex: str, site: int, seed: int) -> tuple[Float[np.ndarray, "40 48 40"], Float[np.ndarray, "4 4"]]:
     """Draw a brain: white matter in a rim of grey matter, ventricles that grow and a rim that thins with age.
 
-    Women's are 6 % smaller than men's; at a site of a larger number images are brighter towards the back and noisier. Each brain has a
-    shape of its own.
+    Women's brains are 6 % smaller than men's. Images of sites with a larger number are brighter towards the back and noisier. Each brain
+    has its own shape.
 
     Args:
         age: in years.
         sex: ``F`` or ``M``.
         site: number of the scanner, from 0.
-        seed: of the brain's own shape and noise.
+        seed: random seed of the brain's shape and noise.
 
     Returns:
         Voxels of 4 mm, values in about 0..1, and their affine; axes from left to right, back to front, bottom to top.
@@ -42,7 +42,7 @@ def phantom(age: float, sex: str, site: int, seed: int) -> tuple[Float[np.ndarra
     places = np.moveaxis(np.indices(SHAPE), 0, -1) * SPACING + affine[:3, 3]
     axes = HALF_AXES * (0.97 if sex == "F" else 1.03) * draw.normal(1, 0.02, 3)
     own = gaussian_filter(draw.normal(size=SHAPE), 4)
-    # Distance from the middle in units of the surface's, with hills and valleys.
+    # Distance from the centre, 1 at the surface, with hills and valleys.
     depth = np.sqrt(((places / axes) ** 2).sum(-1)) + 0.05 * own / own.std()
     old = (age - 50) / 30
     rim = 0.22 - 0.04 * old
@@ -62,13 +62,13 @@ def write_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: int =
     """Write a study of synthetic brains: half are controls, half patients of one of two subtypes.
 
     Args:
-        out: new folder; gets what ``implant_table`` writes.
+        out: new folder for the output of ``implant_table``.
         subjects: number of subjects, at least 8.
         sites: number of scanners.
         seed: random seed.
 
     Returns:
-        The table, with ``age``, ``sex``, ``site``, ``group``, ``subtype`` and ``severity``.
+        Path of the table, with ``age``, ``sex``, ``site``, ``group``, ``subtype`` and ``severity``.
 
     Raises:
         InputError: fewer than 8 subjects, no site, or a folder that is not empty.

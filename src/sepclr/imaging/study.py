@@ -1,4 +1,4 @@
-"""A study: a table of subjects with their volumes, as plain values. Nothing heavy is imported here."""
+"""A study: a table of subjects with their volumes, as plain values. This module imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sepclr.ranges import check_at_least
 Harmonise = Literal["none", "residualise", "combat"]
 
 NOTED = ("content", "volumes", "folds_digest", "folds_file")
-"""Fields of a study that are no options: commands fill them in."""
+"""Fields of a study that are not options; commands fill them in."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Study:
         categorical: attribute columns to treat as classes; inferred from their values if not given.
         site: scanner column; probed in both codes, and expected in c.
         harmonise: site correction applied before probing: ``none``, ``residualise`` or ``combat``.
-        subject: subject column; participant_id where there is one.
-        split: column of train and test; folds are drawn without it.
+        subject: subject column; participant_id if there is one.
+        split: column with the values train and test; folds are drawn if not given.
         folds: number of cross-validation folds.
-        spacing: side of a voxel in millimetres, to which volumes are resampled; as they are if not given.
-        shape: sides of a volume in voxels, to which it is cropped or padded; as they are if not given.
+        spacing: side of a voxel in millimetres, to which volumes are resampled; that of the most frequent volume if not given.
+        shape: sides of a volume in voxels, to which it is cropped or padded; fits the most frequent volume if not given.
         scaling: ``percentiles``, which maps each volume to 0..1, or ``none``.
         mask: volume that is 0 outside the brain.
         resample: whether shapes and affines of the files may differ.
-        content: hash of what the table says; a run is evaluated on the same alone. None is not compared.
-        volumes: hash of what the image files hold, and the mask; compared likewise.
+        content: hash of the table's content, which must be the same when a run is evaluated. None is not compared.
+        volumes: hash of the contents of the images and the mask; compared likewise.
         folds_digest: hash of the fold in which each subject is tested; compared likewise.
-        folds_file: file that lists these folds; they are drawn where it is None.
+        folds_file: file of these folds; they are drawn if it is None.
     """
 
     table: str
@@ -72,11 +72,11 @@ class Study:
 
 @dataclass(frozen=True)
 class Brains(Data):
-    """A study and which of its folds is tested.
+    """A study and the fold to test.
 
     Attributes:
         study: the table of subjects.
-        fold: cross-validation fold that is tested, from 0.
+        fold: cross-validation fold to test, from 0.
     """
 
     study: Study | None = None
@@ -87,7 +87,7 @@ class Brains(Data):
 
 
 def study_from(values: Mapping[str, Any]) -> Study:
-    """Make a study of values in which lists may stand for tuples and None for what is not given."""
+    """Return a study from plain values, in which lists may replace tuples and None values that are not given."""
     known = {each.name for each in fields(Study)}
     given = {name: value for name, value in values.items() if name in known and value is not None}
     fitting: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}

@@ -1,4 +1,4 @@
-"""From a study to its cohorts: who is trained on, who is tested, and their volumes on one grid."""
+"""Training and test cohorts of a study, with volumes on one grid."""
 
 from __future__ import annotations
 
@@ -23,47 +23,47 @@ from sepclr.types import InputError
 
 
 def columns_of(study: Study) -> Columns:
-    """Say what the columns of a study's table mean.
+    """Return the roles of the columns of a study's table.
 
     Raises:
-        InputError: an attribute with two roles or two kinds, or a kind for what is no attribute.
+        InputError: an attribute with two roles or two kinds, or a kind for a column that is not an attribute.
     """
     site = (study.site,) if study.site else ()
     if study.harmonise not in ("none", "residualise", "combat"):
         raise InputError(f"harmonise: {study.harmonise!r} is unknown; choose none, residualise or combat")
     if study.harmonise != "none" and not site:
-        raise InputError(f"harmonise: {study.harmonise} evens out sites; name their column with --site")
+        raise InputError(f"harmonise: {study.harmonise} needs a site column; name it with --site")
     names = [*study.common, *study.salient, *site]
     if both := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"common, salient, site: {', '.join(both)} cannot be several of them")
+        raise InputError(f"common, salient, site: {', '.join(both)} listed more than once; give each column one role")
     if "group" in names or study.group in names:
-        raise InputError("common, salient: the group is read from both codes anyway; name other columns")
+        raise InputError("common, salient: the group is always probed in both codes; name other columns")
     if stray := sorted({*study.numeric, *study.categorical} - set(names)):
-        raise InputError(f"numeric, categorical: {listed(stray)} are no attributes; name them with --common or --salient")
+        raise InputError(f"numeric, categorical: not attributes: {listed(stray)}; name them with --common or --salient")
     if study.site in study.numeric:
-        raise InputError(f"numeric: {study.site} is the site, which is a class")
+        raise InputError(f"numeric: {study.site} is the site column, which is categorical")
     attributes = kinds(names, study.numeric, (*study.categorical, *site))
     return Columns(study.images, study.group, study.background, study.target, attributes, study.subject, study.split)
 
 
 def grid_spec_of(study: Study) -> GridSpec:
-    """Say which grid a study wants.
+    """Return the grid that a study requests.
 
     Raises:
-        InputError: a grid that cannot be.
+        InputError: an invalid grid.
     """
     return GridSpec(study.spacing, study.shape, study.scaling, Path(study.mask) if study.mask else None, study.resample)
 
 
 def known_by_content(study: Study, cache: Path | None = None) -> Study:
-    """Note what the table of a study says and what its images hold, so that a run on it is told from one on edited ones.
+    """Return a study with hashes of its table and images, which distinguish its runs from runs on edited data.
 
     Args:
         study: the study.
-        cache: folder for volumes on their grid; the user's cache if None.
+        cache: cache of resampled volumes; the user's cache if None.
 
     Raises:
-        InputError: a table or images that cannot be used.
+        InputError: an unusable table or image.
     """
     people = read_participants(Path(study.table), columns_of(study))
     return replace(study, content=people.digest(), volumes=images_digest(people.images, grid_spec_of(study).mask, cache))
@@ -74,14 +74,14 @@ def cohorts(study: Study, fold: int, cache: Path | None = None) -> tuple[Cohort,
 
     Args:
         study: the study.
-        fold: which of its parts is tested, from 0.
-        cache: folder for volumes on their grid; the user's cache if None.
+        fold: fold to test, from 0.
+        cache: cache of resampled volumes; the user's cache if None.
 
     Returns:
-        Training and test cohort; volumes are read when they are asked for.
+        Training and test cohort; volumes are read on access.
 
     Raises:
-        InputError: anything of the table or its images that cannot be used.
+        InputError: an unusable table or image.
     """
     people, x, _ = volumes(study, cache)
     tested = test_rows(people, study, fold)
@@ -90,14 +90,12 @@ def cohorts(study: Study, fold: int, cache: Path | None = None) -> tuple[Cohort,
     for name, values in people.attributes.items():
         learnt = _known(values[~tested])
         if len(np.unique(learnt)) < 2:
-            raise InputError(
-                f"attributes: {name!r} has a single value, or none, among the training subjects of fold {fold}; give fewer --folds"
-            )
+            raise InputError(f"attributes: {name!r} has fewer than two values in the training subjects of fold {fold}; use fewer --folds")
         if not len(_known(values[tested])):
-            raise InputError(f"attributes: {name!r} is known of no test subject of fold {fold}; give fewer --folds")
+            raise InputError(f"attributes: {name!r} has no values in the test subjects of fold {fold}; use fewer --folds")
         if not is_quantity(values) and (unseen := sorted(set(_known(values[tested])) - set(learnt))):
             raise InputError(
-                f"attributes: {name!r} is {listed(unseen)} in test subjects of fold {fold} alone; give fewer --folds or merge classes"
+                f"attributes: {name!r} is {listed(unseen)} only in test subjects of fold {fold}; use fewer --folds or merge classes"
             )
     return train, test
 
@@ -107,52 +105,52 @@ def _known(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def volumes(study: Study, cache: Path | None = None) -> tuple[Participants, VolumeCache, Float[np.ndarray, "n 4 4"]]:
-    """Read the table of a study and bring all its volumes onto one grid, or find them there.
+    """Read the table of a study, and resample its volumes to one grid unless they are cached.
 
     Returns:
-        The subjects, their volumes and the affines of these, all in the order of the table.
+        The subjects, their volumes and the affines of the volumes, in the order of the table.
 
     Raises:
-        InputError: a table or images that cannot be used, or that are not what they were at training.
+        InputError: an unusable table or image, or data that changed since training.
     """
     people = read_participants(Path(study.table), columns_of(study))
     if study.content not in (None, people.digest()):
-        raise InputError(f"{study.table}: who is in it, or what it says of them, changed since training; restore it, or train again")
+        raise InputError(f"{study.table}: its subjects or their values changed since training; restore it, or train again")
     wanted = grid_spec_of(study)
     if study.volumes not in (None, images_digest(people.images, wanted.mask, cache)):
-        raise InputError(f"{study.table}: the content of its images, or of the mask, changed since training; restore it, or train again")
+        raise InputError(f"{study.table}: the content of its images or of the mask changed since training; restore them, or train again")
     x, affines = store(people.images, people.subjects.tolist(), wanted, cache)
     return people, x, affines
 
 
 def test_rows(people: Participants, study: Study, fold: int) -> NDArray[np.bool_]:
-    """Return which rows are tested: those that the table says, or a fold, in which groups have their share and subjects are whole.
+    """Return which rows are tested: those of the table's split column, or those of a fold if it has none.
 
     Raises:
-        InputError: a fold that is not there, stored folds that do not fit, or more folds than a group has subjects for.
+        InputError: a fold that does not exist, stored folds that do not fit, or too many folds for the subjects of a group.
     """
     if people.split is not None:
         if fold:
-            raise InputError(f"fold: {fold}, but the split of column {study.split!r} is the only one, fold 0")
+            raise InputError(f"fold: {fold}, but column {study.split!r} defines a single split, fold 0")
         return np.asarray(people.split == "test")
     if not 0 <= fold < study.folds or study.folds < 2:
-        raise InputError(f"fold: {fold} of {study.folds}; folds are at least 2 and counted from 0")
+        raise InputError(f"fold: {fold} of {study.folds}; there must be at least 2 folds, counted from 0")
     folds = folds_of(people, study)
     return np.array([folds[subject] == fold for subject in people.subjects.tolist()])
 
 
 def drawn(study: Study | None, stored: Path | None) -> tuple[Study | None, Folds | None]:
-    """Fix who is tested in which fold.
+    """Fix the folds of a study.
 
     Args:
         study: the study, if any.
-        stored: file to read that from; where it is None, that of the study, or folds are drawn.
+        stored: folds file; if None, that of the study is read, or folds are drawn if it has none.
 
     Returns:
-        The study with a hash of its folds, and these; None where there is no study or the table itself says who is tested.
+        The study with a hash of its folds, and the folds, which are None without a study or if its table has a split column.
 
     Raises:
-        InputError: a table that cannot be used, or a file that is missing or does not fit it.
+        InputError: an unusable table, or a folds file that is missing or does not fit the table.
     """
     if study is None or study.split:
         return study, None
@@ -162,7 +160,7 @@ def drawn(study: Study | None, stored: Path | None) -> tuple[Study | None, Folds
 
 
 def with_drawn_folds_beside(study: Study | None, runs: Path) -> Study | None:
-    """Fix who is tested in which fold of a benchmark: as stored beside its runs, or drawn where nothing is; writes nothing.
+    """Fix the folds of a benchmark: as stored beside its runs, or drawn if none are stored. Write nothing.
 
     Raises:
         InputError: as ``drawn``.
@@ -171,7 +169,7 @@ def with_drawn_folds_beside(study: Study | None, runs: Path) -> Study | None:
 
 
 def keep_folds(study: Study | None, runs: Path) -> None:
-    """Store the folds of a study beside the runs of a benchmark, if they are not there.
+    """Store the folds of a study beside the runs of a benchmark, unless they are already there.
 
     Raises:
         InputError: as ``drawn``.
@@ -185,12 +183,12 @@ def keep_folds(study: Study | None, runs: Path) -> None:
 
 
 def with_folds(study: Study | None, runs: Path) -> Study | None:
-    """Return the study with the folds that are stored beside the runs of a benchmark, if there are any."""
+    """Return the study with the folds stored beside the runs of a benchmark, if any."""
     if study is None or study.split or not _beside(study, runs).exists():
         return study
     return replace(study, folds_file=str(_beside(study, runs)))
 
 
 def _beside(study: Study, runs: Path) -> Path:
-    """Name the file of a study's folds: benchmarks of several tables may share a folder."""
+    """Return the path of a study's folds; the name is per table, because benchmarks of several tables may share a folder."""
     return runs / f"folds-{study.content or 'study'}-{study.folds}.tsv"

@@ -1,4 +1,4 @@
-"""Volumes from files (NIfTI, NumPy): what can be wrong with them, found before anything starts."""
+"""Read volumes from files (NIfTI, NumPy), and find problems before anything starts."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from sepclr.imaging.participants import listed
 
 SUFFIXES = (".nii", ".nii.gz", ".npy")
 DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, AttributeError, zlib.error)
-"""What libraries raise at files that are no longer what they say."""
+"""Exceptions that libraries raise for damaged files."""
 
 SLICE_SIDE = 64
-"""Longer side of the slices that are kept for a look."""
+"""Longest side of the slices kept for display."""
 
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """What a look into a file found.
+    """Result of checking a file.
 
     Attributes:
         path: the file.
-        problem: why it cannot be used; empty where it can.
-        shape: voxels along each axis; empty where it cannot be read.
+        problem: why it cannot be used; empty if it can.
+        shape: voxels along each axis; empty if it cannot be read.
         affine: from voxels to millimetres, shape (4, 4); the identity for NumPy files.
-        middle: the middle slice along the last axis in 0..255, at most 64 pixels long; None where there is a problem.
+        middle: the middle slice along the last axis in 0..255, with sides of at most 64 pixels; None if there is a problem.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Volume:
 
 
 def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
-    """Read a volume and its affine; axes of length 1 behind the third are dropped.
+    """Read a volume and its affine; axes of length 1 after the third are dropped.
 
     Args:
         path: ``.nii``, ``.nii.gz`` or ``.npy``.
@@ -54,7 +54,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
         The voxels, shape (x, y, z), and the affine, shape (4, 4).
 
     Raises:
-        InputError: a file of another kind, damaged or cut short, or one that holds no volume.
+        InputError: a file of another format, a damaged or truncated file, or one without a volume.
     """
     import nibabel
     from nibabel.filebasedimages import ImageFileError
@@ -71,27 +71,27 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
         shape = voxels.shape
     except (*DAMAGED, ImageFileError, HeaderDataError) as error:
         why = (str(error) or repr(error)).splitlines()[0]
-        raise InputError(f"{path}: cannot be read, it is damaged or cut short ({why})") from None
+        raise InputError(f"{path}: cannot be read; it is damaged or truncated ({why})") from None
     if not voxels.size:
-        raise InputError(f"{path}: no voxel in {' x '.join(map(str, shape))}")
+        raise InputError(f"{path}: no voxels in shape {' x '.join(map(str, shape))}")
     if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
         raise InputError(f"{path}: its affine does not map voxels to millimetres; fix the header")
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
     if voxels.ndim != 3:
-        raise InputError(f"{path}: {voxels.ndim} dimensions {voxels.shape}; give one volume of 3, such as a T1w image")
+        raise InputError(f"{path}: {voxels.ndim} dimensions {voxels.shape}; give one 3-D volume, such as a T1w image")
     if not np.issubdtype(voxels.dtype, np.number) or np.iscomplexobj(voxels):
         raise InputError(f"{path}: voxels are {voxels.dtype}; give real numbers")
     return voxels, affine
 
 
 def inside_brain(voxels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Mask the brain: voxels above a tenth of the 99th percentile, in the shape of the volume."""
+    """Return a mask of the brain: voxels above a tenth of the 99th percentile, in the shape of the volume."""
     return np.asarray(voxels > 0.1 * np.percentile(voxels, 99))
 
 
 def look(path: Path) -> Volume:
-    """Read a volume and say what is wrong with it, if anything."""
+    """Read and check a volume."""
     try:
         voxels, affine = read_volume(path)
     except InputError as error:
@@ -109,21 +109,21 @@ def look(path: Path) -> Volume:
 
 
 def look_into(paths: Iterable[Path]) -> list[Volume]:
-    """Look into many files, several at a time; memory holds as many volumes as there are cores."""
+    """Read and check many files in parallel; memory holds one volume per core."""
     found: list[Volume] = Parallel(n_jobs=-1, prefer="threads")(delayed(look)(path) for path in paths)
     return found
 
 
 def problems(volumes: Sequence[Volume], subjects: Sequence[str], *, resample: bool = False) -> list[str]:
-    """List what keeps volumes from being used together.
+    """Return what keeps volumes from being used together.
 
     Args:
-        volumes: what was found, n of them.
-        subjects: whose they are, n names.
+        volumes: results of ``look_into``, n of them.
+        subjects: subject of each volume, n names.
         resample: whether shapes and affines may differ.
 
     Returns:
-        A line for each problem; none where all is well.
+        A line for each problem; empty if there are none.
     """
     found = [volume.problem for volume in volumes if volume.problem]
     if resample:
@@ -134,16 +134,16 @@ def problems(volumes: Sequence[Volume], subjects: Sequence[str], *, resample: bo
     shapes = [volume.shape for _, volume in whole]
     usual = Counter(shapes).most_common(1)[0][0]
     affines = np.array([volume.affine for _, volume in whole])
-    # A thousandth of a millimetre is how exactly programs agree. The usual affine is the one that most others agree with.
+    # Programs agree to about a thousandth of a millimetre. The usual affine is the one that most others agree with.
     agreeing = max((np.isclose(affines, affine, atol=1e-3).all((1, 2)) for affine in affines), key=np.count_nonzero)
     for what, differing, shown in (
-        ("shape", [shape != usual for shape in shapes], f" {' x '.join(map(str, usual))}"),
+        ("shape", [shape != usual for shape in shapes], f" ({' x '.join(map(str, usual))})"),
         ("affine", ~agreeing, ""),
     ):
         if any(differing):
             others = [subject for (subject, _), differs in zip(whole, differing, strict=True) if differs]
             found.append(
-                f"images: {len(others)} of {len(whole)} have another {what} than the others'{shown}: {listed(others)}; "
-                "bring them onto one grid, or add --resample to let them differ"
+                f"images: {len(others)} of {len(whole)} have a different {what} than the others{shown}: {listed(others)}; "
+                "bring them onto one grid, or add --resample"
             )
     return found

@@ -1,4 +1,4 @@
-"""Samples to vectors and back: encoders, heads and decoders, ignorant of any method."""
+"""Encoders, projection heads and decoders, independent of any method."""
 
 from sepclr.nets.convolutional import conv_encoder, decoder
 from sepclr.nets.encoders import ENCODERS, Norm, encoder

@@ -1,4 +1,4 @@
-"""Activation checkpointing: what lies within the blocks of an encoder is computed again for the gradient instead of kept."""
+"""Activation checkpointing: activations within the blocks of an encoder are recomputed in the backward pass instead of stored."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 class Checkpointed(nn.Module):
-    """A block that keeps its input alone; the gradient is the same, and batch normalisation counts a batch once.
+    """A block that stores only its input; gradients are unchanged, and batch normalisation counts each batch once.
 
     Args:
-        block: from a tensor to a tensor.
+        block: module that maps a tensor to a tensor.
     """
 
     def __init__(self, block: nn.Module) -> None:
@@ -23,7 +23,7 @@ class Checkpointed(nn.Module):
         self.block = block
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the block."""
+        """Apply the block."""
         if not (self.training and x.requires_grad):
             return self.block(x)  # type: ignore[no-any-return]
         contexts = lambda: (nullcontext(), _statistics_kept(self.block))  # noqa: E731
@@ -32,7 +32,7 @@ class Checkpointed(nn.Module):
 
 @contextmanager
 def _statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Let batch normalisation normalise by the batch, as before, without adding it to its running statistics again."""
+    """Normalise by the statistics of the batch, as before, without updating the running statistics again."""
     layers: list[Any] = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
     kept = [(layer.momentum, layer.num_batches_tracked) for layer in layers]
     for layer in layers:

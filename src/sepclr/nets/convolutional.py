@@ -1,4 +1,4 @@
-"""The small convolutional encoder and decoder of the variational baselines, and decoders of rows; two or three dimensions alike."""
+"""The small convolutional encoder and decoder of the variational baselines, in 2-D and 3-D, and decoders of rows."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from torch import nn
 from sepclr.types import InputError
 
 LAST = 256
-"""Channels of the last convolution and units of the layer behind it."""
+"""Channels of the last convolution and units of the layer after it."""
 
 
 def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module:
-    """Make the encoder: convolutions 4-wide of stride 2 with ``width``, …, ``width``, 256 channels, a layer of 256 units, ``dim`` outputs.
+    """Return an encoder: convolutions of size 4 and stride 2 with ``width``, …, ``width``, 256 channels, 256 units, ``dim`` outputs.
 
-    Of 32 × 32 pixels there are four convolutions, the last without padding, so that a single pixel is left: the networks of SepVAE and
-    ConVAE for digits on CIFAR-10 (github.com/neurospin-projects/2023_rlouiset_sepvae, cifar_mnist/cnn_model.py). There are fewer where a
-    side can be halved less often, and the last one is padded where 2 pixels are left. Weights are drawn as ``he_init`` says, not by torch.
+    Images of 32 × 32 pixels get four convolutions, the last without padding, which leaves a single pixel. These are the networks of SepVAE
+    and ConVAE for digits on CIFAR-10 (github.com/neurospin-projects/2023_rlouiset_sepvae, cifar_mnist/cnn_model.py). Samples with sides
+    that can be halved less often get fewer convolutions, and the last one is padded if its input is 2 pixels wide. Weights are initialised
+    by ``he_init``.
 
     Args:
         sample_shape: (channels, *space) of one sample, sides even.
@@ -28,7 +29,7 @@ def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.M
         width: channels of all convolutions but the last.
 
     Returns:
-        From samples (n, *sample_shape) to vectors (n, dim).
+        Network that maps samples (n, *sample_shape) to vectors (n, dim).
 
     Raises:
         InputError: a side that is odd.
@@ -44,7 +45,7 @@ def conv_encoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.M
 
 
 def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module:
-    """Make a decoder: for images and volumes the mirror image of ``conv_encoder`` with a sigmoid behind it, for rows two hidden layers.
+    """Return a decoder: for images and volumes the mirror image of ``conv_encoder`` and a sigmoid, for rows two hidden layers.
 
     Args:
         sample_shape: (features,) or (channels, *space) of one sample.
@@ -52,7 +53,7 @@ def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module
         width: channels of all convolutions but the first, units of a hidden layer.
 
     Returns:
-        From vectors (n, dim) to samples (n, *sample_shape), pixels in 0..1.
+        Network that maps vectors (n, dim) to samples (n, *sample_shape), pixels in 0..1.
 
     Raises:
         InputError: a side that is odd.
@@ -71,27 +72,27 @@ def decoder(sample_shape: Sequence[int], dim: int, width: int = 32) -> nn.Module
 
 
 def _stages(convolution: type[nn.Module], channels: Sequence[int], paddings: Sequence[int]) -> list[nn.Module]:
-    """Make convolutions 4-wide of stride 2 from each number of channels to the next, a ReLU behind each."""
+    """Return convolutions of size 4 and stride 2 from each number of channels to the next, each followed by a ReLU."""
     sizes = zip(pairwise(channels), paddings, strict=True)
     return [layer for (a, b), padding in sizes for layer in (convolution(a, b, 4, stride=2, padding=padding), nn.ReLU())]
 
 
 def _innermost(sample_shape: Sequence[int], halvings: int) -> tuple[int, list[int]]:
-    """Choose the padding of the innermost convolution, none where its kernel fits in, and tell the sides that it leaves."""
+    """Return the padding of the innermost convolution, 0 where its kernel fits, and the sides of its output."""
     before = [side // 2 ** (halvings - 1) for side in sample_shape[1:]]
     padding = 0 if min(before) >= 4 else 1
     return padding, [side // 2 - 1 + padding for side in before]
 
 
 def he_init(network: nn.Sequential) -> nn.Sequential:
-    """Draw the weights before each ReLU so that signals keep their size (He et al. 2015, arXiv 1502.01852).
+    """Initialise the layers before each ReLU so that signals keep their scale (He et al. 2015, arXiv 1502.01852).
 
-    With torch's own, smaller ones, a decoder's pixels depend on its biases alone at first; on dark images these fall until the sigmoid
-    is 0 everywhere and nothing is learnt any more.
+    With torch's smaller default weights, the pixels of a decoder initially depend on its biases alone. On dark images these fall until the
+    sigmoid is 0 everywhere, and training stalls.
     """
     for layer, after in pairwise(cast(Any, network)):
         if isinstance(after, nn.ReLU):
-            # A stride of 2 lets each output of a transposed convolution see a half of the kernel along every axis.
+            # With stride 2, each output of a transposed convolution sees half of the kernel along every axis.
             thinned = 2 ** len(layer.stride) if hasattr(layer, "transposed") and layer.transposed else 1
             fan_in = layer.weight[0].numel() if thinned == 1 else layer.weight[:, 0].numel() / thinned
             nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_in))
@@ -100,7 +101,7 @@ def he_init(network: nn.Sequential) -> nn.Sequential:
 
 
 def _halvings(sample_shape: Sequence[int]) -> int:
-    """Count how often every side can be halved, four times at most."""
+    """Return how often every side can be halved, at most four times."""
     times = next((k for k in (4, 3, 2, 1) if all(side % 2**k == 0 for side in sample_shape[1:])), 0)
     if not times:
         raise InputError(f"encoder: samples of shape {tuple(sample_shape)} have an odd side; crop or pad them to even sides")

@@ -1,4 +1,4 @@
-"""Encoders of rows, images and volumes; the kind and the shape of a sample decide, two or three dimensions make no difference."""
+"""Encoders of rows, images and volumes, chosen by their kind and the shape of a sample; 2-D and 3-D work alike."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sepclr.nets.convolutional import conv_encoder
 from sepclr.types import InputError
 
 ENCODERS = {"mlp": "rows"} | dict.fromkeys(("conv", "cnn3", "cnn4", "resnet8", "resnet10", "resnet18", "densenet121"), "images")
-"""Name of each encoder and the kind of samples that it takes."""
+"""Name of each encoder and the kind of samples that it accepts."""
 
 Norm = Literal["batch", "group"]
-"""``batch`` normalises over the samples of a process, ``group`` within each sample: over groups of channels, all of them for rows."""
+"""``batch`` normalises over the samples of a process, ``group`` within each sample, over groups of channels (for rows, all features)."""
 
 GROUPS = 8
-"""Groups of channels that ``group`` makes of an image's; a width must be a multiple of it."""
+"""Number of channel groups of norm ``group`` for images and volumes; the width must be a multiple of it."""
 
 CONVOLUTIONS = {"cnn3": 3, "cnn4": 4}
 BLOCKS = {"resnet8": [1, 1, 1, 1], "resnet10": [1, 1, 1, 1], "resnet18": [2, 2, 2, 2]}
@@ -36,29 +36,29 @@ def encoder(
     norm: Norm = "batch",
     checkpointing: bool = False,
 ) -> nn.Module:
-    """Make an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
+    """Return an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
 
     Args:
         kind: ``mlp`` for rows; for images and volumes ``conv`` (``conv_encoder``, which has no normalisation); ``cnn3`` or ``cnn4``
-            (three or four plain convolutions, 3 wide, of stride 2 but for the first, which has ``stem_stride``, each with normalisation
+            (three or four plain convolutions of size 3 and stride 2, except that the first has ``stem_stride``, each with normalisation
             and ReLU; then global average pooling and a linear layer); ``resnet8`` (three stages of one block), ``resnet10`` (four of one)
-            or ``resnet18`` (four of two) with a 3-wide stem and no max-pooling (SimCLR, arXiv 2002.05709, B.9), a linear layer at the
-            end; ``densenet121`` (Huang et al. 2017, arXiv 1608.06993), with a stem of stride 2 and max-pooling as published, half as
-            many channels added in each layer as its first stage has.
+            or ``resnet18`` (four of two) with a stem of size 3, no max-pooling (SimCLR, arXiv 2002.05709, B.9) and a final linear layer;
+            ``densenet121`` (Huang et al. 2017, arXiv 1608.06993) with a stem of stride 2 and max-pooling as published, and a growth rate
+            of half the channels of its first stage.
         sample_shape: (features,) or (channels, *space) of one sample.
         dim: length of the vectors.
         width: channels of the first stage or convolution, doubled at each of the next; units of a hidden layer of ``mlp``.
         stem_stride: stride of the stem or first convolution: 1 keeps the resolution, 2 is four times cheaper in 2-D.
         norm: ``batch`` or ``group``.
-        checkpointing: keep no activations within the blocks of a ResNet or DenseNet but compute them again for the gradient: less memory
-            for about a third more time.
+        checkpointing: recompute the activations within the blocks of a ResNet or DenseNet in the backward pass instead of storing them:
+            less memory for about a third more time.
 
     Returns:
-        The encoder, with fresh weights from torch's global generator.
+        The encoder, with weights drawn from torch's global generator.
 
     Raises:
-        InputError: unknown kind or norm, a kind that does not take samples of this shape, a width that has no groups, or an option that a
-            kind does not have.
+        InputError: unknown kind or norm, a kind that does not accept samples of this shape, a width that does not divide into groups, or
+            an option that the kind does not have.
     """
     if kind not in ENCODERS:
         raise InputError(f"encoder: {kind!r} is unknown; choose one of {', '.join(ENCODERS)}")
@@ -96,11 +96,11 @@ def _has(kind: str, *, checkpointing: bool, stem_stride: int) -> None:
     if checkpointing and kind in ("mlp", "conv", *CONVOLUTIONS):
         raise InputError(f"checkpointing: unnecessary for encoder {kind!r}, which is small")
     if kind == "densenet121" and stem_stride != 2:
-        raise InputError(f"stem_stride: {stem_stride}, but that of densenet121 is 2")
+        raise InputError(f"stem_stride: {stem_stride}, but densenet121 has a stem of stride 2")
 
 
 def _checkpoint(network: nn.Module) -> None:
-    """Wrap the blocks of each stage: of whole stages the first would be the peak, which has most of the activations."""
+    """Wrap each block. Wrapping whole stages would save less, because the first stage has most of the activations."""
     stages = [stage for name, stage in network.named_modules() if re.fullmatch(r"(.+\.)?(layer|denseblock)\d", name)]
     for stage in stages:
         for name, block in list(stage.named_children()):
@@ -128,7 +128,7 @@ def _cnn(convolutions: int, sample_shape: Sequence[int], dim: int, width: int, s
     dims = len(sample_shape) - 1
     channels = [sample_shape[0], *[width * 2**stage for stage in range(convolutions)]]
     strides = [stem_stride, *[2] * (convolutions - 1)]
-    # Normalisation has a bias of its own.
+    # Convolutions need no bias, because normalisation has one.
     stages = [
         Convolution(dims, a, b, stride, adn_ordering="NA", act="relu", norm=_norm(norm), bias=False)
         for (a, b), stride in zip(pairwise(channels), strides, strict=True)
@@ -152,7 +152,7 @@ def _resnet(kind: str, sample_shape: Sequence[int], dim: int, width: int, stem_s
         norm=_norm(norm),
         num_classes=dim,
     )
-    if kind == "resnet8":  # MONAI's always has four stages
+    if kind == "resnet8":  # MONAI's ResNet always has four stages
         network.layer4, network.fc = nn.Identity(), nn.Linear(4 * width, dim)
     return cast(nn.Module, network)
 

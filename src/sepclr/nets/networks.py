@@ -14,16 +14,16 @@ from sepclr.nets.heads import head, standardise
 
 @dataclass(frozen=True)
 class Networks:
-    """Makes the networks that a method asks for.
+    """Factory of the networks of a method.
 
     Attributes:
         sample_shape: (features,) or (channels, *space) of one sample.
-        kind: kind of encoder, as ``nets.encoder`` takes it, like the other attributes; or a function that makes an encoder that maps
-            samples to vectors of a given length.
-        width: channels of the first stage, units of a hidden layer.
+        kind: kind of encoder, passed to ``nets.encoder`` like the other attributes; or a function that takes the length of the vectors
+            and returns an encoder.
+        width: channels of the first stage; units of a hidden layer.
         stem_stride: stride of the stem.
         norm: ``batch`` or ``group``.
-        checkpointing: whether activations are computed again for the gradient.
+        checkpointing: whether activations are recomputed in the backward pass.
     """
 
     sample_shape: tuple[int, ...]
@@ -34,10 +34,10 @@ class Networks:
     checkpointing: bool = False
 
     def encoder(self, dim: int) -> nn.Module:
-        """Make an encoder, from samples (n, *sample_shape) to vectors (n, dim).
+        """Return an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
 
         Raises:
-            InputError: a kind that does not take such samples, or an option that it does not have.
+            InputError: a kind that does not accept such samples, or an option that it does not have.
         """
         if callable(self.kind):
             return self.kind(dim)
@@ -45,13 +45,13 @@ class Networks:
         return encoder(self.kind, self.sample_shape, dim, norm=self.norm, **options)  # type: ignore[arg-type]
 
     def head(self, dim: int) -> nn.Module:
-        """Make a projection head, from codes (n, dim) to projections (n, dim)."""
+        """Return a projection head that maps codes (n, dim) to projections (n, dim)."""
         return head(dim, norm=self.norm)
 
     def standardise(self, dim: int) -> nn.Module:
-        """Make what gives codes (n, dim) variances of about 1."""
+        """Return a layer that standardises codes (n, dim)."""
         return standardise(dim, norm=self.norm)
 
     def decoder(self, dim: int) -> nn.Module:
-        """Make a decoder, from vectors (n, dim) to samples (n, *sample_shape)."""
+        """Return a decoder that maps vectors (n, dim) to samples (n, *sample_shape)."""
         return decoder(self.sample_shape, dim, self.width) if len(self.sample_shape) == 1 else decoder(self.sample_shape, dim)

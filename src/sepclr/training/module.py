@@ -184,7 +184,8 @@ def by_layout(x: Tensor, images: torch.memory_format) -> Tensor:
 def layout(method: Method) -> torch.memory_format:
     """Return the memory layout of a method: channels last, in which convolutions run fastest, where it is safe.
 
-    If the channels are not a multiple of 8, torch 2.13 on a CPU may write past the end of a buffer in the backward pass of a channels-last convolution.
+    If the channels are not a multiple of 8, torch 2.13 on a CPU may write past the end of a buffer in the backward pass of a channels-last
+    convolution.
     """
     modules = list(cast(nn.Module, method).modules())
     convolutions = [module for module in modules if isinstance(module, nn.Conv2d | nn.Conv3d)]
