@@ -89,7 +89,7 @@ def _print_turned(comparison: Comparison, columns: Sequence[str], heading: str) 
     table = Table(title=heading, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for line in comparison.lines:
-        table.add_column(f"{escape(line.name)}\n{line.runs} {comparison.over}", justify="right")
+        table.add_column(f"{escape(line.name)}\n{line.runs} {comparison.over if line.runs > 1 else comparison.over[:-1]}", justify="right")
     table.add_column("chance", justify="right")
     for column in columns:
         chance = comparison.number(column, comparison.chance[column]) if column in comparison.chance else ""
