@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sepclr.errors import InputError
 from sepclr.ranges import check_at_least, check_choice, check_image_views, check_positive, check_volume_views
 
 EncoderKind = Literal["mlp", "conv", "cnn3", "cnn4", "resnet8", "resnet10", "resnet18", "densenet121"]
@@ -142,6 +143,43 @@ class Settings:
 
 MACHINE_FIELDS = ("accelerator", "devices", "nodes", "strategy", "workers")
 """Settings that say where a method is trained, not what is computed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderOptions:
+    """A decoder that is trained on the codes of a finished run.
+
+    Attributes:
+        width: channels of the denoiser's first stage, a multiple of 8.
+        steps: number of Euler steps of an integration.
+        max_epochs: number of epochs; as many as make about 3,000 steps if not given.
+        batch_size: samples a step, of both groups together.
+        learning_rate: step size of Adam.
+        precision: Lightning's flag, or ``auto``: float32 on a CPU, bfloat16 autocast on a GPU.
+        accelerator: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one.
+        seed: random seed of weights, batches and noise.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    width: int = 32
+    steps: int = 16
+    max_epochs: int | None = None
+    batch_size: int = 128
+    learning_rate: float = 4e-3
+    precision: str = "auto"
+    accelerator: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least(1, width=self.width, steps=self.steps, batch_size=self.batch_size)
+        check_at_least(0, seed=self.seed)
+        check_positive(learning_rate=self.learning_rate)
+        if self.max_epochs is not None:
+            check_at_least(1, max_epochs=self.max_epochs)
+        if self.width % 8:
+            raise InputError(f"width: {self.width} is not a multiple of 8")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -142,10 +142,6 @@ class HasDecoder(Protocol):
         """Reconstruct targets as if they were background."""
         ...
 
-    def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Reconstruct targets with the salient patterns of ``donor``."""
-        ...
-
 
 class Row(TypedDict):
     """One score of an evaluation: how well one attribute is decoded from one space."""

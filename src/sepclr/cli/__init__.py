@@ -13,6 +13,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
+from sepclr.cli import decode
 from sepclr.cli.config import with_config
 from sepclr.cli.options import (
     Parser,
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if name in ("fit", "benchmark"):
             data = options.data
             name, options = f"{name} {data}", options[data]
+        elif name == "decode":
+            name, options = f"{name} {options.action}", options[options.action]
         options.noted = noted
         commands[name](options)
     except InputError as error:
@@ -239,7 +242,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], d
 
     add(commands, "demo", recipe_parser(demo.__doc__ or "", DATA_SETS["marked-digits"], demo=True), demo)
     for command, options_of, words in ((fit, recipe_parser, "Train on"), (benchmark, benchmark_parser, "Run a table of methods on")):
-        group = Parser(description=command.__doc__)
+        group: ArgumentParser = Parser(description=command.__doc__)
         commands.add_subcommand(command.__name__, group, help=group.description)
         data = group.add_subcommands(dest="data")
         for name, data_set in DATA_SETS.items():
@@ -248,4 +251,9 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], d
     simple = ((check, check_parser), (maps, maps_parser), (implant, implant_parser), (phantom, phantom_parser))
     for function, options in (*simple, (encode, encode_parser), (evaluate, evaluate_parser)):
         add(commands, function.__name__, options(function.__doc__), function)
+    group = Parser(description=decode.__doc__.partition(": ")[2].capitalize())
+    commands.add_subcommand("decode", group, help=group.description)
+    actions = group.add_subcommands(dest="action")
+    for name, (one, action) in decode.parsers().items():
+        add(actions, f"decode {name}", one, action)
     return parser, functions, known

@@ -65,7 +65,7 @@ def decode(
     x: Shaped[Tensor, "n ..."] | VolumeCache,
     donor: Shaped[Tensor, "n ..."] | VolumeCache | None = None,
     *,
-    what: Sequence[str] = (*MADE_BY,),
+    what: Sequence[str] | None = None,
 ) -> dict[str, Float[Tensor, "n ..."]]:
     """Decode samples from the codes of targets, in evaluation mode.
 
@@ -74,7 +74,7 @@ def decode(
         x: targets, shape (n, features) or (n, channels, *space), uint8 or floating point.
         donor: targets that provide the salient code of ``swapped``, shape as x; if None, the next target of x.
         what: which of ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, c of x with s of its
-            donor.
+            donor; if None, all that the method computes.
 
     Returns:
         The decoded samples by name, in the shape of x, on the CPU.
@@ -85,6 +85,7 @@ def decode(
     if not isinstance(method, HasDecoder):
         having = ", ".join(name for name, declared in METHODS.items() if declared.decoder and declared.trained)
         raise InputError(f"{type(method).__name__} has no decoder; methods with one are {having}")
+    what = [name for name, function in MADE_BY.items() if hasattr(method, function)] if what is None else what
     images, parts = layout(method), dict[str, list[Tensor]]({name: [] for name in what})
     at_once = _at_once(x)
     with _evaluating(method) as device:
@@ -95,7 +96,7 @@ def decode(
                 for samples, index in ((x, place), (x, (place + 1) % len(x)) if donor is None else (donor, place))
             )
             for name in what:
-                made = method.swap(mine, other) if name == "swapped" else getattr(method, MADE_BY[name])(mine)
+                made = getattr(method, MADE_BY[name])(*((mine, other) if name == "swapped" else (mine,)))
                 parts[name].append(made.cpu())
     return {name: torch.cat(each) for name, each in parts.items()}
 

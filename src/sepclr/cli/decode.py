@@ -1,0 +1,70 @@
+"""``sepclr decode``: train, apply and score decoders of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from sepclr.cli.options import Parser
+from sepclr.fields import options_of
+from sepclr.parts import DecoderOptions
+from sepclr.runs import preflight
+
+
+def train(options: Namespace) -> None:
+    """Train a decoder on the codes of a finished run."""
+    given = {each.name: options[each.name] for each in fields(DecoderOptions) if options.get(each.name) is not None}
+    decoder = DecoderOptions(**given)
+    preflight.check_finished(Path(options.run))
+    from sepclr.runs.decoder import fit_decoder
+
+    place = fit_decoder(Path(options.run), decoder, root=_root(options), resume=options.resume)
+    print(f"decoder: {place.path}")
+    evaluate(options)
+
+
+def evaluate(options: Namespace) -> None:
+    """Score the removal of the salient pattern, where the true image without it is known, and write a page of pictures."""
+    preflight.check_finished(Path(options.run))
+    from sepclr.runs.removal import evaluate_removal
+
+    print(f"page: {evaluate_removal(Path(options.run), root=_root(options))}")
+
+
+def remove(options: Namespace) -> None:
+    """Write samples as they would look, according to the model, without their salient pattern."""
+    preflight.check_samples(Path(options.run), Path(options.input), Path(options.out))
+    from sepclr.runs.counterfactuals import remove_file
+
+    print(f"{options.out}: {remove_file(Path(options.run), Path(options.input), Path(options.out))} samples")
+
+
+def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
+    """Return the parser and the function of each action."""
+    fit = _parser(train)
+    for option in options_of(DecoderOptions()):
+        default = "" if option.value is None else f" (default: {option.value})"
+        how: dict[str, Any] = {"type": option.hint, "default": None}
+        fit.add_argument(f"--{option.name}", help=option.about.rstrip(".").replace("`", "") + default, **how)
+    fit.add_argument("--resume", action="store_true", help="resume an interrupted training")
+    scored = _parser(evaluate)
+    for one in (fit, scored):
+        one.add_argument("--root", type=str, default=None, help="data folder, if moved")
+    removed = _parser(remove)
+    removed.add_argument("--input", type=str, required=True, help="targets: .npy, .npz (array x) or .parquet (a column per value)")
+    removed.add_argument("--out", type=str, default="decoded.npz", help="samples file: .npz (array x)")
+    return {"fit": (fit, train), "evaluate": (scored, evaluate), "remove": (removed, remove)}
+
+
+def _parser(function: Callable[[Namespace], None]) -> ArgumentParser:
+    parser: ArgumentParser = Parser(description=function.__doc__)
+    parser.add_argument("run", type=str, help="folder of the run")
+    return parser
+
+
+def _root(options: Namespace) -> Path | None:
+    return Path(options.root).absolute() if options.get("root") else None
