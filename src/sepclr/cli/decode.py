@@ -38,7 +38,7 @@ def evaluate(options: Namespace) -> None:
 def remove(options: Namespace) -> None:
     """Write samples as they would look, according to the model, without their salient pattern."""
     preflight.check_samples(Path(options.run), Path(options.input), Path(options.out))
-    from sepclr.runs.counterfactuals import remove_file
+    from sepclr.runs.removal import remove_file
 
     print(f"{options.out}: {remove_file(Path(options.run), Path(options.input), Path(options.out))} samples")
 

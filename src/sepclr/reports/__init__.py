@@ -7,6 +7,7 @@ from sepclr.reports.dots import svg
 from sepclr.reports.drawn import as_svg
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
+from sepclr.reports.removal_page import RemovalPage, write_removal_page
 from sepclr.reports.shown import pictures, selection
 from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
@@ -16,6 +17,7 @@ __all__ = [
     "CheckPage",
     "Comparison",
     "Page",
+    "RemovalPage",
     "RunView",
     "as_svg",
     "compare",
@@ -31,5 +33,6 @@ __all__ = [
     "svg",
     "write_check_page",
     "write_page",
+    "write_removal_page",
     "write_table_page",
 ]

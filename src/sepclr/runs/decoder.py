@@ -98,12 +98,25 @@ def load_decoder(run: Path) -> Method:
     place = decoder_folder(run)
     if not place.model.is_file():
         raise InputError(f"{run}: there is no decoder; train one with sepclr decode fit {run}")
-    options = DecoderOptions(**yaml.safe_load(place.config.read_text()))
+    options = options_of_decoder(run)
     tensors = load_file(place.model)
     codes = Codes(torch.zeros(2, len(tensors["c_mean"])), torch.zeros(2, len(tensors["s_mean"])))
     flow = _made(method, shape, options, codes, torch.tensor([False, True]))
     flow.load_state_dict(tensors, strict=False)  # the weights of the method are those of the run
     return flow.eval()
+
+
+def options_of_decoder(run: Path) -> DecoderOptions:
+    """Read the options of a decoder back.
+
+    Raises:
+        InputError: the file is not as it was written.
+    """
+    path = decoder_folder(run).config
+    try:
+        return DecoderOptions(**yaml.safe_load(path.read_text()))
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {str(error).splitlines()[0]}; restore the file as the run wrote it") from None
 
 
 def _made(method: Method, shape: tuple[int, ...], options: DecoderOptions, codes: Codes, is_target: Tensor) -> Flow:
