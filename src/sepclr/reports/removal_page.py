@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +34,33 @@ class RemovalPage:
     images: Mapping[str, Tensor]
     rows: Sequence[Mapping[str, str]]
     attribute: str
+
+
+COLUMNS = {
+    "psnr": ("PSNR, dB ↑", 1.0, 1),
+    "ssim": ("SSIM ↑", 1.0, 3),
+    "inside": ("error inside ↓", 1.0, 2),
+    "outside": ("error outside ↓", 1.0, 3),
+    "background": ("judged background, % ↑", 100.0, 1),
+    "kept": ("{} kept, % ↑", 100.0, 1),
+    "frechet": ("Fréchet distance ↓", 1.0, 2),
+}
+"""Heading, factor and decimals of each score of a removal; that of ``kept`` has the name of the attribute."""
+
+
+def removal_cells(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Format the scores of one set of images, by heading: of several seeds their mean and standard deviation."""
+    cells = {"images": rows[0]["name"]} | ({"seeds": str(len(rows))} if len(rows) > 1 else {})
+    for score, (heading, factor, digits) in COLUMNS.items():
+        values = [row[score] for row in rows]
+        if score == "kept":
+            ((attribute, _),) = values[0].items()
+            heading, values = heading.format(attribute), [value[attribute] for value in values]
+        shown = [f"{factor * mean(values):.{digits}f}"]
+        if len(values) > 1 and isfinite(values[0]):
+            shown.append(f"{factor * stdev(values):.{digits}f}")
+        cells[heading] = " ± ".join(shown)
+    return cells
 
 
 def write_removal_page(path: Path, page: RemovalPage) -> None:

@@ -16,7 +16,7 @@ from sepclr.data.samples import read_samples
 from sepclr.datasets.source import Source
 from sepclr.methods.flow import Flow
 from sepclr.probes.removal import baselines, removal
-from sepclr.reports import RemovalPage, write_removal_page
+from sepclr.reports import RemovalPage, removal_cells, write_removal_page
 from sepclr.runs.decoder import decoder_folder, load_decoder, options_of_decoder
 from sepclr.runs.folder import RunFolder, made_with, make_folder
 from sepclr.runs.judge import train_judge
@@ -113,23 +113,5 @@ def _lines(recipe: Recipe, run: Path, method: Method, source: Source, x: Tensor,
     label = f"{recipe.label}, flow" if of_flow else recipe.label
     scored = removal({label: made, **others, "truth": truth}, x, truth, judge, {name: values})
     decoder = asdict(options_of_decoder(run)) if of_flow else None
-    seconds = decoder_folder(run).seconds() if of_flow else 0.0
-    return [
-        {"recipe": shared(recipe), "decoder": decoder, "seed": recipe.seed, "cells": _cells(row, name), "scores": row, "seconds": seconds}
-        | made_with()
-        for row in scored
-    ]
-
-
-def _cells(row: Mapping[str, Any], attribute: str) -> dict[str, str]:
-    """Format the scores of a set of images."""
-    return {
-        "images": row["name"],
-        "PSNR, dB ↑": f"{row['psnr']:.1f}",
-        "SSIM ↑": f"{row['ssim']:.3f}",
-        "error inside ↓": f"{row['inside']:.2f}",
-        "error outside ↓": f"{row['outside']:.3f}",
-        "judged background, % ↑": f"{100 * row['background']:.1f}",
-        f"{attribute} kept, % ↑": f"{100 * row['kept'][attribute]:.1f}",
-        "Fréchet distance ↓": f"{row['frechet']:.2f}",
-    }
+    same = {"recipe": shared(recipe), "decoder": decoder, "seed": recipe.seed, "seconds": decoder_folder(run).seconds() if of_flow else 0.0}
+    return [same | {"cells": removal_cells([row]), "scores": row} | made_with() for row in scored]
