@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sepclr.reports import RemovalPage, removal_cells, write_removal_page
+
+ROW = {
+    "name": "flow",
+    "psnr": 23.0,
+    "ssim": 0.8,
+    "inside": 0.25,
+    "outside": 0.02,
+    "background": 1.0,
+    "kept": {"digit": 0.9},
+    "frechet": 1.5,
+}
+
+
+def test_one_row_is_shown_as_it_is_and_several_by_mean_and_deviation():
+    one = removal_cells([ROW])
+    assert (one["images"], one["PSNR, dB ↑"], one["digit kept, % ↑"], one["judged background, % ↑"]) == ("flow", "23.0", "90.0", "100.0")
+    several = removal_cells([ROW, ROW | {"psnr": 25.0, "kept": {"digit": 0.8}}])
+    assert (several["seeds"], several["PSNR, dB ↑"], several["digit kept, % ↑"]) == ("2", "24.0 ± 1.4", "85.0 ± 7.1")
+    assert removal_cells([ROW | {"psnr": float("inf")}] * 2)["PSNR, dB ↑"] == "inf"
+
+
+def test_the_page_shows_pictures_and_scores_or_says_why_there_are_none(tmp_path: Path):
+    images = {"Target": torch.rand(3, 1, 8, 8), "Difference": torch.rand(3, 1, 8, 8)}
+    for rows in ([removal_cells([ROW])], []):
+        write_removal_page(tmp_path / "page.html", RemovalPage("Digits", "k-jem", images, rows, "digit"))
+        text = (tmp_path / "page.html").read_text()
+        assert text.count("data:image/png") == 2
+        assert ("23.0" in text) == bool(rows)
+        assert ("are unknown" in text) == (not rows)
+
+
+def test_volumes_are_shown_by_a_slice(tmp_path: Path):
+    write_removal_page(tmp_path / "page.html", RemovalPage("Brains", "k-jem", {"Target": torch.rand(2, 1, 6, 7, 8)}, [], "age"))
+    assert "data:image/png" in (tmp_path / "page.html").read_text()
