@@ -21,6 +21,7 @@ from sepclr.parts import Data, Encoder, ImageAugmentation, Profile, Settings
 if TYPE_CHECKING:  # the command line imports this module, and these libraries take seconds to load
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from sepclr.data import Cohort
 
@@ -70,6 +71,18 @@ def load(root: Path, *, download: bool = False) -> DigitsOnCifar:
     )
 
 
+def without_digits(strict: Cohort) -> Tensor:
+    """Return the samples of ``DigitsOnCifar.strict`` without digits: for both groups, the photographs at half intensity.
+
+    Args:
+        strict: the cohort; its targets show the same photographs as its background, in the same order.
+
+    Returns:
+        uint8 images, shape (20000, 3, 32, 32).
+    """
+    return strict.x[~strict.is_target].repeat(2, 1, 1, 1)
+
+
 def _read(read: Callable[[Path], T], root: Path, fetch: Callable[[Path], None] | None) -> T:
     try:
         return read(root)
@@ -112,7 +125,8 @@ def _load(data: Data, root: Path | None, download: bool) -> Any:
 
     assert root is not None  # check_root
     photographs = load(root, download=download)
-    return declared(DATA_SET, photographs.train, strict=photographs.strict, published=photographs.published)
+    tests = {"strict": photographs.strict, "published": photographs.published}
+    return declared(DATA_SET, photographs.train, without=without_digits(photographs.strict), **tests)
 
 
 PAPER = Profile(

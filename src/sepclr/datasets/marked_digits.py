@@ -16,6 +16,7 @@ from sepclr.parts import Data, Encoder, ImageAugmentation, Profile, Settings
 if TYPE_CHECKING:  # the command line imports this module, and these libraries take seconds to load
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from sepclr.data import Cohort
 
@@ -48,6 +49,26 @@ def load(*, train_samples: int = 8000, test_samples: int = 4000, seed: int = 0) 
     Returns:
         The two cohorts.
     """
+    (train, _), (test, _) = _both(train_samples, test_samples, seed)
+    return MarkedDigits(train, test)
+
+
+def without_marks(*, train_samples: int = 8000, test_samples: int = 4000, seed: int = 0) -> Tensor:
+    """Compose the test images of ``load`` with the same arguments, without marks.
+
+    Args:
+        train_samples: number of training samples; they are drawn first, so the test images depend on it.
+        test_samples: number of test samples.
+        seed: random seed of the split and of the composition.
+
+    Returns:
+        uint8 images, shape (test_samples, 1, 32, 32); those of background are the samples themselves.
+    """
+    return _both(train_samples, test_samples, seed)[1][1]
+
+
+def _both(train_samples: int, test_samples: int, seed: int) -> tuple[tuple[Cohort, Tensor], tuple[Cohort, Tensor]]:
+    """Compose the training and the test samples, each with the same images without marks."""
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -58,10 +79,8 @@ def load(*, train_samples: int = 8000, test_samples: int = 4000, seed: int = 0) 
     large = np.stack([np.asarray(image.resize((DIGIT, DIGIT), Image.Resampling.BICUBIC)) for image in images])
     train, test = train_test_split(np.arange(len(large)), test_size=1 / 3, stratify=digits.target, random_state=seed)
     draw = np.random.default_rng(seed)
-    return MarkedDigits(
-        _compose(large[train], digits.target[train], train_samples, draw),
-        _compose(large[test], digits.target[test], test_samples, draw),
-    )
+    of_train = _compose(large[train], digits.target[train], train_samples, draw)
+    return of_train, _compose(large[test], digits.target[test], test_samples, draw)
 
 
 def marks() -> NDArray[np.uint8]:
@@ -93,7 +112,7 @@ def marks() -> NDArray[np.uint8]:
     return np.stack([np.uint8(np.round(255 * drawings[name])) for name in MARKS])
 
 
-def _compose(images: NDArray[np.uint8], labels: NDArray[np.int64], n: int, draw: np.random.Generator) -> Cohort:
+def _compose(images: NDArray[np.uint8], labels: NDArray[np.int64], n: int, draw: np.random.Generator) -> tuple[Cohort, Tensor]:
     import numpy as np
     import torch
 
@@ -109,22 +128,26 @@ def _compose(images: NDArray[np.uint8], labels: NDArray[np.int64], n: int, draw:
     for i in range(n):
         row, column = digit_at[i]
         x[i, row : row + DIGIT, column : column + DIGIT] = DIGIT_BRIGHTNESS * images[chosen[i]]
-        if is_target[i]:
-            row, column = mark_at[i]
-            under = x[i, row : row + MARK, column : column + MARK]
-            under += drawn[mark[i]] * (255 - under)
-    return Cohort(
-        torch.from_numpy(np.uint8(np.round(x)))[:, None],
-        torch.from_numpy(is_target),
-        {"digit": labels[chosen], "mark": mark},
-    )
+    without = _grey(x)
+    for i in np.flatnonzero(is_target).tolist():
+        row, column = mark_at[i]
+        under = x[i, row : row + MARK, column : column + MARK]
+        under += drawn[mark[i]] * (255 - under)
+    return Cohort(_grey(x), torch.from_numpy(is_target), {"digit": labels[chosen], "mark": mark}), without
+
+
+def _grey(x: NDArray[np.float64]) -> Tensor:
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.uint8(np.round(x)))[:, None]
 
 
 def _load(data: Data, root: Path | None, download: bool) -> Any:
     from sepclr.datasets.source import declared
 
     train, test = load()
-    return declared(DATA_SET, train, strict=test)
+    return declared(DATA_SET, train, without=without_marks(train_samples=len(train), test_samples=len(test)), strict=test)
 
 
 CPU = Profile(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from torch import Tensor
+
 from sepclr.data import Cohort
 from sepclr.datasets.base import DataSet
 
@@ -26,6 +28,8 @@ class Source:
         everyone: whether background has attributes too; they are then probed in all samples that have a value.
         site: site attribute for which codes are corrected before probing; None for no correction.
         harmonise: site correction.
+        without: samples of the protocol ``strict`` as they would be without their salient pattern, of the same shape, type and order;
+            those of background are the samples themselves. None if unknown.
     """
 
     title: str
@@ -39,15 +43,17 @@ class Source:
     everyone: bool = False
     site: str | None = None
     harmonise: Literal["none", "residualise", "combat"] = "none"
+    without: Tensor | None = None
 
 
-def declared(data_set: DataSet, train: Cohort, **tests: Cohort) -> Source:
+def declared(data_set: DataSet, train: Cohort, *, without: Tensor | None = None, **tests: Cohort) -> Source:
     """Return the source of a data set whose declaration lists its attributes.
 
     Args:
         data_set: the declaration.
         train: training samples.
+        without: samples of the protocol ``strict`` without their salient pattern, if known.
         tests: test samples of each protocol.
     """
-    facts = data_set.class_names, data_set.columns
-    return Source(data_set.title, data_set.lead, train, tests, data_set.common, data_set.salient, *facts)  # type: ignore[arg-type]
+    facts = data_set.common, data_set.salient, data_set.class_names, data_set.columns
+    return Source(data_set.title, data_set.lead, train, tests, *facts, without=without)  # type: ignore[arg-type]
