@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sepclr.data import Cohort
-from sepclr.datasets import cifar10, digits_on_cifar, mnist
+from sepclr.datasets import DATA_SETS, cifar10, digits_on_cifar, mnist
 from sepclr.datasets.cifar10 import Photographs
 from sepclr.datasets.digits_on_cifar import DigitsOnCifar
 from sepclr.datasets.mnist import Digits
+from sepclr.parts import Data
 from sepclr.types import InputError
 
 
@@ -94,3 +96,25 @@ def test_real_samples_are_the_authors(real: Path) -> None:
 def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data_batch_1 is missing; .*--root, or add --download"):
         digits_on_cifar.load(tmp_path / "nowhere")
+
+
+def test_without_digits_every_sample_is_its_photograph(made_up: tuple[DigitsOnCifar, Photographs, Digits]) -> None:
+    data, photos, digits = made_up
+    clean = digits_on_cifar.without_digits(data.strict)
+    x, is_target = data.strict.x, data.strict.is_target
+    assert clean.shape == x.shape
+    assert clean.dtype == x.dtype
+    assert torch.equal(clean[~is_target], x[~is_target])
+    assert np.array_equal(clean[is_target].numpy(), photos.test_images // 2)
+    # Means are rounded down: ink of 1 may change nothing.
+    ink = np.pad(digits.test_images, ((0, 0), (2, 2), (2, 2)))[:, None]
+    changed = (clean != x)[is_target].numpy()
+    assert not (changed & (ink == 0)).any()
+    assert changed[np.broadcast_to(ink >= 2, changed.shape)].all()
+
+
+def test_the_source_has_the_photographs(publishers: Path) -> None:
+    source = DATA_SETS["digits-on-cifar"].load(Data("digits-on-cifar"), publishers, False)
+    assert set(source.tests) == {"strict", "published"}
+    assert torch.equal(source.without[:10_000], source.tests["strict"].x[:10_000])
+    assert torch.equal(source.without[10_000:], source.tests["strict"].x[:10_000])

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import correlate
 from sklearn.datasets import load_digits
 
-from sepclr.datasets import marked_digits
+from sepclr.datasets import DATA_SETS, marked_digits
+from sepclr.parts import Data
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +77,32 @@ def test_marks_are_ten_different_drawings():
     assert drawn.shape == (10, marked_digits.MARK, marked_digits.MARK)
     assert len({mark.tobytes() for mark in drawn}) == 10
     assert all(mark.max() == 255 and (mark == 0).any() for mark in drawn)
+
+
+def test_samples_are_those_of_earlier_versions(data):
+    # Recorded before the images without marks were composed along with the samples.
+    pixels = b"".join(cohort.x.numpy().tobytes() for cohort in data)
+    assert hashlib.sha256(pixels).hexdigest() == "a3d48b23ed3e7a895241e053f4e0f6fb0e2d47515efe28e63abda5a2a3c12e76"
+
+
+def test_without_marks_background_is_itself_and_targets_differ_only_where_the_mark_is(data):
+    clean = marked_digits.without_marks(train_samples=2000, test_samples=1000)
+    x, is_target = data.test.x, data.test.is_target
+    assert clean.shape == x.shape
+    assert clean.dtype == x.dtype
+    assert torch.equal(clean[~is_target], x[~is_target])
+    assert clean.max() <= round(255 * marked_digits.DIGIT_BRIGHTNESS)
+    drawn, side = marked_digits.marks(), marked_digits.SIDE - marked_digits.MARK + 1
+    for sample, bare, label in list(zip(x[:, 0].numpy(), clean[:, 0].numpy(), data.test.attributes["mark"], strict=True))[500:540]:
+        changed, stroke = sample != bare, drawn[label] > 0
+        assert changed.any()
+        windows = np.lib.stride_tricks.sliding_window_view(changed, stroke.shape)
+        # Some place of the drawing covers every changed pixel.
+        assert max((windows[at] & stroke).sum() for at in np.ndindex(side, side)) == changed.sum()
+
+
+def test_the_source_has_the_images_without_marks():
+    source = DATA_SETS["marked-digits"].load(Data("marked-digits"), None, False)
+    strict = source.tests["strict"]
+    assert torch.equal(source.without[~strict.is_target], strict.x[~strict.is_target])
+    assert (source.without[strict.is_target] != strict.x[strict.is_target]).flatten(1).any(1).all()

@@ -1,9 +1,10 @@
-"""Evaluation of frozen codes, on NumPy arrays: linear probes, δ_tot, site correction and confounders."""
+"""Evaluation of frozen codes, on NumPy arrays: linear probes, δ_tot, site correction and confounders; and of counterfactuals."""
 
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
 from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader
+from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
 
 __all__ = [
     "GROUP",
@@ -11,9 +12,14 @@ __all__ = [
     "EncoderState",
     "ProbeProtocol",
     "Probed",
+    "Removal",
+    "RemovalJudge",
+    "baselines",
     "confounding",
     "delta_tot",
+    "frechet",
     "harmonised",
     "probe",
     "reader",
+    "removal",
 ]

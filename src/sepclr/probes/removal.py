@@ -192,13 +192,14 @@ def _image(name: str, given: Images, like: Images | None = None) -> Tensor:
         raise InputError(f"{name}: shape {shape}, but x has {wanted}; give one image per target, on the same grid")
     if len(shape) not in (4, 5) or not len(given) or min(shape[2:]) < SMALLEST:
         raise InputError(f"{name}: shape {shape}; give images (n, channels, *space) in 2-D or 3-D with sides of at least {SMALLEST}")
-    x = pixels(torch.as_tensor(given).detach().cpu())
-    if not x.is_floating_point():
+    x = torch.as_tensor(given).detach().cpu()
+    if not (x.is_floating_point() or x.dtype == torch.uint8):
         raise InputError(f"{name}: values of type {given.dtype}; give uint8 0..255 or floating point 0..1")
+    x = pixels(x).float()
     low, high = float(x.min()), float(x.max())
     if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # false for NaN, too
         raise InputError(f"{name}: values range from {low:g} to {high:g}; give uint8 0..255 or floating point in 0..1 without NaN")
-    return x.float()
+    return x
 
 
 def _check_attributes(attributes: Mapping[str, NDArray[Any]], known: str, n: int) -> None:

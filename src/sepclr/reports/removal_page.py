@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -56,10 +55,11 @@ def removal_cells(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         if score == "kept":
             ((attribute, _),) = values[0].items()
             heading, values = heading.format(attribute), [value[attribute] for value in values]
-        shown = [f"{factor * mean(values):.{digits}f}"]
-        if len(values) > 1 and isfinite(values[0]):
-            shown.append(f"{factor * stdev(values):.{digits}f}")
-        cells[heading] = " ± ".join(shown)
+        if None in values:  # the error is 0, and there is no ratio
+            cells[heading] = ""
+            continue
+        shown = [mean(values), *([stdev(values)] if len(values) > 1 else [])]
+        cells[heading] = " ± ".join(f"{factor * value:.{digits}f}" for value in shown)
     return cells
 
 

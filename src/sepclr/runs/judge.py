@@ -22,7 +22,7 @@ from sepclr.types import InputError
 from sepclr.views import pixels
 
 FEATURES = 32
-WIDTH = 24
+WIDTH = 16
 BATCH_SIZE = 128
 LEARNING_RATE = 5e-3
 SHIFT = 2
@@ -94,6 +94,7 @@ def train_judge(cohort: Cohort, attribute: str, *, seed: int, epochs: int = 15, 
     """Train a judge on real images of both groups.
 
     Torch's global generator is left unchanged. On a CPU, the same seed and number of threads give the same judge.
+    With few samples, more epochs are needed: normalisation must see enough batches. Check a judge on real test samples before use.
 
     Args:
         cohort: training samples, images or volumes of shape (n, channels, *space).

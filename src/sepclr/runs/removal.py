@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -114,4 +115,5 @@ def _lines(recipe: Recipe, run: Path, method: Method, source: Source, x: Tensor,
     scored = removal({label: made, **others, "truth": truth}, x, truth, judge, {name: values})
     decoder = asdict(options_of_decoder(run)) if of_flow else None
     same = {"recipe": shared(recipe), "decoder": decoder, "seed": recipe.seed, "seconds": decoder_folder(run).seconds() if of_flow else 0.0}
-    return [same | {"cells": removal_cells([row]), "scores": row} | made_with() for row in scored]
+    rows = [{**row, "psnr": row["psnr"] if isfinite(row["psnr"]) else None} for row in scored]  # JSON knows no infinity
+    return [same | {"cells": removal_cells([row]), "scores": row} | made_with() for row in rows]
