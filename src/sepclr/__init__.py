@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from sepclr.data import Cohort as Cohort
     from sepclr.errors import InputError as InputError
     from sepclr.estimators import ContrastivePCA as ContrastivePCA
+    from sepclr.estimators import FlowDecoder as FlowDecoder
     from sepclr.estimators import GeneralisedContrastivePCA as GeneralisedContrastivePCA
     from sepclr.estimators import ProbabilisticContrastivePCA as ProbabilisticContrastivePCA
     from sepclr.estimators import load as load
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     **{method.where.rpartition(".")[2]: "estimators" for method in METHODS.values() if method.trained},
     "ContrastivePCA": "estimators",
+    "FlowDecoder": "estimators",
     "GeneralisedContrastivePCA": "estimators",
     "ProbabilisticContrastivePCA": "estimators",
     "load": "estimators",

@@ -38,6 +38,7 @@ def test_maps_samples_to_vectors(kind: str, shape: tuple[int, ...], dim: int) ->
 
 @every_kind_of_sample
 def test_samples_of_one_batch_do_not_mix_in_evaluation(kind: str, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)  # of few units, some draws leave none that is alive
     network = encoder(kind, shape, 5, width=4).eval()
     x = torch.rand(3, *shape)
     torch.testing.assert_close(network(x)[1:2], network(x[1:2]), rtol=1e-4, atol=1e-5)

@@ -16,10 +16,11 @@ from sepclr.data import Cohort
 from sepclr.datasets import DATA_SETS
 from sepclr.parts import DecoderOptions
 from sepclr.runs import run as runner
-from sepclr.runs.decoder import decoder_folder, fit_decoder, load_decoder, settings_of
+from sepclr.runs.decoder import decoder_folder, fit_decoder, load_decoder
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe, usual
 from sepclr.training import decode
+from sepclr.training.decoder import decoder_settings
 from sepclr.training.module import Training
 from sepclr.types import InputError
 
@@ -68,7 +69,7 @@ def test_about_as_many_steps_are_made_of_few_samples_as_of_many():
     epochs = []
     for n in (256, 8000, 50_000):
         cohort = Cohort(torch.zeros(n, 1), torch.arange(n) % 2 == 0)
-        epochs.append(settings_of(DecoderOptions(), cohort).max_epochs)
+        epochs.append(decoder_settings(DecoderOptions(), cohort).max_epochs)
     assert epochs == [1500, 49, 8]
 
 

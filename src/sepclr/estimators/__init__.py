@@ -4,6 +4,7 @@ from typing import Any
 
 from sepclr.estimators.contrast import Contrast
 from sepclr.estimators.contrastive_pca import ContrastivePCA
+from sepclr.estimators.decoder import FlowDecoder
 from sepclr.estimators.generalised import GeneralisedContrastivePCA
 from sepclr.estimators.linear import LinearContrast
 from sepclr.estimators.named import named
@@ -22,7 +23,7 @@ ESTIMATORS: dict[str, type[Contrast] | type[LinearContrast]] = {
 }
 """All estimators by name."""
 
-__all__ = ["ESTIMATORS", "ContrastivePCA", "GeneralisedContrastivePCA", "ProbabilisticContrastivePCA", "load"]
+__all__ = ["ESTIMATORS", "ContrastivePCA", "FlowDecoder", "GeneralisedContrastivePCA", "ProbabilisticContrastivePCA", "load"]
 
 
 def __getattr__(name: str) -> Any:

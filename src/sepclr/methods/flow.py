@@ -64,7 +64,7 @@ class Flow(nn.Module):
         super().__init__()
         check_at_least(1, steps=steps)
         self.weights = FlowWeights()
-        self.frozen = copy.deepcopy(cast(nn.Module, method)).requires_grad_(False).eval()
+        self.frozen = copy.deepcopy(cast(nn.Module, method)).float().requires_grad_(False).eval()
         self.denoiser, self.steps = denoiser, steps
         background, target = codes.s[~is_target], codes.s[is_target]
         for name, value in {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sepclr.atomic import replacing, write_whole
-from sepclr.data import Cohort
 from sepclr.methods.flow import Flow
-from sepclr.nets.denoiser import Denoiser
-from sepclr.parts import DecoderOptions, Settings
+from sepclr.parts import DecoderOptions
 from sepclr.runs.folder import RunFolder, check_place, environment, make_folder
 from sepclr.runs.run import load
-from sepclr.runs.trained import load_method
-from sepclr.training import check, encode, fit, resolve_accelerator
+from sepclr.runs.trained import device_of, load_method
+from sepclr.training import check
+from sepclr.training.decoder import decoder_settings, fresh_decoder, train_decoder
 from sepclr.types import Codes, HasDecoder, InputError, Method
-from sepclr.views import pixels
-
-STEPS = 3000
-"""Training steps by default, whatever the number of samples."""
 
 FOLDER = "decoder"
 """Name of its folder in that of the run."""
@@ -59,30 +53,17 @@ def fit_decoder(
     """
     folder = RunFolder(run)
     recipe = folder.recipe()
-    method, shape = load_method(folder)
+    method, _ = load_method(folder)
     if isinstance(method, HasDecoder):
         raise InputError(f"{run}: method {recipe.method.name!r} has a decoder of its own; run sepclr decode evaluate")
     source = load(recipe, root or folder.root())
-    settings = settings_of(options, source.train)
-    check(settings)
+    check(decoder_settings(options, source.train))
     place = decoder_folder(run)
     _open(place, options, resume=resume)
-    codes = encode(method, source.train.x)
-    flow = _made(method, shape, options, codes, source.train.is_target)
-    fit(flow, pixels, source.train, settings, seed=options.seed, folder=place.path, progress=progress)
+    flow = train_decoder(method, source.train, options, folder=place.path, progress=progress)
     with replacing(place.model) as part:
         save_file(_own(flow), part)
     return place
-
-
-def settings_of(options: DecoderOptions, cohort: Cohort) -> Settings:
-    """Return how a decoder is trained: by default for about 3,000 steps, in float32 on a CPU, where bfloat16 is slower here."""
-    largest = max(int(cohort.is_target.sum()), int((~cohort.is_target).sum()))
-    epochs = options.max_epochs or math.ceil(STEPS / max(2 * largest // options.batch_size, 1))
-    settings = Settings(epochs, options.batch_size, options.learning_rate, precision=options.precision, accelerator=options.accelerator)
-    if settings.precision == "auto" and resolve_accelerator(settings.accelerator) == "cpu":
-        settings = replace(settings, precision="32-true")
-    return replace(settings, devices="1")
 
 
 def load_decoder(run: Path) -> Method:
@@ -101,9 +82,9 @@ def load_decoder(run: Path) -> Method:
     options = options_of_decoder(run)
     tensors = load_file(place.model)
     codes = Codes(torch.zeros(2, len(tensors["c_mean"])), torch.zeros(2, len(tensors["s_mean"])))
-    flow = _made(method, shape, options, codes, torch.tensor([False, True]))
+    flow = fresh_decoder(method, shape, options, codes, torch.tensor([False, True]))
     flow.load_state_dict(tensors, strict=False)  # the weights of the method are those of the run
-    return flow.eval()
+    return flow.to(device_of(folder.recipe())).eval()
 
 
 def options_of_decoder(run: Path) -> DecoderOptions:
@@ -117,13 +98,6 @@ def options_of_decoder(run: Path) -> DecoderOptions:
         return DecoderOptions(**yaml.safe_load(path.read_text()))
     except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{path}: {str(error).splitlines()[0]}; restore the file as the run wrote it") from None
-
-
-def _made(method: Method, shape: tuple[int, ...], options: DecoderOptions, codes: Codes, is_target: Tensor) -> Flow:
-    with torch.random.fork_rng():
-        torch.manual_seed(options.seed)
-        denoiser = Denoiser(shape, codes.c.shape[1] + codes.s.shape[1] + 1, options.width)
-    return Flow(method, denoiser, codes, is_target, steps=options.steps).to(next(iter(method.parameters())).device)  # type: ignore[attr-defined]
 
 
 def _own(flow: Flow) -> dict[str, Tensor]:

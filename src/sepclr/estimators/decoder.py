@@ -1,0 +1,111 @@
+"""A decoder for a fitted estimator whose method has none."""
+
+from __future__ import annotations
+
+from typing import Any, Self, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from sepclr.data import Cohort
+from sepclr.estimators.contrast import Contrast
+from sepclr.parts import DecoderOptions
+from sepclr.training import decode, resolve_accelerator
+from sepclr.training.decoder import train_decoder
+from sepclr.types import InputError
+
+Floats = NDArray[np.floating[Any]]
+
+
+class FlowDecoder(BaseEstimator):  # type: ignore[misc]
+    """Decoder of the codes of a fitted estimator: what a target would look like, according to the model, without its salient pattern.
+
+    Flow matching on the codes; the estimator is not trained further. See ``sepclr.methods.flow``.
+
+    Args:
+        estimator: a fitted estimator without a decoder, such as ``SepCLR``.
+        width: channels of the denoiser's first stage, a multiple of 8.
+        steps: number of Euler steps of an integration.
+        max_epochs: number of epochs; as many as make about 3,000 steps if None.
+        batch_size: number of samples per step, both groups together.
+        learning_rate: learning rate of Adam, with a cosine schedule.
+        device: ``cpu``, ``cuda``, or ``auto``, which uses a GPU if available.
+        verbose: whether to show training progress.
+        random_state: random seed of weights, batches and noise.
+
+    Attributes:
+        method_: the trained ``torch.nn.Module``.
+
+    >>> import numpy as np
+    >>> from sepclr import FlowDecoder, SepCLR
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(40, 5)), np.repeat([0, 1], 20)
+    >>> model = SepCLR(common_dim=3, salient_dim=2, max_epochs=2, random_state=0).fit(X, y)
+    >>> FlowDecoder(model, max_epochs=2, batch_size=20, random_state=0).fit(X, y).without_salient(X[y == 1]).shape
+    (20, 5)
+    """
+
+    def __init__(
+        self,
+        estimator: Contrast,
+        *,
+        width: int = 32,
+        steps: int = 16,
+        max_epochs: int | None = None,
+        batch_size: int = 128,
+        learning_rate: float = 4e-3,
+        device: str = "auto",
+        verbose: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.width, self.steps = width, steps
+        self.max_epochs, self.batch_size, self.learning_rate = max_epochs, batch_size, learning_rate
+        self.device, self.verbose, self.random_state = device, verbose, random_state
+
+    def fit(self, X: ArrayLike | Cohort, y: ArrayLike | None = None) -> Self:
+        """Train on samples of both groups, such as those that the estimator was fitted on.
+
+        Args:
+            X: rows, images, volumes or a ``Cohort``, as for the estimator.
+            y: group label of each sample, with the labels of the estimator, shape (n,); None for a ``Cohort``.
+
+        Returns:
+            This decoder.
+
+        Raises:
+            InputError: an estimator that has a decoder or no salient code, samples of another shape, or options outside their ranges.
+        """
+        check_is_fitted(self.estimator)
+        declared = self.estimator.declaration
+        if declared.decoder:
+            raise InputError(f"estimator: {type(self.estimator).__name__} has a decoder; use its own without_salient")
+        if "salient_dim" not in declared.defaults:
+            raise InputError(f"estimator: {type(self.estimator).__name__} has no salient code, so there is nothing to remove")
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        own = {name: getattr(self, name) for name in ("width", "steps", "max_epochs", "batch_size", "learning_rate")}
+        options = DecoderOptions(accelerator=self.device, seed=seed, **own)
+        cohort = self.estimator._cohort(X, y, None)
+        self.method_ = train_decoder(self.estimator.method_, cohort, options, progress=bool(self.verbose)).cpu()
+        return self
+
+    def reconstruct(self, X: ArrayLike | Cohort) -> Floats:
+        """Reconstruct targets from their codes, in the shape and units of X."""
+        return self._decoded(X, "reconstruction")
+
+    def without_salient(self, X: ArrayLike | Cohort) -> Floats:
+        """Return what targets would look like, according to the model, without their salient pattern, in the shape and units of X."""
+        return self._decoded(X, "without_salient")
+
+    def _decoded(self, X: Any, what: str) -> Floats:
+        check_is_fitted(self)
+        x = self.estimator._tensor(self.estimator._known(X))
+        flow = self.method_.to(resolve_accelerator(self.device))
+        try:
+            made = decode(flow, x, what=(what,))[what].numpy()
+        finally:
+            flow.cpu()
+        return cast(Floats, made * self.estimator.scale_ + self.estimator.mean_ if made.ndim == 2 else made)

@@ -1,0 +1,74 @@
+"""Training of a decoder on the codes of a trained method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from sepclr.data import Cohort
+from sepclr.methods.flow import Flow
+from sepclr.nets.denoiser import Denoiser
+from sepclr.parts import DecoderOptions, Settings
+from sepclr.training.encode import encode
+from sepclr.training.fit import fit, resolve_accelerator
+from sepclr.types import Codes, Method
+from sepclr.views import pixels
+
+STEPS = 3000
+"""Training steps by default, whatever the number of samples."""
+
+
+def decoder_settings(options: DecoderOptions, cohort: Cohort) -> Settings:
+    """Return how a decoder is trained: by default for about 3,000 steps, in float32 on a CPU, where bfloat16 is slower here."""
+    largest = max(int(cohort.is_target.sum()), int((~cohort.is_target).sum()))
+    epochs = options.max_epochs or math.ceil(STEPS / max(2 * largest // options.batch_size, 1))
+    settings = Settings(epochs, options.batch_size, options.learning_rate, precision=options.precision, accelerator=options.accelerator)
+    if settings.precision == "auto" and resolve_accelerator(settings.accelerator) == "cpu":
+        settings = replace(settings, precision="32-true")
+    return replace(settings, devices="1")
+
+
+def train_decoder(
+    method: Method, cohort: Cohort, options: DecoderOptions, *, folder: Path | None = None, progress: bool | str = False
+) -> Flow:
+    """Train a decoder for a method, which is left unchanged.
+
+    Args:
+        method: a trained method.
+        cohort: training samples of both groups.
+        options: of the decoder and of its training.
+        folder: where metrics and checkpoints go, as for ``fit``.
+        progress: as for ``fit``.
+
+    Returns:
+        The decoder, in evaluation mode.
+
+    Raises:
+        InputError: as for ``fit``.
+    """
+    precise = next(cast(nn.Module, method).parameters()).dtype  # that of estimators on rows is float64
+    x = cohort.x.to(precise) if isinstance(cohort.x, Tensor) and cohort.x.ndim == 2 else cohort.x
+    flow = fresh_decoder(method, tuple(cohort.x.shape[1:]), options, encode(method, x), cohort.is_target)
+    fit(flow, pixels, cohort, decoder_settings(options, cohort), seed=options.seed, folder=folder, progress=progress)
+    return flow.eval()
+
+
+def fresh_decoder(method: Method, shape: tuple[int, ...], options: DecoderOptions, codes: Codes, is_target: Tensor) -> Flow:
+    """Return a decoder with weights drawn from its seed; torch's global generator is left unchanged.
+
+    Args:
+        method: a trained method.
+        shape: (features,) or (channels, *space) of one sample.
+        options: of the decoder.
+        codes: codes of training samples, which are standardised by them.
+        is_target: True for target samples, shape (n,).
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(options.seed)
+        denoiser = Denoiser(shape, codes.c.shape[1] + codes.s.shape[1] + 1, options.width)
+    return Flow(method, denoiser, codes, is_target, steps=options.steps)
