@@ -10,6 +10,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from sepclr.cli.options import Parser
+from sepclr.errors import InputError
 from sepclr.fields import options_of
 from sepclr.parts import DecoderOptions
 from sepclr.runs import preflight
@@ -37,10 +38,20 @@ def evaluate(options: Namespace) -> None:
 
 def remove(options: Namespace) -> None:
     """Write samples as they would look, according to the model, without their salient pattern."""
-    preflight.check_samples(Path(options.run), Path(options.input), Path(options.out))
+    run, source, out = Path(options.run), Path(options.input), Path(options.out)
+    of_table = {name: options[name] for name in ("images", "subject", "cache") if options[name] is not None}
+    preflight.check_samples(run, source, out)
+    if source.suffix in preflight.TABLES:
+        from sepclr.runs.removal_volumes import remove_volumes
+
+        of_table |= {"cache": Path(options.cache)} if options.cache else {}
+        print(f"{out}: {remove_volumes(run, source, out, **of_table)} images")
+        return
+    if of_table:
+        raise InputError(f"{', '.join(of_table)}: {source} is not a table of images; leave them out, or give a .tsv or .csv")
     from sepclr.runs.removal import remove_file
 
-    print(f"{options.out}: {remove_file(Path(options.run), Path(options.input), Path(options.out))} samples")
+    print(f"{out}: {remove_file(run, source, out)} samples")
 
 
 def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
@@ -55,8 +66,13 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
     for one in (fit, scored):
         one.add_argument("--root", type=str, default=None, help="data folder, if moved")
     removed = _parser(remove)
-    removed.add_argument("--input", type=str, required=True, help="targets: .npy, .npz (array x) or .parquet (a column per value)")
-    removed.add_argument("--out", type=str, default="decoded.npz", help="samples file: .npz (array x)")
+    removed.add_argument(
+        "--input", type=str, required=True, help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table"
+    )
+    removed.add_argument("--out", type=str, default="without.npz", help="file: .npz (array x); for a table a new folder of NIfTI files")
+    removed.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
+    removed.add_argument("--subject", type=str, default=None, help="subject column (default: as at training)")
+    removed.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: that of the run)")
     return {"fit": (fit, train), "evaluate": (scored, evaluate), "remove": (removed, remove)}
 
 

@@ -117,17 +117,35 @@ def on_grid(path: Path, grid: Grid) -> tuple[NDArray[np.float16], Float[np.ndarr
     Raises:
         InputError: a file that is not a volume, or unscaled values that are too large for 16 bits.
     """
-    image = _onto(_loaded(path), grid, mode="bilinear")
-    if grid.mask is not None:
-        # The mask is resampled by the same steps; if it were not aligned with the image, it would remove the wrong voxels.
-        mask = _onto(_loaded(grid.mask), grid, mode="nearest")
-        if not np.allclose(mask.affine, image.affine, atol=grid.spacing[0] / 2):
-            raise InputError(f"mask: {grid.mask} is not aligned with {path}; bring both into the same space")
-        image = image * (mask > 0)
+    image = _placed(path, grid)
     voxels = _scaled(image, grid).numpy()
     if np.abs(voxels).max() > np.finfo(np.float16).max:
         raise InputError(f"{path}: values up to {np.abs(voxels).max():g} do not fit into 16 bits; scale them, or use --scaling percentiles")
     return voxels.astype(np.float16), np.asarray(image.affine, dtype=float)
+
+
+def unit_of(path: Path, grid: Grid) -> float:
+    """Return how much of a volume's own units the values on a grid call 1.
+
+    Raises:
+        InputError: as ``on_grid``.
+    """
+    if grid.scaling == "none":
+        return 1.0
+    values = _placed(path, grid).numpy()
+    return float(np.percentile(values, BRIGHTEST) - values.min())
+
+
+def _placed(path: Path, grid: Grid) -> Any:
+    """Read a volume and resample it to a grid, 0 outside of the mask, in its own units."""
+    image = _onto(_loaded(path), grid, mode="bilinear")
+    if grid.mask is None:
+        return image
+    # The mask is resampled by the same steps; if it were not aligned with the image, it would remove the wrong voxels.
+    mask = _onto(_loaded(grid.mask), grid, mode="nearest")
+    if not np.allclose(mask.affine, image.affine, atol=grid.spacing[0] / 2):
+        raise InputError(f"mask: {grid.mask} is not aligned with {path}; bring both into the same space")
+    return image * (mask > 0)
 
 
 def _loaded(path: Path) -> Any:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
 from sepclr.data.samples import read_samples
 from sepclr.imaging.cache import store
+from sepclr.imaging.grid import Grid
 from sepclr.imaging.participants import image_paths, listed, read_cells, subjects_of, write_cells
 from sepclr.imaging.subjects import grid_spec_of
 from sepclr.runs.folder import RunFolder
@@ -23,6 +25,24 @@ from sepclr.runs.preflight import TABLES, check_codes
 from sepclr.runs.trained import load_method
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
+
+
+class TableOfVolumes(NamedTuple):
+    """Images of a table on the grid of a run.
+
+    Attributes:
+        subjects: subject of each image, shape (n,).
+        paths: the image files.
+        x: volumes, shape (n, 1, *space).
+        affines: from the voxels of each volume to millimetres, shape (n, 4, 4).
+        grid: the grid.
+    """
+
+    subjects: NDArray[Any]
+    paths: Sequence[Path]
+    x: VolumeCache
+    affines: Float[np.ndarray, "n 4 4"]
+    grid: Grid
 
 
 def encode_file(
@@ -52,8 +72,8 @@ def encode_file(
     method, shape = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
     if source.suffix in TABLES:
-        whose["subject"], volumes = read_volumes(folder, source, images, subject, cache)
-        codes = encode(method, volumes)
+        found = read_volumes(folder, source, images, subject, cache)
+        whose["subject"], codes = found.subjects, encode(method, found.x)
     elif images or subject or cache:
         raise InputError(f"images, subject, cache: {source} is not a table of images; leave them out, or give a .tsv or .csv")
     else:
@@ -83,9 +103,7 @@ def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> Non
         raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
 
 
-def read_volumes(
-    folder: RunFolder, table: Path, images: str | None, subject: str | None, cache: Path | None
-) -> tuple[NDArray[Any], VolumeCache]:
+def read_volumes(folder: RunFolder, table: Path, images: str | None, subject: str | None, cache: Path | None) -> TableOfVolumes:
     """Load the images of a table, resampled to the grid of a run.
 
     Args:
@@ -96,7 +114,7 @@ def read_volumes(
         cache: cache of resampled volumes; that of the run if None.
 
     Returns:
-        The subject of each volume, shape (n,), and the volumes, shape (n, 1, *space).
+        The volumes, and where they come from.
 
     Raises:
         InputError: if the run is on another data set, the table or its images cannot be used, or, unless the study resamples, images
@@ -124,4 +142,5 @@ def read_volumes(
                 f"{table}: {len(elsewhere)} images are not aligned with the training images: {listed(elsewhere)}; "
                 "bring them into the same space and field of view"
             )
-    return whose, x
+    grid = Grid(tuple(spacing), tuple(sides), wanted.scaling, wanted.mask)
+    return TableOfVolumes(whose, paths, x, affines, grid)

@@ -131,18 +131,22 @@ def check_codes(run: Path, source: Path, out: Path) -> None:
 
 
 def check_samples(run: Path, source: Path, out: Path) -> None:
-    """Check the run, the input and the output of ``sepclr decode``.
+    """Check the run, the input and the output of ``sepclr decode remove``.
 
     Raises:
         InputError: if the output has another extension or no folder, the run is not finished, or the input does not exist.
     """
+    check_finished(run)
+    if source.suffix in TABLES:
+        check_table_exists(source)
+        check_place(out, "choose another --out")
+        return
     if out.suffix != ".npz":
         raise InputError(f"{out}: unknown file type; use .npz")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
-    check_finished(run)
     if not source.is_file():
-        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet")
+        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or for mri a table of images")
 
 
 def check_table_exists(table: Path) -> None:

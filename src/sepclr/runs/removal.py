@@ -80,7 +80,7 @@ def evaluate_removal(run: Path, *, root: Path | None = None) -> Path:
     recipe, method = folder.recipe(), load_decoder(run)
     source = load(recipe, root or folder.root())
     test = source.tests["strict"]
-    chosen = torch.from_numpy(np.flatnonzero(test.is_target.numpy())[-TARGETS:])
+    chosen = torch.from_numpy(np.flatnonzero(test.is_target.numpy())[-TARGETS if source.without is not None else -SHOWN :])
     x = pixels(test.x[chosen])
     made = decode(method, x, what=("reconstruction", "without_salient"))
     truth = None if source.without is None else pixels(source.without[chosen])
@@ -97,7 +97,7 @@ def evaluate_removal(run: Path, *, root: Path | None = None) -> Path:
         run=recipe.label,
         images={name: images[:SHOWN] for name, images in shown.items()},
         rows=[line["cells"] for line in lines],
-        attribute=source.common_attributes[0],
+        attribute=next(iter(source.common_attributes), ""),
     )
     write_removal_page(place.report, page)
     return place.report
