@@ -153,7 +153,7 @@ class DecoderOptions:
         width: channels of the denoiser's first stage, a multiple of 8.
         steps: number of Euler steps of an integration.
         max_epochs: number of epochs; as many as make about 3,000 steps if not given.
-        batch_size: samples a step, of both groups together.
+        batch_size: samples a step, of both groups together; that of the run if not given.
         learning_rate: step size of Adam.
         precision: Lightning's flag, or ``auto``: float32 on a CPU, bfloat16 autocast on a GPU.
         accelerator: ``cpu``, ``cuda``, or ``auto``, a GPU where there is one.
@@ -166,18 +166,19 @@ class DecoderOptions:
     width: int = 32
     steps: int = 16
     max_epochs: int | None = None
-    batch_size: int = 128
+    batch_size: int | None = None
     learning_rate: float = 4e-3
     precision: str = "auto"
     accelerator: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_at_least(1, width=self.width, steps=self.steps, batch_size=self.batch_size)
+        check_at_least(1, width=self.width, steps=self.steps)
         check_at_least(0, seed=self.seed)
         check_positive(learning_rate=self.learning_rate)
-        if self.max_epochs is not None:
-            check_at_least(1, max_epochs=self.max_epochs)
+        for name in ("max_epochs", "batch_size"):
+            if (value := getattr(self, name)) is not None:
+                check_at_least(1, **{name: value})
         if self.width % 8:
             raise InputError(f"width: {self.width} is not a multiple of 8")
 

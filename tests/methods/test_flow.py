@@ -126,3 +126,10 @@ def test_a_constant_code_is_not_divided_by_0() -> None:
 def test_an_integration_without_steps_is_named() -> None:
     with pytest.raises(InputError, match="steps: 0"):
         flow(steps=0)
+
+
+def test_values_outside_0_to_1_are_kept_where_training_had_them() -> None:
+    made, x = flow((1, 8, 8), field=lambda x, *_: torch.zeros_like(x), span=(-3.0, 5.0))
+    wide = 8 * x - 3
+    torch.testing.assert_close(made.reconstruct(wide), wide)
+    assert made.reconstruct(10 * wide).max() == 5.0

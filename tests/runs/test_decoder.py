@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save
 
 from sepclr.cli import main
 from sepclr.data import Cohort
@@ -129,3 +130,35 @@ def test_what_cannot_be_decoded_is_named(run: Path, tmp_path: Path, capsys: pyte
         load_decoder(run)
     assert RunFolder(run).model.is_file()
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_damaged_or_foreign_decoder_is_named(run: Path):
+    place = fit_decoder(run, SMALL, progress=False)
+    whole = place.model.read_bytes()
+    tensors = load_file(place.model)
+    partial = {name: value for name, value in tensors.items() if name != "c_mean"}
+    other = {name: value for name, value in tensors.items() if "conv_in" not in name}
+    for content in (whole[:5000], b"", save(partial), save(other), save({**tensors, "extra": torch.zeros(1)})):
+        place.model.write_bytes(content)
+        with pytest.raises(InputError, match=r"model.safetensors: cannot be read .*; restore the file, or train the decoder again"):
+            load_decoder(run)
+    place.model.write_bytes(whole)
+    place.config.write_text(place.config.read_text().replace("width: 8", "width: 16"))
+    with pytest.raises(InputError, match=r"model.safetensors: cannot be read"):
+        load_decoder(run)
+
+
+def test_a_method_without_a_salient_code_has_nothing_to_remove(tiny: Recipe, tmp_path: Path):
+    recipe = usual("marked-digits", method="simclr", common_dim=4, crop=8, width=4, max_epochs=1, batch_size=20)
+    folder = runner.run(recipe, tmp_path / "run", progress=False).folder
+    with pytest.raises(InputError, match="method 'simclr' has no salient code, so there is nothing to remove"):
+        fit_decoder(folder.path, SMALL)
+    assert not decoder_folder(folder.path).path.exists()
+
+
+def test_a_batch_size_that_cannot_be_used_leaves_nothing(run: Path):
+    with pytest.raises(InputError, match="batch_size"):
+        fit_decoder(run, replace(SMALL, batch_size=3), progress=False)
+    assert not decoder_folder(run).path.exists()
+    fit_decoder(run, replace(SMALL, batch_size=None), progress=False)
+    assert "batch_size: 20\n" in decoder_folder(run).config.read_text()

@@ -69,7 +69,7 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
     removed.add_argument(
         "--input", type=str, required=True, help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table"
     )
-    removed.add_argument("--out", type=str, default="without.npz", help="file: .npz (array x); for a table a new folder of NIfTI files")
+    removed.add_argument("--out", type=str, required=True, help="file: .npz (array x); for a table a new folder of NIfTI files")
     removed.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
     removed.add_argument("--subject", type=str, default=None, help="subject column (default: as at training)")
     removed.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: that of the run)")

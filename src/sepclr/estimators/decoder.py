@@ -93,11 +93,11 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
         return self
 
     def reconstruct(self, X: ArrayLike | Cohort) -> Floats:
-        """Reconstruct targets from their codes, in the shape and units of X."""
+        """Reconstruct targets from their codes, in the shape of X; rows in their units, 8-bit images in 0..1."""
         return self._decoded(X, "reconstruction")
 
     def without_salient(self, X: ArrayLike | Cohort) -> Floats:
-        """Return what targets would look like, according to the model, without their salient pattern, in the shape and units of X."""
+        """Return what targets would look like, according to the model, without their salient pattern; scaled as by ``reconstruct``."""
         return self._decoded(X, "without_salient")
 
     def _decoded(self, X: Any, what: str) -> Floats:

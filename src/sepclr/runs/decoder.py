@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import yaml
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -56,6 +55,10 @@ def fit_decoder(
     method, _ = load_method(folder)
     if isinstance(method, HasDecoder):
         raise InputError(f"{run}: method {recipe.method.name!r} has a decoder of its own; run sepclr decode evaluate")
+    if "salient_dim" not in recipe.declared.defaults:
+        raise InputError(f"{run}: method {recipe.method.name!r} has no salient code, so there is nothing to remove")
+    if options.batch_size is None and recipe.training is not None:
+        options = replace(options, batch_size=recipe.training.batch_size)
     source = load(recipe, root or folder.root())
     check(decoder_settings(options, source.train))
     place = decoder_folder(run)
@@ -80,10 +83,18 @@ def load_decoder(run: Path) -> Method:
     if not place.model.is_file():
         raise InputError(f"{run}: there is no decoder; train one with sepclr decode fit {run}")
     options = options_of_decoder(run)
-    tensors = load_file(place.model)
-    codes = Codes(torch.zeros(2, len(tensors["c_mean"])), torch.zeros(2, len(tensors["s_mean"])))
-    flow = fresh_decoder(method, shape, options, codes, torch.tensor([False, True]))
-    flow.load_state_dict(tensors, strict=False)  # the weights of the method are those of the run
+    try:
+        tensors = load_file(place.model)
+        codes = Codes(*(torch.zeros(2, len(tensors[name])) for name in ("c_mean", "s_mean")))
+        flow = fresh_decoder(method, shape, options, codes, torch.tensor([False, True]))
+        missing, unexpected = flow.load_state_dict(tensors, strict=False)
+        # The weights of the method are those of the run.
+        if wrong := [*unexpected, *(name for name in missing if not name.startswith("frozen."))]:
+            raise KeyError(f"tensor {wrong[0]} does not fit")
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{place.model}: cannot be read ({str(error).splitlines()[0]}); restore the file, or train the decoder again"
+        ) from None
     return flow.to(device_of(folder.recipe())).eval()
 
 
@@ -107,10 +118,10 @@ def _own(flow: Flow) -> dict[str, Tensor]:
 
 def _open(place: RunFolder, options: DecoderOptions, *, resume: bool) -> None:
     """Start the folder of a decoder, or find it again."""
-    there: Mapping[str, Any] | None = yaml.safe_load(place.config.read_text()) if place.config.is_file() else None
+    there = options_of_decoder(place.path.parent) if place.config.is_file() else None
     if resume and there is None:
         raise InputError(f"{place.path}: there is nothing to resume; leave --resume out")
-    if resume and there != asdict(options):
+    if resume and there != options:
         raise InputError(f"{place.path}: the decoder was begun with other options, see its config.yaml; give the same")
     if not resume and there is not None:
         raise InputError(f"{place.path}: there is a decoder already; add --resume, or remove the folder")

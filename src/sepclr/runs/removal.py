@@ -52,7 +52,7 @@ def remove_file(run: Path, source: Path, output: Path) -> int:
     method, folder = load_decoder(run), RunFolder(run)
     study = folder.recipe().study
     x = read_samples(source, folder.samples()["sample_shape"], scaled=study is None or study.scaling != "none")
-    made = decode(method, pixels(torch.from_numpy(x)), what=("without_salient",))["without_salient"]
+    made = decode(method, torch.from_numpy(x), what=("without_salient",))["without_salient"]
     try:
         with replacing(output) as part, part.open("wb") as file:
             np.savez(file, x=made.numpy())

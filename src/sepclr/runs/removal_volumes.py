@@ -24,8 +24,8 @@ def remove_volumes(
 ) -> int:
     """Write the images of a table as they would look, according to the model, without their salient pattern.
 
-    The model works on the grid of its run. Its change, without minus target, is resampled to the grid of each image and added to it. So an
-    image keeps its resolution, its units and its header, and is unchanged outside of the model's grid.
+    The model works on the grid of its run. Its change, without minus reconstruction, is resampled to the grid of each image and added
+    to it. So an image keeps its resolution, its units and its header, and is unchanged outside of the model's grid.
 
     Args:
         run: folder of a run on ``mri`` with a decoder.
@@ -49,7 +49,11 @@ def remove_volumes(
     make_folder(out, "choose another --out")
     for row, path in enumerate(found.paths):
         x = found.x[torch.tensor([row])].float()
-        change = (decode(method, x, what=("without_salient",))["without_salient"] - x)[0, 0].numpy()
+        made = decode(method, x, what=("without_salient", "reconstruction"))
+        # Against the reconstruction, not the image: what the decoder blurs is no change.
+        change = (made["without_salient"] - made["reconstruction"])[0, 0].numpy()
+        if found.grid.mask is not None:
+            change[x[0, 0].numpy() == 0] = 0  # outside of the mask, of which the model saw nothing
         voxels, affine = read_volume(path)
         moved = resample_from_to(nibabel.Nifti1Image(change, found.affines[row]), (voxels.shape, affine), order=1)
         difference = unit_of(path, found.grid) * np.asarray(moved.dataobj)
