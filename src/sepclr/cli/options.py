@@ -24,7 +24,8 @@ class _Help(DefaultHelpFormatter):
     """Show the help of an option unchanged, because it already states the default."""
 
     def _get_help_string(self, action: Action) -> str:
-        return (action.help or "") + (" (required)" if action.required else "")
+        said = action.help or ""
+        return said + (" (required)" if action.required and "(required)" not in said else "")
 
 
 # No abbreviations: --method would mean --methods in one command and itself in another.
