@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
+from sepclr.reports import spread
 from sepclr.runs.folder import made_with
-
-
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Format the mean and, for several values, their standard deviation."""
-    return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
 class Table:

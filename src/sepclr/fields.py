@@ -13,6 +13,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from sepclr.errors import InputError
+from sepclr.ranges import check_choice
 
 PREFIXES = {"weights": "weight_", "critic": "critic_"}
 NAMED: dict[tuple[str, ...], str] = {("data", "name"): "data", ("method", "name"): "method", ("encoder", "kind"): "encoder"}
@@ -106,8 +107,7 @@ def check_type(name: str, value: Any, hint: Any, remedy: str = "") -> None:
         InputError: a value of another type, or not one of the choices.
     """
     if choices := literals(hint):
-        if value not in choices:
-            raise InputError(f"{name}: {value!r} is unknown; choose {' or '.join([', '.join(choices[:-1]), choices[-1]][-len(choices) :])}")
+        check_choice(choices, **{name: value})
     elif not _fits(value, hint):
         raise InputError(f"{name}: {value!r} is not {_worded(hint)}{remedy and f'; {remedy}'}")
 

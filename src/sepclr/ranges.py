@@ -19,6 +19,11 @@ def check_at_least(least: int, **values: float) -> None:
             raise InputError(f"{name}: {value} is not at least {least}")
 
 
+def either(words: Sequence[str]) -> str:
+    """Join words for a message: "a, b or c"."""
+    return " or ".join([", ".join(words[:-1]), words[-1]][-len(words) :])
+
+
 def check_choice(choices: Sequence[str], **values: str) -> None:
     """Check that values are among their choices.
 
@@ -27,7 +32,7 @@ def check_choice(choices: Sequence[str], **values: str) -> None:
     """
     for name, value in values.items():
         if value not in choices:
-            raise InputError(f"{name}: {value!r} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}")
+            raise InputError(f"{name}: {value!r} is unknown; choose {either(choices)}")
 
 
 def check_positive(**values: float) -> None:

@@ -116,5 +116,5 @@ def test_without_digits_every_sample_is_its_photograph(made_up: tuple[DigitsOnCi
 def test_the_source_has_the_photographs(publishers: Path) -> None:
     source = DATA_SETS["digits-on-cifar"].load(Data("digits-on-cifar"), publishers, False)
     assert set(source.tests) == {"strict", "published"}
-    assert torch.equal(source.without[:10_000], source.tests["strict"].x[:10_000])
-    assert torch.equal(source.without[10_000:], source.tests["strict"].x[:10_000])
+    assert torch.equal(source.without()[:10_000], source.tests["strict"].x[:10_000])
+    assert torch.equal(source.without()[10_000:], source.tests["strict"].x[:10_000])

@@ -79,7 +79,9 @@ def test_the_command_trains_scores_removes_and_writes_a_page(run: Path, tmp_path
     source = load(None, None, False)
     clean = source.tests["strict"].x.clone()
     clean[source.tests["strict"].is_target, :, :4] = 0
-    monkeypatch.setitem(DATA_SETS, "marked-digits", replace(DATA_SETS["marked-digits"], load=lambda *_: replace(source, without=clean)))
+    monkeypatch.setitem(
+        DATA_SETS, "marked-digits", replace(DATA_SETS["marked-digits"], load=lambda *_: replace(source, without=lambda: clean))
+    )
     assert main(["decode", "fit", str(run), *WORDS]) == 0
     lines = [json.loads(line) for line in (run / "decoder" / "results.jsonl").read_text().splitlines()]
     assert [line["cells"]["images"] for line in lines] == ["k-jem, flow", "target itself", "mean background", "nearest background", "truth"]

@@ -89,10 +89,10 @@ def fit(data_set: DataSet, options: Namespace) -> None:
 def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     places = Path(options.run), Path(options.input), Path(options.out)
-    preflight.check_codes(*places)
+    of_table = {"images": options.images, "subject": options.subject, "cache": _cache(options)}
+    preflight.check_codes(*places, **of_table)
     from sepclr.runs.encode import encode_file
 
-    of_table = {"images": options.images, "subject": options.subject, "cache": _cache(options)}
     codes = encode_file(*places, **of_table)
     print(f"{options.out}: {len(codes.c)} samples, c with {codes.c.shape[1]} and s with {codes.s.shape[1]} dimensions")
 

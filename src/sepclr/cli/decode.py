@@ -9,11 +9,11 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from sepclr.cli.options import Parser
-from sepclr.errors import InputError
+from sepclr.cli.options import Parser, add_table
 from sepclr.fields import options_of
 from sepclr.parts import DecoderOptions
 from sepclr.runs import preflight
+from sepclr.runs.folder import check_place
 
 
 def train(options: Namespace) -> None:
@@ -39,16 +39,17 @@ def evaluate(options: Namespace) -> None:
 def remove(options: Namespace) -> None:
     """Write samples as they would look, according to the model, without their salient pattern."""
     run, source, out = Path(options.run), Path(options.input), Path(options.out)
-    of_table = {name: options[name] for name in ("images", "subject", "cache") if options[name] is not None}
-    preflight.check_samples(run, source, out)
+    cache = Path(options.cache).absolute() if options.cache else None
+    of_table = {"images": options.images, "subject": options.subject, "cache": cache}
     if source.suffix in preflight.TABLES:
+        preflight.check_finished(run)
+        preflight.check_input(source)
+        check_place(out, "choose another --out")
         from sepclr.runs.removal_volumes import remove_volumes
 
-        of_table |= {"cache": Path(options.cache)} if options.cache else {}
         print(f"{out}: {remove_volumes(run, source, out, **of_table)} images")
         return
-    if of_table:
-        raise InputError(f"{', '.join(of_table)}: {source} is not a table of images; leave them out, or give a .tsv or .csv")
+    preflight.check_codes(run, source, out, kinds=(".npz",), **of_table)
     from sepclr.runs.removal import remove_file
 
     print(f"{out}: {remove_file(run, source, out)} samples")
@@ -70,9 +71,7 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
         "--input", type=str, required=True, help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table"
     )
     removed.add_argument("--out", type=str, required=True, help="file: .npz (array x); for a table a new folder of NIfTI files")
-    removed.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
-    removed.add_argument("--subject", type=str, default=None, help="subject column (default: as at training)")
-    removed.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: that of the run)")
+    add_table(removed)
     return {"fit": (fit, train), "evaluate": (scored, evaluate), "remove": (removed, remove)}
 
 

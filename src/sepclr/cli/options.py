@@ -83,8 +83,7 @@ def _add_data(parser: ArgumentParser, data_set: DataSet, *, required: bool) -> N
 def recipe_options(data_set: DataSet) -> dict[str, tuple[Any, str]]:
     """Return the options of all recipes on a data set by flat name, each with its type and help."""
     found: dict[str, tuple[Any, str]] = {"method": (Literal[tuple(METHODS)], "method to train"), **_of_methods()}
-    views = next(iter(data_set.profiles.values())).views
-    for part in (Encoder(), views, Settings(1, 1, 1.0), data_set.options):
+    for part in (Encoder(), data_set.views, Settings(1, 1, 1.0), data_set.options):
         found |= {option.name: (option.hint, option.about) for option in options_of(part) if option.name not in ("name", "study")}
     found["encoder"] = found.pop("kind")
     found["views"] = (Literal["random", "none"], "random views of samples, or none, for methods that reconstruct")
@@ -220,10 +219,15 @@ def encode_parser(about: str | None) -> ArgumentParser:
         help=".npy, .npz (array x), .parquet (a column per value); for mri also a table of images",
     )
     parser.add_argument("--out", type=str, default="codes.npz", help="codes file: .npz (arrays c and s), .parquet or .tsv")
+    add_table(parser)
+    return parser
+
+
+def add_table(parser: ArgumentParser) -> None:
+    """Add the options of a table of images that a finished run reads."""
     parser.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
     parser.add_argument("--subject", type=str, default=None, help="subject column (default: as at training)")
     parser.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: that of the run)")
-    return parser
 
 
 def evaluate_parser(about: str | None) -> ArgumentParser:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sepclr.errors import InputError
-from sepclr.parts import Data, Profile
+from sepclr.parts import Data, ImageAugmentation, Profile, VolumeAugmentation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,11 @@ class DataSet:
     def name(self) -> str:
         """Name on the command line."""
         return self.options.name
+
+    @property
+    def views(self) -> ImageAugmentation | VolumeAugmentation:
+        """Random views of its samples, with the strengths of the default profile."""
+        return next(iter(self.profiles.values())).views
 
     def profile(self, name: str) -> Profile:
         """Return a profile by name.

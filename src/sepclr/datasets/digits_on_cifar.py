@@ -11,6 +11,7 @@ at most 1/510 of the full intensity.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -126,7 +127,7 @@ def _load(data: Data, root: Path | None, download: bool) -> Any:
     assert root is not None  # check_root
     photographs = load(root, download=download)
     tests = {"strict": photographs.strict, "published": photographs.published}
-    return declared(DATA_SET, photographs.train, without=without_digits(photographs.strict), **tests)
+    return declared(DATA_SET, photographs.train, without=partial(without_digits, photographs.strict), **tests)
 
 
 PAPER = Profile(

@@ -7,6 +7,7 @@ Digits (Alpaydin & Kaynak 1998, UCI), 8 × 8 pixels, as in ``sklearn.datasets.lo
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -147,7 +148,7 @@ def _load(data: Data, root: Path | None, download: bool) -> Any:
     from sepclr.datasets.source import declared
 
     train, test = load()
-    return declared(DATA_SET, train, without=without_marks(train_samples=len(train), test_samples=len(test)), strict=test)
+    return declared(DATA_SET, train, without=partial(without_marks, train_samples=len(train), test_samples=len(test)), strict=test)
 
 
 CPU = Profile(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,8 +28,8 @@ class Source:
         everyone: whether background has attributes too; they are then probed in all samples that have a value.
         site: site attribute for which codes are corrected before probing; None for no correction.
         harmonise: site correction.
-        without: samples of the protocol ``strict`` as they would be without their salient pattern, of the same shape, type and order;
-            those of background are the samples themselves. None if unknown.
+        without: makes the samples of the protocol ``strict`` as they would be without their salient pattern, of the same shape, type and
+            order; those of background are the samples themselves. None if unknown. A function, because few runs need them.
     """
 
     title: str
@@ -43,16 +43,16 @@ class Source:
     everyone: bool = False
     site: str | None = None
     harmonise: Literal["none", "residualise", "combat"] = "none"
-    without: Tensor | None = None
+    without: Callable[[], Tensor] | None = None
 
 
-def declared(data_set: DataSet, train: Cohort, *, without: Tensor | None = None, **tests: Cohort) -> Source:
+def declared(data_set: DataSet, train: Cohort, *, without: Callable[[], Tensor] | None = None, **tests: Cohort) -> Source:
     """Return the source of a data set whose declaration lists its attributes.
 
     Args:
         data_set: the declaration.
         train: training samples.
-        without: samples of the protocol ``strict`` without their salient pattern, if known.
+        without: makes the samples of the protocol ``strict`` without their salient pattern, if they are known.
         tests: test samples of each protocol.
     """
     facts = data_set.common, data_set.salient, data_set.class_names, data_set.columns

@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sepclr.data import Cohort
 from sepclr.estimators.separation import separation
-from sepclr.reports import Page, RunView, pictures, selection, write_page
-from sepclr.training import decode, encode
+from sepclr.reports import Page, RunView, decoded, pictures, selection, write_page
+from sepclr.training import encode
 from sepclr.types import InputError, Row
-from sepclr.views import pixels
-
-DECODED = 12
-"""Number of targets shown decoded."""
 
 
 def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salient: tuple[str, ...]) -> list[Row]:
@@ -45,7 +40,7 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
         [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in model.history_],
         codes.c.float().numpy(),
         codes.s.float().numpy(),
-        _decoded(model, cohort),
+        decoded(model.method_, cohort),
     )
     made = {"Estimator": " ".join(repr(model).split()), "Versions": ", ".join(f"{name} {version(name)}" for name in ("sepclr", "torch"))}
     page = Page(
@@ -69,12 +64,3 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
 
 def _samples(cohort: Cohort) -> torch.Tensor:
     return cohort.x[torch.arange(len(cohort))]
-
-
-def _decoded(model: Any, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
-    """Decode a few target images, if the method has a decoder."""
-    if not model.declaration.decoder or cohort.x.ndim == 2 or cohort.x.shape[1] not in (1, 3):
-        return {}
-    x = cohort.x[torch.from_numpy(np.flatnonzero(cohort.is_target.numpy())[:DECODED])]
-    made = {"input": pixels(x)} | decode(model.method_, x)
-    return {what: pixels(torch.from_numpy(pictures(images))).numpy() for what, images in made.items()}

@@ -8,10 +8,10 @@ from sepclr.reports.drawn import as_svg
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.removal_page import RemovalPage, removal_cells, write_removal_page
-from sepclr.reports.shown import pictures, selection
+from sepclr.reports.shown import decoded, pictures, selection
 from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
-from sepclr.reports.tables import comparison_markdown, markdown, plain
+from sepclr.reports.tables import comparison_markdown, markdown, plain, spread
 
 __all__ = [
     "CheckPage",
@@ -22,6 +22,7 @@ __all__ = [
     "as_svg",
     "compare",
     "comparison_markdown",
+    "decoded",
     "draw_length",
     "markdown",
     "pictures",
@@ -31,6 +32,7 @@ __all__ = [
     "removal_cells",
     "selection",
     "signs",
+    "spread",
     "svg",
     "write_check_page",
     "write_page",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from sepclr.reports.figures import strip
 from sepclr.reports.html import write_html
 from sepclr.reports.shown import pictures
+from sepclr.reports.tables import spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +55,8 @@ def removal_cells(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         if score == "kept":
             ((attribute, _),) = values[0].items()
             heading, values = heading.format(attribute), [value[attribute] for value in values]
-        if None in values:  # the error is 0, and there is no ratio
-            cells[heading] = ""
-            continue
-        shown = [mean(values), *([stdev(values)] if len(values) > 1 else [])]
-        cells[heading] = " ± ".join(f"{factor * value:.{digits}f}" for value in shown)
+        # Where the error is 0, there is no ratio.
+        cells[heading] = "" if None in values else spread([factor * value for value in values], digits)
     return cells
 
 

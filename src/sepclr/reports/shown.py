@@ -8,6 +8,11 @@ from jaxtyping import Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sepclr.data import Cohort
+from sepclr.training import decode
+from sepclr.types import HasDecoder, Method
+from sepclr.views import pixels
+
 SHOWN = 600
 """Maximum number of samples on a page."""
 
@@ -19,6 +24,19 @@ def selection(is_target: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.concatenate(
         [group[np.linspace(0, len(group) - 1, min(n, len(group))).astype(int)] for group, n in zip(groups, wanted, strict=True)]
     )
+
+
+DECODED = 12
+"""Number of targets shown decoded."""
+
+
+def decoded(method: Method, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
+    """Decode a few targets if they are grey or colour images or volumes and the method has a decoder, and return them as pictures."""
+    if not isinstance(method, HasDecoder) or cohort.x.ndim == 2 or cohort.x.shape[1] not in (1, 3):
+        return {}
+    x = cohort.x[torch.from_numpy(np.flatnonzero(cohort.is_target.numpy())[:DECODED])]
+    made = {"input": pixels(x)} | decode(method, x)
+    return {what: pixels(torch.from_numpy(pictures(images))).numpy() for what, images in made.items()}
 
 
 def pictures(x: Shaped[Tensor, "n channels ..."]) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
 from typing import Any
 
 from sepclr.reports.comparison import DELTAS, Comparison, run_name, title
@@ -52,6 +53,11 @@ def plain(rows: Sequence[Mapping[str, Any]]) -> str:
 def comparison_markdown(tables: Sequence[Comparison]) -> str:
     """Return tables in Markdown, with the best scores in bold and published scores next to obtained ones."""
     return "\n".join(_comparison(table) for table in tables)
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Format a mean and, if there are several values, their standard deviation."""
+    return " ± ".join(f"{value:.{digits}f}" for value in (mean(values), *([stdev(values)] if len(values) > 1 else [])))
 
 
 def _comparison(table: Comparison) -> str:

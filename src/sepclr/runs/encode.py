@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
@@ -67,20 +68,28 @@ def encode_file(
     Raises:
         InputError: if the folder is not a finished run, samples cannot be read or do not fit, or the output cannot be written.
     """
-    check_codes(run, source, output)
+    check_codes(run, source, output, images=images, subject=subject, cache=cache)
     folder = RunFolder(run)
-    method, shape = load_method(folder)
+    method, _ = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
     if source.suffix in TABLES:
         found = read_volumes(folder, source, images, subject, cache)
         whose["subject"], codes = found.subjects, encode(method, found.x)
-    elif images or subject or cache:
-        raise InputError(f"images, subject, cache: {source} is not a table of images; leave them out, or give a .tsv or .csv")
     else:
-        study = folder.recipe().study
-        codes = encode(method, torch.from_numpy(read_samples(source, shape, scaled=study is None or study.scaling != "none")))
+        codes = encode(method, read_arrays(folder, source))
     _write(output, codes, whose)
     return codes
+
+
+def read_arrays(folder: RunFolder, source: Path) -> Tensor:
+    """Read the samples of an array file that fit a run, shape (n, *sample).
+
+    Raises:
+        InputError: if samples cannot be read or do not fit.
+    """
+    study = folder.recipe().study
+    scaled = study is None or study.scaling != "none"
+    return torch.from_numpy(read_samples(source, folder.samples()["sample_shape"], scaled=scaled))
 
 
 def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sepclr.errors import InputError
+from sepclr.ranges import either
 from sepclr.runs.folder import RunFolder, check_out, check_place
 from sepclr.runs.recipe import Recipe
 
@@ -113,40 +114,36 @@ def check_finished(run: Path) -> None:
     RunFolder(run).samples()
 
 
-def check_codes(run: Path, source: Path, out: Path) -> None:
-    """Check the run, the input and the output of ``sepclr encode``.
+def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CODES, **of_table: object) -> None:
+    """Check the run, the input and the output file of ``sepclr encode`` and ``sepclr decode remove``.
+
+    Args:
+        run: folder of the run.
+        source: input.
+        out: output.
+        kinds: file extensions of the output.
+        of_table: options of a table of images; None if not given.
 
     Raises:
-        InputError: if the output has another extension or no folder, the run is not finished, or the input does not exist.
+        InputError: if the output has another extension or no folder, the run is not finished, the input does not exist, or options of a
+            table are given without one.
     """
-    if out.suffix not in CODES:
-        raise InputError(f"{out}: unknown file type; use .npz, .parquet or .tsv")
+    if out.suffix not in kinds:
+        raise InputError(f"{out}: unknown file type; use {either(kinds)}")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
     check_finished(run)
+    check_input(source, **of_table)
+
+
+def check_input(source: Path, **of_table: object) -> None:
+    """Check the input of a finished run; arguments and errors are those of ``check_codes``."""
     if source.suffix in TABLES:
         check_table_exists(source)
     elif not source.is_file():
         raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or for mri a table of images")
-
-
-def check_samples(run: Path, source: Path, out: Path) -> None:
-    """Check the run, the input and the output of ``sepclr decode remove``.
-
-    Raises:
-        InputError: if the output has another extension or no folder, the run is not finished, or the input does not exist.
-    """
-    check_finished(run)
-    if source.suffix in TABLES:
-        check_table_exists(source)
-        check_place(out, "choose another --out")
-        return
-    if out.suffix != ".npz":
-        raise InputError(f"{out}: unknown file type; use .npz")
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
-    if not source.is_file():
-        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or for mri a table of images")
+    elif given := [name for name, value in of_table.items() if value is not None]:
+        raise InputError(f"{', '.join(given)}: {source} is not a table of images; leave them out, or give a .tsv or .csv")
 
 
 def check_table_exists(table: Path) -> None:

@@ -150,8 +150,7 @@ def _changed(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
             continue
         if name not in known:
             raise InputError(f"{name}: {_lacking(recipe, name)}")
-        if not known[name].takes(value):
-            check_type(name, value, known[name].hint)
+        check_type(name, value, known[name].hint)
         values[known[name].path] = value
     return replaced(recipe, values) if values else recipe
 
@@ -161,7 +160,7 @@ def _lacking(recipe: Recipe, name: str) -> str:
     method = recipe.method
     if recipe.training is None:
         return f"method {method.name!r} is not trained and has no such option; it has {', '.join(flat(method))}"
-    usual = next(iter(recipe.data_set.profiles.values())).views
+    usual = recipe.data_set.views
     if recipe.views is None and name in flat(usual):
         return f"{method.name!r} uses no random views; add --views random"
     kinds = {ImageAugmentation: "images", VolumeAugmentation: "volumes"}
@@ -226,12 +225,11 @@ def read(values: Mapping[str, Any]) -> Recipe:
     data_set = DATA_SETS[data]
     if study := parts["data"].get("study"):
         parts["data"]["study"] = study_from(study)
-    views = type(next(iter(data_set.profiles.values())).views)
     return Recipe(
         data=_part("data", type(data_set.options), parts["data"] | {"name": data}),
         method=METHODS[method].asked(flattened(parts["method"])),
         encoder=_part("encoder", Encoder, parts["encoder"]) if values["encoder"] else None,
-        views=_part("views", views, parts["views"]) if values["views"] else None,
+        views=_part("views", type(data_set.views), parts["views"]) if values["views"] else None,
         training=_part("training", Settings, parts["training"]) if values["training"] else None,
         seed=seed,
     )

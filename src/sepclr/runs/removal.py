@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from sepclr.atomic import replacing
-from sepclr.data.samples import read_samples
 from sepclr.datasets.source import Source
 from sepclr.methods.flow import Flow
 from sepclr.probes.removal import baselines, removal
 from sepclr.reports import RemovalPage, removal_cells, write_removal_page
 from sepclr.runs.decoder import decoder_folder, load_decoder, options_of_decoder
+from sepclr.runs.encode import read_arrays
 from sepclr.runs.folder import RunFolder, made_with, make_folder
 from sepclr.runs.judge import train_judge
 from sepclr.runs.recipe import Recipe, shared
@@ -49,10 +49,8 @@ def remove_file(run: Path, source: Path, output: Path) -> int:
     Raises:
         InputError: the run has no decoder, samples cannot be read or do not fit, or the output cannot be written.
     """
-    method, folder = load_decoder(run), RunFolder(run)
-    study = folder.recipe().study
-    x = read_samples(source, folder.samples()["sample_shape"], scaled=study is None or study.scaling != "none")
-    made = decode(method, torch.from_numpy(x), what=("without_salient",))["without_salient"]
+    x = read_arrays(RunFolder(run), source)
+    made = decode(load_decoder(run), x, what=("without_salient",))["without_salient"]
     try:
         with replacing(output) as part, part.open("wb") as file:
             np.savez(file, x=made.numpy())
@@ -83,7 +81,7 @@ def evaluate_removal(run: Path, *, root: Path | None = None) -> Path:
     chosen = torch.from_numpy(np.flatnonzero(test.is_target.numpy())[-TARGETS if source.without is not None else -SHOWN :])
     x = pixels(test.x[chosen])
     made = decode(method, x, what=("reconstruction", "without_salient"))
-    truth = None if source.without is None else pixels(source.without[chosen])
+    truth = None if source.without is None else pixels(source.without()[chosen])
     lines = [] if truth is None else _lines(recipe, run, method, source, x, truth, made["without_salient"])
     place = decoder_folder(run)
     make_folder(place.path, "make the run folder writable")

@@ -6,21 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from sepclr.data import Cohort
-from sepclr.reports import Page, RunView, pictures, selection, write_page
+from sepclr.reports import Page, RunView, decoded, pictures, selection, write_page
 from sepclr.runs.recipe import flat_values, nested
 from sepclr.runs.results import Finished
 from sepclr.runs.trained import load_method
-from sepclr.training import decode, encode
-from sepclr.types import HasDecoder, Method
-from sepclr.views import pixels
-
-DECODED = 12
-"""Number of test targets that a report shows decoded."""
+from sepclr.training import encode
 
 
 def write_report(path: Path, runs: Sequence[Finished]) -> None:
@@ -34,7 +26,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
         codes = encode(method, test.x[torch.from_numpy(shown)])
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
         shown_codes = codes.c.numpy(), codes.s.numpy()
-        views.append(RunView(finished.recipe.label, finished.rows, terms, *shown_codes, _decoded(method, test), finished.signs))
+        views.append(RunView(finished.recipe.label, finished.rows, terms, *shown_codes, decoded(method, test), finished.signs))
     first = runs[0]
     sessions = first.folder.sessions()
     made = sessions[-1]
@@ -66,12 +58,3 @@ def _listed(values: Mapping[str, Any]) -> str:
     """Return names and values as one line, without values that are not set."""
     words = {name: "/".join(map(str, value)) if isinstance(value, tuple) else value for name, value in values.items()}
     return ", ".join(f"{name} {value}" for name, value in words.items() if value not in (None, ""))
-
-
-def _decoded(method: Method, test: Cohort) -> dict[str, NDArray[np.float32]]:
-    """Decode a few test targets, if the method has a decoder."""
-    if not isinstance(method, HasDecoder):
-        return {}
-    x = test.x[torch.from_numpy(np.flatnonzero(test.is_target.numpy())[:DECODED])]
-    made = {"input": pixels(x)} | decode(method, x)
-    return {what: pixels(torch.from_numpy(pictures(images))).numpy() for what, images in made.items()}

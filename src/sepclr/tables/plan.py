@@ -153,7 +153,7 @@ def _meant(options: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
         return {}
     others = {name for name in METHOD_FIELDS if name.startswith("critic_")} - {*flat(recipe.method)}
     if recipe.views is None and options.get("views") != "random":
-        others |= {*flat(next(iter(recipe.data_set.profiles.values())).views)}
+        others |= {*flat(recipe.data_set.views)}
     return {name: value for name, value in options.items() if name not in others}
 
 
