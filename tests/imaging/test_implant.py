@@ -99,6 +99,14 @@ def test_patients_lose_signal_where_patterns_lie(study: Path):
             assert fell > 0.01
 
 
+def test_originals_differ_from_the_images_of_patients_only(study: Path):
+    for row in rows(study):
+        assert not Path(row["without"]).is_absolute()  # the study can be moved
+        image, original = (np.asarray(nibabel.load(study.parent / row[name]).dataobj) for name in ("image", "without"))
+        assert (image == original).all() == (row["group"] == "control")
+        assert (image <= original).all()
+
+
 def test_the_same_seed_gives_the_same_study(study: Path, tmp_path: Path):
     same = write_phantoms(tmp_path / "same", 16, seed=3)
     assert same.read_text() == study.read_text()
@@ -114,6 +122,7 @@ def test_all_images_of_a_subject_get_the_same(tmp_path: Path):
         nibabel.save(nibabel.Nifti1Image(BRAIN, AFFINE), folder / f"{name}.nii")
     (folder / "t.csv").write_text("who,scan\na,a1\na,a2\nb,b1\nb,b2\nc,c1\nd,d1\n")
     table = rows(implant_table(folder / "t.csv", "{scan}.nii", tmp_path / "out", subject="who"))
+    assert [row["without"] for row in table] == [str((folder / f"{row['scan']}.nii").resolve()) for row in table]
     assert sorted(row["group"] for row in table[1:6:2] + table[4:5]) == ["control", "control", "patient", "patient"]
     for key in ("group", "subtype", "severity"):
         assert table[0][key] == table[1][key]
@@ -139,7 +148,7 @@ def test_a_share_that_leaves_a_group_too_few_subjects_is_refused_before_anything
 
 
 def test_what_cannot_be_used_is_named(study: Path, tmp_path: Path):
-    with pytest.raises(InputError, match="has columns group, image, severity, subtype already"):
+    with pytest.raises(InputError, match="has columns group, image, severity, subtype, without already"):
         implant_table(study, "image", tmp_path / "out")
     (study.parent / "t.tsv").write_text("participant_id\tscan\n" + "".join(f"{r['participant_id']}\t{r['image']}\n" for r in rows(study)))
     with pytest.raises(InputError, match="not empty"):

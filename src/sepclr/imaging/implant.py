@@ -33,6 +33,9 @@ SMALLEST = 2
 WANDER = 3.0
 """Standard deviation of the displacement of a subject's pattern along each axis, in millimetres."""
 
+ADDED = ("group", "subtype", "severity", "image", "without")
+"""Columns that the new table adds."""
+
 REGION = "region.nii.gz"
 """File name of the volume that is 1 inside the patterns."""
 
@@ -141,7 +144,8 @@ def implant_table(
         table: TSV or CSV with a row for each image.
         images: column of paths, or a pattern with ``{COLUMN}`` in it.
         out: new folder for a NIfTI file for each row, ``participants.tsv`` with the added columns ``group`` (``control`` or ``patient``),
-            ``subtype``, ``severity`` and ``image``, and ``region.nii.gz``, which is 1 inside the patterns.
+            ``subtype``, ``severity``, ``image`` and ``without`` (absolute path of the original image), and ``region.nii.gz``, which is 1
+            inside the patterns.
         subject: subject column; ``participant_id`` if there is one.
         patterns: one pattern per subtype; each patient gets one of them.
         share: fraction of subjects that become patients; must leave at least 2 in each group.
@@ -159,7 +163,7 @@ def implant_table(
         raise InputError(f"share, strength: {share} and {strength} are not between 0 and 1")
     check_at_least(0, seed=seed)
     cells = read_cells(table)
-    if there := {"group", "subtype", "severity", "image"} & set(cells):
+    if there := {*ADDED} & set(cells):
         raise InputError(f"{table}: has columns {', '.join(sorted(there))} already, which the new table adds; rename them")
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out}: not empty; choose another --out")
@@ -201,5 +205,6 @@ def implant_table(
         "subtype": ["n/a" if kind is None else patterns[kind].name for kind in known["subtype"]],
         "severity": ["n/a" if value is None else f"{value:.4f}" for value in known["severity"]],
         "image": names,
+        "without": [str(path.resolve()) for path in paths],
     }
     return write_cells(out / "participants.tsv", {**cells, **added})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 
 from sepclr.errors import InputError
 from sepclr.imaging.implant import implant_table
-from sepclr.imaging.participants import write_cells
+from sepclr.imaging.participants import read_cells, write_cells
 from sepclr.ranges import check_at_least
 
 SHAPE = (40, 48, 40)
@@ -62,13 +63,13 @@ def write_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: int =
     """Write a study of synthetic brains: half are controls, half patients of one of two subtypes.
 
     Args:
-        out: new folder for the output of ``implant_table``.
+        out: new folder for the output of ``implant_table``, and for the brains without the pattern in its folder ``without``.
         subjects: number of subjects, at least 8.
         sites: number of scanners.
         seed: random seed.
 
     Returns:
-        Path of the table, with ``age``, ``sex``, ``site``, ``group``, ``subtype`` and ``severity``.
+        Path of the table, with ``age``, ``sex``, ``site`` and the columns that ``implant_table`` adds; ``without`` is relative to it.
 
     Raises:
         InputError: fewer than 8 subjects, no site, or a folder that is not empty.
@@ -89,9 +90,12 @@ def write_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: int =
         "site": [f"scanner-{number}" for number in scanners],
     }
     with TemporaryDirectory() as folder:
-        healthy = Path(folder)
+        healthy = Path(folder) / "without"
+        healthy.mkdir()
         for row, name in enumerate(names):
             voxels, affine = phantom(float(ages[row]), str(sexes[row]), int(scanners[row]), seed * 100_003 + row)
             nibabel.save(nibabel.Nifti1Image(voxels, affine), healthy / f"{name}.nii.gz")
-        table = write_cells(healthy / "participants.tsv", cells)
-        return implant_table(table, "{participant_id}.nii.gz", out, seed=seed)
+        table = implant_table(write_cells(healthy.parent / "t.tsv", cells), "without/{participant_id}.nii.gz", out, seed=seed)
+        shutil.move(healthy, out)
+    # Relative paths keep the study whole when its folder is moved.
+    return write_cells(table, read_cells(table) | {"without": np.array([f"without/{name}.nii.gz" for name in names])})
