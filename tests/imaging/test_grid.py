@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from sepclr.imaging.grid import Grid, GridSpec, choose_grid, on_grid
+from sepclr.imaging.grid import Grid, GridSpec, choose_grid, on_grid, on_grid_of
 from sepclr.imaging.volumes import look
 from sepclr.types import InputError
 
@@ -66,6 +66,22 @@ def test_values_are_scaled_to_0_and_1_whatever_their_unit(tmp_path: Path):
     assert one.min() == 0
     assert one.max() == 1
     assert 0.002 < (one == 1).mean() < 0.02  # the brightest half percent is cut
+
+
+def test_a_volume_can_have_the_scale_of_another(tmp_path: Path):
+    grid, affine = Grid((2.0, 2.0, 2.0), (24, 24, 16)), np.diag([2.0, 2, 2, 1])
+    whole, darker = blob(), blob().copy()
+    whole[8:12] *= 2
+    target, clean = nifti(tmp_path / "target.nii", darker, affine), nifti(tmp_path / "clean.nii", whole, affine)
+    voxels, _ = on_grid(target, grid)
+    np.testing.assert_array_equal(on_grid_of(target, target, grid), voxels)
+    other = on_grid_of(target, clean, grid)
+    # The grid pads by two voxels on either side.
+    np.testing.assert_array_equal(np.delete(other, range(10, 14), 1), np.delete(voxels, range(10, 14), 1))
+    assert (other[0, 10:14] >= voxels[0, 10:14]).all()
+    assert other.mean() > on_grid(clean, grid)[0].mean()  # by its own percentiles it would be darker
+    with pytest.raises(InputError, match=r"far\.nii: is not aligned with .*target\.nii; bring both into the same space"):
+        on_grid_of(target, nifti(tmp_path / "far.nii", whole, affine + 20 * np.eye(4, k=3)), grid)
 
 
 def test_maps_keep_their_values(tmp_path: Path):

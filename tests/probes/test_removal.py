@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sepclr.probes import baselines, frechet, removal
+from sepclr.probes.removal import change_of_background
 from sepclr.types import InputError
 
 SHAPES = [(5, 1, 16, 16), (3, 3, 12, 14), (2, 1, 12, 13, 12)]
@@ -85,6 +86,16 @@ def test_many_samples_are_compared_in_parts(monkeypatch):
     monkeypatch.setattr(import_module("sepclr.probes.removal"), "AT_ONCE", 600)
     (again,) = removal(made, x, truth)
     assert again == pytest.approx(whole[0])
+
+
+def test_the_change_of_background_is_relative_to_that_of_targets():
+    x, truth = pair((3, 1, 12, 12))
+    of_targets = {"reconstruction": x, "without_salient": truth}
+    nothing, half = ({"reconstruction": truth, "without_salient": truth + part * (x - truth)} for part in (0.0, 0.5))
+    assert change_of_background(nothing, of_targets) == 0
+    assert change_of_background(half, of_targets) == pytest.approx(0.5)
+    assert change_of_background(of_targets, of_targets) == 1
+    assert change_of_background(half, nothing) is None
 
 
 def test_bytes_and_arrays_are_scaled():

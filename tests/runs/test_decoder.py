@@ -84,8 +84,12 @@ def test_the_command_trains_scores_removes_and_writes_a_page(run: Path, tmp_path
     )
     assert main(["decode", "fit", str(run), *WORDS]) == 0
     lines = [json.loads(line) for line in (run / "decoder" / "results.jsonl").read_text().splitlines()]
-    assert [line["cells"]["images"] for line in lines] == ["k-jem, flow", "target itself", "mean background", "nearest background", "truth"]
-    assert lines[1]["scores"]["inside"] == pytest.approx(1.0)
+    names = ["k-jem, flow", "k-jem, flow, reconstruction", "target itself", "mean background", "nearest background", "truth"]
+    assert [line["cells"]["images"] for line in lines] == names
+    assert [line["scores"]["inside"] for line in lines[2:3]] == [pytest.approx(1.0)]
+    assert ["controls" in line["scores"] for line in lines] == [True, *[False] * 5]
+    assert lines[0]["scores"]["controls"] > 0
+    assert {line["cells"]["change of background ↓"] for line in lines[1:]} == {""}
     assert lines[-1]["scores"]["inside"] == 0.0
     assert lines[0]["decoder"]["width"] == 8
     page = (run / "decoder" / "report.html").read_text()
@@ -121,6 +125,7 @@ def test_what_cannot_be_decoded_is_named(run: Path, tmp_path: Path, capsys: pyte
         (["fit", str(run), "--width", "12"], "width: 12 is not a multiple of 8"),
         (["fit", str(run), "--steps", "0"], "steps: 0 is not at least 1"),
         (["fit", str(tmp_path)], "not a run"),
+        (["evaluate", str(run), "--truth", "without"], "truth: 'without' is for a table of images, but the run is on marked-digits"),
         (["remove", str(run), "--input", str(tmp_path / "x.npy"), "--out", str(tmp_path / "out.png")], "out.png: unknown file type"),
         (["remove", str(run), "--input", str(tmp_path / "y.npy"), "--out", str(tmp_path / "out.npz")], "y.npy: no such file"),
         (["remove", str(run), "--input", str(tmp_path / "x.npy"), "--out", str(tmp_path / "no" / "out.npz")], "no: no such folder"),

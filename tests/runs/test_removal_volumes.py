@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -32,6 +34,61 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_run_has_a_page_of_pictures_without_scores(run: Path):
     assert (run / "decoder" / "results.jsonl").read_text() == ""
     assert (run / "decoder" / "report.html").read_text().count("data:image/png") == 4
+
+
+def test_removal_is_scored_where_the_table_has_images_without_the_pattern(run: Path, tmp_path: Path):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("decoder"))
+    # At first the denoiser does not depend on the codes.
+    assert main(["decode", "fit", str(copy), *SMALL, "--steps", "2", "--max-epochs", "4", "--truth", "without"]) == 0
+    lines = [json.loads(line) for line in (copy / "decoder" / "results.jsonl").read_text().splitlines()]
+    names = ["flow", "flow, reconstruction", "target itself", "mean background", "nearest background", "truth"]
+    assert [line["scores"]["name"].removeprefix("decorrelation, ") for line in lines] == names
+    scores = dict(zip(names, (line["scores"] for line in lines), strict=True))
+    assert scores["flow"]["controls"] > 0
+    assert not {"background", "kept", "frechet"} & set().union(*scores.values())
+    assert scores["target itself"]["inside"] == pytest.approx(1)
+    assert scores["target itself"]["outside"] < 1e-3  # on the scale of its target, a true image differs in the pattern only
+    assert (scores["truth"]["inside"], scores["truth"]["outside"], scores["truth"]["psnr"]) == (0, 0, None)
+    page = (copy / "decoder" / "report.html").read_text()
+    assert page.count("data:image/png") == 5
+    assert all(word in page for word in ("Truth", "flow, reconstruction", "change of background"))
+    assert "judge" not in page
+
+
+def test_values_in_units_of_their_own_are_scored_in_their_range(tmp_path: Path):
+    table = write_phantoms(tmp_path / "study", 16, seed=1)
+    for path in (tmp_path / "study").rglob("*.nii.gz"):
+        image = nibabel.load(path)
+        nibabel.save(nibabel.Nifti1Image(100 * image.get_fdata(), image.affine), path)
+    words = ["--table", str(table), *WHO, "--spacing", "8", "--encoder", "resnet8", "--cache", str(tmp_path), "--scaling", "none"]
+    assert main(["fit", "mri", *words, *SMALL, "--out", str(tmp_path / "run")]) == 0
+    assert main(["decode", "fit", str(tmp_path / "run"), *SMALL, "--steps", "2", "--truth", "without"]) == 0
+    lines = [json.loads(line)["scores"] for line in (tmp_path / "run" / "decoder" / "results.jsonl").read_text().splitlines()]
+    assert [lines[2]["inside"], lines[2]["outside"]] == [pytest.approx(1), pytest.approx(0, abs=1e-3)]
+    assert all(line["outside"] < 1 for line in lines)
+
+
+def test_true_images_that_cannot_be_used_are_named_before_training(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("decoder"))
+    for folder in ("damaged", "shifted"):
+        (tmp_path / folder).mkdir()
+        for path in (run.parent / "study" / "without").iterdir():
+            image = nibabel.load(path)
+            nibabel.save(nibabel.Nifti1Image(image.get_fdata(), image.affine + 30 * np.eye(4, k=3)), tmp_path / folder / path.name)
+            if folder == "damaged":
+                (tmp_path / folder / path.name).write_bytes(path.read_bytes()[:500])
+    for truth, said in (
+        ("withuot", "truth: column 'withuot' not found in"),
+        ("withuot", "did you mean 'without'?"),
+        ("", "truth: column '' not found in"),
+        ("gone/{participant_id}.nii.gz", "truth: 4 of 4 files are missing"),
+        (f"{tmp_path}/damaged/{{participant_id}}.nii.gz", "cannot be read; it is damaged or truncated"),
+        (f"{tmp_path}/shifted/{{participant_id}}.nii.gz", "is not aligned with"),
+        ("image", "x: differs from truth by more than 0.05 nowhere"),
+    ):
+        assert main(["decode", "fit", str(copy), *SMALL, "--truth", truth]) == 2, truth
+        assert said in capsys.readouterr().err
+    assert not (copy / "decoder").exists()
 
 
 def test_images_keep_their_grid_their_header_and_what_the_model_leaves(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -38,6 +38,19 @@ def test_a_comparison_is_of_all_protocols_or_of_the_one_that_is_named(tmp_path: 
     assert picture(tmp_path / "a.jsonl").count("<svg") == 1
 
 
+def test_old_rows_of_removal_are_shown_beside_rows_with_more_scores(tmp_path: Path):
+    old = {"name": "flow", "psnr": 23.0, "ssim": 0.8, "inside": 0.25, "outside": 0.02}
+    new = old | {"name": "sepvae", "controls": 0.5}
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"scores": row}) + "\n" for row in (old, old, new, old | {"name": "truth"})))
+    page = fill("<!-- removal: a.jsonl -->\n<!-- end of results -->", tmp_path).splitlines()
+    assert page[1].endswith("| error outside ↓ | change of background ↓ |")
+    assert page[3:6] == [
+        "| flow | 2 | 23.0 ± 0.0 | 0.800 ± 0.000 | 0.25 ± 0.00 | 0.020 ± 0.000 |  |",
+        "| sepvae | 1 | 23.0 | 0.800 | 0.25 | 0.020 | 0.50 |",
+        "| truth | 1 | 23.0 | 0.800 | 0.25 | 0.020 |  |",
+    ]
+
+
 def test_the_published_table_of_brains_fills_its_place(tmp_path: Path):
     page = fill("<!-- published: table3 -->\n<!-- end of results -->", tmp_path)
     assert page.splitlines()[1].startswith("| published, other data | age MAE from s ↑ | age MAE from c ↓ | sex from s ↓ | sex from c ↑ |")
@@ -62,10 +75,13 @@ def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
     assert "| published, other data |" in comparison_markdown([table])
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/losses.md", "docs/methods.md", "docs/mri.md", "docs/objective.md", "docs/table1.md"])
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("counterfactuals", "losses", "methods", "mri", "objective", "table1"))]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
     page = (ROOT / name).read_text()
-    assert "<!-- results: " in page or "<!-- methods -->" in page or "<!-- comparison: " in page
+    assert any(f"<!-- {marker}" in page for marker in ("results: ", "methods -->", "comparison: ", "removal: "))
     assert fill(page, ROOT / "results") == page
 
 

@@ -23,6 +23,10 @@ def train(options: Namespace) -> None:
     preflight.check_finished(Path(options.run))
     from sepclr.runs.decoder import fit_decoder
 
+    if options.truth is not None:
+        from sepclr.runs.removal import check_truth
+
+        check_truth(Path(options.run), options.truth, root=_root(options))
     place = fit_decoder(Path(options.run), decoder, root=_root(options), resume=options.resume)
     print(f"decoder: {place.path}")
     evaluate(options)
@@ -33,7 +37,7 @@ def evaluate(options: Namespace) -> None:
     preflight.check_finished(Path(options.run))
     from sepclr.runs.removal import evaluate_removal
 
-    print(f"page: {evaluate_removal(Path(options.run), root=_root(options))}")
+    print(f"page: {evaluate_removal(Path(options.run), root=_root(options), truth=options.truth)}")
 
 
 def remove(options: Namespace) -> None:
@@ -66,6 +70,12 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
     scored = _parser(evaluate)
     for one in (fit, scored):
         one.add_argument("--root", type=str, default=None, help="data folder, if moved")
+        one.add_argument(
+            "--truth",
+            type=str,
+            default=None,
+            help="for mri: column of the table with images without the pattern, or a pattern with {COLUMN} in it",
+        )
     removed = _parser(remove)
     removed.add_argument(
         "--input", type=str, required=True, help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table"

@@ -118,10 +118,35 @@ def on_grid(path: Path, grid: Grid) -> tuple[NDArray[np.float16], Float[np.ndarr
         InputError: a file that is not a volume, or unscaled values that are too large for 16 bits.
     """
     image = _placed(path, grid)
-    voxels = _scaled(image, grid).numpy()
-    if np.abs(voxels).max() > np.finfo(np.float16).max:
-        raise InputError(f"{path}: values up to {np.abs(voxels).max():g} do not fit into 16 bits; scale them, or use --scaling percentiles")
-    return voxels.astype(np.float16), np.asarray(image.affine, dtype=float)
+    return _in_16_bits(path, _scaled(image, image, grid)), np.asarray(image.affine, dtype=float)
+
+
+def on_grid_of(like: Path, path: Path, grid: Grid) -> NDArray[np.float16]:
+    """Read a volume and resample it to a grid, with the scale of another volume.
+
+    Each volume has percentiles of its own. With those of ``like``, voxels are equal where the two volumes are.
+
+    Args:
+        like: the volume that sets the scale.
+        path: the file.
+        grid: the grid.
+
+    Returns:
+        The voxels, shape (1, *grid.shape).
+
+    Raises:
+        InputError: as ``on_grid``, or volumes that are not aligned.
+    """
+    image, other = _placed(path, grid), _placed(like, grid)
+    if not np.allclose(image.affine, other.affine, atol=min(grid.spacing) / 2):
+        raise InputError(f"{path}: is not aligned with {like}; bring both into the same space")
+    return _in_16_bits(path, _scaled(image, other, grid))
+
+
+def _in_16_bits(path: Path, voxels: Any) -> NDArray[np.float16]:
+    if voxels.abs().max() > np.finfo(np.float16).max:
+        raise InputError(f"{path}: values up to {voxels.abs().max():g} do not fit into 16 bits; scale them, or use --scaling percentiles")
+    return np.asarray(voxels.numpy().astype(np.float16))
 
 
 def unit_of(path: Path, grid: Grid) -> float:
@@ -169,8 +194,10 @@ def _onto(image: Any, grid: Grid, *, mode: str) -> Any:
     return ResizeWithPadOrCrop(grid.shape)(image)
 
 
-def _scaled(image: Any, grid: Grid) -> Any:
-    from monai.transforms import ScaleIntensityRangePercentiles
+def _scaled(image: Any, like: Any, grid: Grid) -> Any:
+    """Scale a volume to 0..1 by the percentiles of another one, or of itself."""
+    from monai.transforms import ScaleIntensityRange
+    from monai.transforms.utils_pytorch_numpy_unification import percentile
 
-    image = image.as_tensor()
-    return image if grid.scaling == "none" else ScaleIntensityRangePercentiles(0, BRIGHTEST, 0, 1, clip=True)(image)
+    image, like = image.as_tensor(), like.as_tensor()
+    return image if grid.scaling == "none" else ScaleIntensityRange(*(percentile(like, q) for q in (0, BRIGHTEST)), 0, 1, clip=True)(image)

@@ -73,6 +73,7 @@ class Participants:
     Attributes:
         images: image path of each row, n of them.
         subjects: subject of each row, shape (n,).
+        rows: place of each row in the table, from 0, shape (n,).
         is_target: True for target, shape (n,).
         attributes: by name, shape (n,): floating point, NaN where missing, or strings, empty where missing.
         split: ``train`` or ``test`` for each row, shape (n,); None without a split column.
@@ -81,6 +82,7 @@ class Participants:
 
     images: Sequence[Path]
     subjects: NDArray[Any]
+    rows: NDArray[np.intp]
     is_target: NDArray[np.bool_]
     attributes: Mapping[str, NDArray[Any]]
     split: NDArray[Any] | None
@@ -130,6 +132,7 @@ def read_participants(table: Path, columns: Columns) -> Participants:
     return Participants(
         image_paths(table, cells, columns.images, subjects),
         subjects,
+        np.flatnonzero(chosen),
         is_target,
         attributes,
         _split(table, cells, columns.split, subjects),
@@ -190,7 +193,7 @@ def _known(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.isin(values, MISSING), "", values)
 
 
-def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, subjects: NDArray[Any]) -> list[Path]:
+def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, subjects: NDArray[Any], option: str = "images") -> list[Path]:
     """Return the image path of each row, and check that each file exists and is listed once.
 
     Args:
@@ -198,6 +201,7 @@ def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, sub
         cells: its columns.
         images: column of paths, or a pattern with ``{COLUMN}`` in it.
         subjects: subject of each row, shape (n,), for errors.
+        option: option that ``images`` was given to, for errors.
 
     Returns:
         n paths.
@@ -209,20 +213,20 @@ def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, sub
         try:
             parts = list(string.Formatter().parse(images))
         except ValueError as error:
-            raise InputError(f"images: {images!r} is not a valid pattern ({error}); write {{COLUMN}} for the value of a column") from None
+            raise InputError(f"{option}: {images!r} is not a valid pattern ({error}); write {{COLUMN}} for the value of a column") from None
         if any(form or conversion for _, _, form, conversion in parts):
-            raise InputError(f"images: {images!r} contains a format or conversion; write only {{COLUMN}} for the value of a column")
-        texts = [(text, _column(table, cells, name, "images") if name is not None else None) for text, name, _, _ in parts]
+            raise InputError(f"{option}: {images!r} contains a format or conversion; write only {{COLUMN}} for the value of a column")
+        texts = [(text, _column(table, cells, name, option) if name is not None else None) for text, name, _, _ in parts]
         named = ["".join(text + ("" if column is None else column[row]) for text, column in texts) for row in range(len(subjects))]
     else:
-        named = _known(_column(table, cells, images, "images")).tolist()
+        named = _known(_column(table, cells, images, option)).tolist()
     if without := [subject for subject, name in zip(subjects, named, strict=True) if not name]:
-        raise InputError(f"images: {len(without)} of {len(named)} rows have no image path: {listed(without)}")
+        raise InputError(f"{option}: {len(without)} of {len(named)} rows have no image path: {listed(without)}")
     paths = [table.parent / name for name in named]
     if gone := [str(path) for path in paths if not path.is_file()]:
-        raise InputError(f"images: {len(gone)} of {len(paths)} files are missing: {listed(gone)}")
+        raise InputError(f"{option}: {len(gone)} of {len(paths)} files are missing: {listed(gone)}")
     if twice := [str(path) for path, count in Counter(path.resolve() for path in paths).items() if count > 1]:
-        raise InputError(f"images: {len(twice)} files are listed more than once: {listed(twice)}")
+        raise InputError(f"{option}: {len(twice)} files are listed more than once: {listed(twice)}")
     return paths
 
 

@@ -72,6 +72,8 @@ class Removal(TypedDict):
     """Share of samples judged to have the true value of an attribute, by its name."""
     frechet: NotRequired[float]
     """Fréchet distance between the judge's features of the counterfactuals and of the true images; 0 is best."""
+    controls: NotRequired[float | None]
+    """Change of background, see ``change_of_background``; of counterfactuals from a decoder only."""
 
 
 def removal(
@@ -98,9 +100,7 @@ def removal(
             not fit the judge or the samples.
     """
     target, clean = _image("x", x), _image("truth", truth, like=x)
-    mask = (target - clean).abs() > VISIBLE
-    if not mask.any():
-        raise InputError(f"x: differs from truth by more than {VISIBLE} nowhere; give targets with a visible pattern")
+    mask = pattern_mask(target, clean)
     attributes = attributes or {}
     if judge is not None:
         _check_attributes(attributes, judge.name, len(target))
@@ -124,6 +124,33 @@ def removal(
             row["frechet"] = frechet(judge.features(image), seen)
         rows.append(row)
     return rows
+
+
+def pattern_mask(x: Tensor, truth: Tensor) -> Bool[Tensor, "n ..."]:
+    """Return where targets visibly differ from the true images without the pattern; both are floating point in 0..1, in one shape.
+
+    Raises:
+        InputError: a pattern that is not visible anywhere.
+    """
+    mask = (x - truth).abs() > VISIBLE
+    if not mask.any():
+        raise InputError(f"x: differs from truth by more than {VISIBLE} nowhere; give targets with a visible pattern")
+    return mask
+
+
+def change_of_background(of_background: Mapping[str, Tensor], of_targets: Mapping[str, Tensor]) -> float | None:
+    """Compute how much a decoder changes background, which has no pattern to remove.
+
+    Args:
+        of_background: ``reconstruction`` and ``without_salient`` of background, in one shape.
+        of_targets: the same of targets.
+
+    Returns:
+        Mean absolute difference of the two for background, relative to that for targets: 0 if nothing is changed, 1 if as much is as in
+        targets; None if nothing is changed in targets.
+    """
+    background, targets = (float((made["without_salient"] - made["reconstruction"]).abs().mean()) for made in (of_background, of_targets))
+    return background / targets if targets else None
 
 
 def frechet(one: Float[np.ndarray, "n d"], two: Float[np.ndarray, "m d"]) -> float:

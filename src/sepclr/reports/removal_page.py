@@ -25,7 +25,7 @@ class RemovalPage:
         run: name of the run.
         images: images in 0..1 or volumes by name, each of shape (n, channels, *space), of the same targets.
         rows: scores as text by column; empty if the true images are unknown.
-        attribute: common attribute that the judge reads.
+        attribute: common attribute that the judge reads; empty without a judge.
     """
 
     title: str
@@ -43,19 +43,35 @@ COLUMNS = {
     "background": ("judged background, % ↑", 100.0, 1),
     "kept": ("{} kept, % ↑", 100.0, 1),
     "frechet": ("Fréchet distance ↓", 1.0, 2),
+    "controls": ("change of background ↓", 1.0, 2),
 }
 """Heading, factor and decimals of each score of a removal; that of ``kept`` has the name of the attribute."""
 
 
-def removal_cells(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Format the scores of one set of images, by heading: of several seeds their mean and standard deviation."""
+def removal_cells(sets: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, str]]:
+    """Format the scores of sets of images, by heading: of several seeds their mean and standard deviation.
+
+    Args:
+        sets: rows of ``sepclr.probes.removal`` for each set, one per seed.
+
+    Returns:
+        The cells of each set. All have the same headings; those of scores that no row has are left out.
+    """
+    every = [row for rows in sets for row in rows]
+    headings = {score: heading for score, (heading, _, _) in COLUMNS.items() if any(score in row for row in every)}
+    if "kept" in headings:
+        headings["kept"] = headings["kept"].format(next(attribute for row in every for attribute in row.get("kept", ())))
+    return [_cells(rows, headings) for rows in sets]
+
+
+def _cells(rows: Sequence[Mapping[str, Any]], headings: Mapping[str, str]) -> dict[str, str]:
     cells = {"images": rows[0]["name"]} | ({"seeds": str(len(rows))} if len(rows) > 1 else {})
-    for score, (heading, factor, digits) in COLUMNS.items():
-        values = [row[score] for row in rows]
+    for score, heading in headings.items():
+        _, factor, digits = COLUMNS[score]
+        values: list[Any] = [row.get(score) for row in rows]
         if score == "kept":
-            ((attribute, _),) = values[0].items()
-            heading, values = heading.format(attribute), [value[attribute] for value in values]
-        # Where the error is 0, there is no ratio.
+            values = [None if value is None else next(iter(value.values())) for value in values]
+        # Not every set has every score, and where the error is 0, there is no ratio.
         cells[heading] = "" if None in values else spread([factor * value for value in values], digits)
     return cells
 

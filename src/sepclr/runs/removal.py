@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.datasets.source import Source
+from sepclr.imaging.truth import true_volumes
 from sepclr.methods.flow import Flow
-from sepclr.probes.removal import baselines, removal
+from sepclr.probes.removal import baselines, change_of_background, pattern_mask, removal
 from sepclr.reports import RemovalPage, removal_cells, write_removal_page
 from sepclr.runs.decoder import decoder_folder, load_decoder, options_of_decoder
 from sepclr.runs.encode import read_arrays
@@ -25,14 +26,18 @@ from sepclr.runs.recipe import Recipe, shared
 from sepclr.runs.results import write_results
 from sepclr.runs.run import load
 from sepclr.training import decode, encode
+from sepclr.training.decoder import span_of
 from sepclr.types import InputError, Method
 from sepclr.views import pixels
 
 TARGETS = 500
-"""Number of test targets that are scored."""
+"""Number of test targets that are scored, and of test background samples that are decoded to see what changes."""
 
 SHOWN = 12
 """Number of targets on the page."""
+
+WHAT = ("reconstruction", "without_salient")
+"""What is decoded."""
 
 
 def remove_file(run: Path, source: Path, output: Path) -> int:
@@ -59,59 +64,108 @@ def remove_file(run: Path, source: Path, output: Path) -> int:
     return len(made)
 
 
-def evaluate_removal(run: Path, *, root: Path | None = None) -> Path:
+def check_truth(run: Path, truth: str, *, root: Path | None = None) -> None:
+    """Check that removal from the test targets of a run can be scored; arguments and errors are those of ``evaluate_removal``."""
+    folder = RunFolder(run)
+    recipe = folder.recipe()
+    source = load(recipe, root or folder.root())
+    unit = _unit(source)
+    x, clean = _targets(recipe, source, truth)
+    if clean is not None:
+        pattern_mask(unit(x), unit(clean))  # raises InputError
+
+
+def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None = None) -> Path:
     """Remove the salient pattern from test targets, score this beside baselines where the true images are known, and write a page.
 
-    The judge is trained on real training images alone. It judges ``truth`` as well, which is the best that can be reached.
+    The judge is trained on real training images alone. It judges ``truth`` as well, which is the best that can be reached. Volumes are not
+    judged: studies have too few subjects.
 
     Args:
         run: folder of a run with a decoder.
         root: data folder; that of the run if None.
+        truth: for a run on ``mri``, column of the table with the true images, or a pattern with {COLUMN} in it; unknown if None.
 
     Returns:
         The page. Beside it, ``results.jsonl`` has a line for each set of images.
 
     Raises:
-        InputError: the run has no decoder, or the data are missing.
+        InputError: the run has no decoder, the data are missing, or the true images cannot be used.
     """
     folder = RunFolder(run)
     recipe, method = folder.recipe(), load_decoder(run)
     source = load(recipe, root or folder.root())
-    test = source.tests["strict"]
-    chosen = torch.from_numpy(np.flatnonzero(test.is_target.numpy())[-TARGETS if source.without is not None else -SHOWN :])
-    x = pixels(test.x[chosen])
-    made = decode(method, x, what=("reconstruction", "without_salient"))
-    truth = None if source.without is None else pixels(source.without()[chosen])
-    lines = [] if truth is None else _lines(recipe, run, method, source, x, truth, made["without_salient"])
+    unit = _unit(source)
+    x, clean = _targets(recipe, source, truth)
+    made = decode(method, x, what=WHAT)
+    rows = [] if clean is None else _scores(recipe, method, source, unit, x, clean, made)
+    cells = removal_cells([[row] for row in rows])
     place = decoder_folder(run)
     make_folder(place.path, "make the run folder writable")
-    write_results(place.results, lines)
-    shown = {"Target": x, "Reconstruction": made["reconstruction"], "Without": made["without_salient"]}
-    shown["Difference"] = (made["without_salient"] - x + 1) / 2
-    if truth is not None:
-        shown["Truth"] = truth
+    of_flow = isinstance(method, Flow)
+    same = {
+        "recipe": shared(recipe),
+        "decoder": asdict(options_of_decoder(run)) if of_flow else None,
+        "seed": recipe.seed,
+        "seconds": place.seconds() if of_flow else 0.0,
+    }
+    write_results(place.results, [same | {"cells": cell, "scores": row} | made_with() for cell, row in zip(cells, rows, strict=True)])
+    shown = {"Target": unit(x), "Reconstruction": unit(made["reconstruction"]), "Without": unit(made["without_salient"])}
+    shown["Difference"] = (shown["Without"] - shown["Target"] + 1) / 2
+    if clean is not None:
+        shown["Truth"] = unit(clean)
     page = RemovalPage(
         title=source.title,
         run=recipe.label,
         images={name: images[:SHOWN] for name, images in shown.items()},
-        rows=[line["cells"] for line in lines],
-        attribute=next(iter(source.common_attributes), ""),
+        rows=cells,
+        attribute=source.common_attributes[0] if rows and "kept" in rows[0] else "",
     )
     write_removal_page(place.report, page)
     return place.report
 
 
-def _lines(recipe: Recipe, run: Path, method: Method, source: Source, x: Tensor, truth: Tensor, made: Tensor) -> list[Mapping[str, Any]]:
-    """Score removal and its baselines, a line for each as ``results/`` collects them."""
-    test, name = source.tests["strict"], source.common_attributes[0]
-    values = test.attributes[name][test.is_target.numpy()][-len(x) :]
-    background = source.train.where(~source.train.is_target.numpy())
-    others = baselines(x, background.x[:], encode(method, x).c, encode(method, background.x).c)
-    judge = train_judge(source.train, name, seed=recipe.seed)
-    of_flow = isinstance(method, Flow)
-    label = f"{recipe.label}, flow" if of_flow else recipe.label
-    scored = removal({label: made, **others, "truth": truth}, x, truth, judge, {name: values})
-    decoder = asdict(options_of_decoder(run)) if of_flow else None
-    same = {"recipe": shared(recipe), "decoder": decoder, "seed": recipe.seed, "seconds": decoder_folder(run).seconds() if of_flow else 0.0}
-    rows = [{**row, "psnr": row["psnr"] if isfinite(row["psnr"]) else None} for row in scored]  # JSON knows no infinity
-    return [same | {"cells": removal_cells([row]), "scores": row} | made_with() for row in rows]
+def _targets(recipe: Recipe, source: Source, truth: str | None) -> tuple[Tensor, Tensor | None]:
+    """Return test targets, and the true images without the pattern where they are known."""
+    test = source.tests["strict"]
+    place = torch.from_numpy(np.flatnonzero(test.is_target.numpy()))[-TARGETS:]
+    if truth is None:
+        if source.without is None:
+            return pixels(test.x[place[-SHOWN:]]), None
+        return pixels(test.x[place]), pixels(source.without()[place])
+    if recipe.study is None or isinstance(test.x, Tensor):
+        raise InputError(f"truth: {truth!r} is for a table of images, but the run is on {recipe.data.name}; leave --truth out")
+    clean = true_volumes(recipe.study, recipe.fold, truth, test.x)[-TARGETS:]
+    return pixels(test.x[place]), pixels(clean)
+
+
+def _unit(source: Source) -> Callable[[Tensor], Tensor]:
+    """Return a function that maps values from the range of the training samples to 0..1, which scores and pictures need."""
+    low, high = span_of(source.train.x)
+    return lambda images: ((pixels(images) - low) / (high - low)).clamp(0, 1)
+
+
+def _scores(
+    recipe: Recipe,
+    method: Method,
+    source: Source,
+    unit: Callable[[Tensor], Tensor],
+    x: Tensor,
+    clean: Tensor,
+    made: Mapping[str, Tensor],
+) -> list[Mapping[str, Any]]:
+    """Score removal, reconstruction and baselines, a row each."""
+    train, test = source.train, source.tests["strict"]
+    background = train.where(~train.is_target.numpy())
+    others = baselines(unit(x), unit(background.x[:]), encode(method, x).c, encode(method, background.x).c)
+    label = f"{recipe.label}, flow" if isinstance(method, Flow) else recipe.label
+    decoded = {label: unit(made["without_salient"]), f"{label}, reconstruction": unit(made["reconstruction"])}
+    judged: tuple[Any, ...] = ()
+    if x.ndim == 4:
+        name = source.common_attributes[0]
+        values = test.attributes[name][test.is_target.numpy()][-len(x) :]
+        judged = train_judge(train, name, seed=recipe.seed), {name: values}
+    rows = removal({**decoded, **others, "truth": unit(clean)}, unit(x), unit(clean), *judged)
+    controls = torch.from_numpy(np.flatnonzero(~test.is_target.numpy())[:TARGETS])
+    rows[0]["controls"] = change_of_background(decode(method, test.x[controls], what=WHAT), made)
+    return [{**row, "psnr": row["psnr"] if isfinite(row["psnr"]) else None} for row in rows]  # JSON knows no infinity

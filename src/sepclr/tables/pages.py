@@ -50,7 +50,7 @@ def fill(text: str, folder: Path) -> str:
         if match["kind"] == "removal":
             names = dict.fromkeys(row["scores"]["name"] for row in rows)
             scores = [[row["scores"] for row in rows if row["scores"]["name"] == name] for name in names]
-            return match[1] + plain([{"cells": {"images": "", "seeds": "1"} | removal_cells(each)} for each in scores]) + match[5]
+            return match[1] + plain([{"cells": {"images": "", "seeds": "1"} | cells} for cells in removal_cells(scores)]) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
     return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))

@@ -59,7 +59,7 @@ def train_decoder(
     """
     precise = next(cast(nn.Module, method).parameters()).dtype  # that of estimators on rows is float64
     x = cohort.x.to(precise) if isinstance(cohort.x, Tensor) and cohort.x.ndim == 2 else cohort.x
-    flow = fresh_decoder(method, tuple(cohort.x.shape[1:]), options, encode(method, x), cohort.is_target, span=_span(cohort.x))
+    flow = fresh_decoder(method, tuple(cohort.x.shape[1:]), options, encode(method, x), cohort.is_target, span=span_of(cohort.x))
     fit(flow, pixels, cohort, decoder_settings(options, cohort), seed=options.seed, folder=folder, progress=progress)
     return flow.eval()
 
@@ -89,7 +89,7 @@ def fresh_decoder(
     return Flow(method, denoiser, codes, is_target, span=span, steps=options.steps)
 
 
-def _span(x: Tensor | VolumeCache) -> tuple[float, float]:
+def span_of(x: Tensor | VolumeCache) -> tuple[float, float]:
     """Return the smallest and the largest value of samples: 0 and 1 for pixels, whatever there is for volumes in units of their own."""
     low, high = 0.0, 1.0
     if isinstance(x, Tensor) and (x.dtype == torch.uint8 or x.ndim == 2):
