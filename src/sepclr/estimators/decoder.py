@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sepclr.data import Cohort
+from sepclr.estimators import saved
 from sepclr.estimators.contrast import Contrast
+from sepclr.methods.flow import Flow
 from sepclr.parts import DecoderOptions
 from sepclr.training import decode, resolve_accelerator
-from sepclr.training.decoder import train_decoder
-from sepclr.types import InputError
+from sepclr.training.decoder import fresh_decoder, train_decoder
+from sepclr.types import Codes, InputError
 
 Floats = NDArray[np.floating[Any]]
 
@@ -86,8 +90,7 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
         if "salient_dim" not in declared.defaults:
             raise InputError(f"estimator: {type(self.estimator).__name__} has no salient code, so there is nothing to remove")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        own = {name: getattr(self, name) for name in ("width", "steps", "max_epochs", "batch_size", "learning_rate")}
-        options = DecoderOptions(accelerator=self.device, seed=seed, **own)
+        options = self._options(seed)
         cohort = self.estimator._cohort(X, y, None)
         self.method_ = train_decoder(self.estimator.method_, cohort, options, progress=bool(self.verbose)).cpu()
         return self
@@ -99,6 +102,29 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
     def without_salient(self, X: ArrayLike | Cohort) -> Floats:
         """Return what targets would look like, according to the model, without their salient pattern; scaled as by ``reconstruct``."""
         return self._decoded(X, "without_salient")
+
+    def save(self, folder: Path | str) -> None:
+        """Save the decoder and its estimator to a folder, as safetensors and JSON; ``sepclr.load`` reads both back.
+
+        Args:
+            folder: created with its parents if missing; a decoder saved there earlier is replaced.
+
+        Raises:
+            InputError: a non-empty folder without a saved decoder or one that cannot be written, or parameters that cannot be saved.
+        """
+        check_is_fitted(self)
+        saved.save(self, Path(folder))
+
+    def untrained(self) -> Flow:
+        """Return the decoder before training, with its estimator's weights and without the scales of codes and samples."""
+        # On the CPU even where weights are created without memory, because groups are selected by value.
+        is_target = torch.tensor([False, True], device="cpu")
+        codes = Codes(*(torch.zeros(2, dim, device="cpu") for dim in (self.estimator.common_dim, self.estimator.salient_dim)))
+        return fresh_decoder(self.estimator.method_, self.estimator.sample_shape_, self._options(seed=0), codes, is_target).eval()
+
+    def _options(self, seed: int) -> DecoderOptions:
+        own = {name: getattr(self, name) for name in ("width", "steps", "max_epochs", "batch_size", "learning_rate")}
+        return DecoderOptions(accelerator=self.device, seed=seed, **own)
 
     def _decoded(self, X: Any, what: str) -> Floats:
         check_is_fitted(self)

@@ -1,9 +1,10 @@
-"""Estimators on disk: tensors as safetensors, the rest as JSON, so that loading runs no code."""
+"""Estimators and decoders on disk: tensors as safetensors, the rest as JSON, so that loading runs no code."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,12 +23,15 @@ FACTS, TENSORS = "estimator.json", "tensors.safetensors"
 WEIGHTS = "method_."
 """Prefix of the names of weights."""
 
+ESTIMATOR = "estimator"
+"""Parameter of a decoder, the estimator that it belongs to, which is saved in a folder of this name."""
+
 OF_THIS_SESSION = ("callbacks", "verbose", "device", "random_state")
 """Parameters that are not saved if they are objects, since a fitted estimator does not depend on them."""
 
 
 def save(model: Any, folder: Path) -> None:
-    """Save a fitted estimator to a folder.
+    """Save a fitted estimator or decoder to a folder.
 
     Raises:
         InputError: a non-empty folder without a saved estimator or one that cannot be written, or parameters that cannot be saved.
@@ -57,6 +61,8 @@ def save(model: Any, folder: Path) -> None:
         raise InputError(f"save: {error}; only numbers, text and arrays of them can be saved") from None
     if (folder.exists() and not folder.is_dir()) or (folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).exists()):
         raise InputError(f"{folder}: exists and is not a saved estimator; choose a new or empty folder")
+    if hasattr(model, ESTIMATOR):
+        model.estimator.save(folder / ESTIMATOR)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / FACTS) as facts_part, replacing(folder / TENSORS) as tensors_part:
@@ -67,15 +73,15 @@ def save(model: Any, folder: Path) -> None:
 
 
 def load(folder: Path | str, **parameters: Any) -> Any:
-    """Load an estimator that ``save`` wrote.
+    """Load an estimator or a decoder that ``save`` wrote.
 
     Args:
         folder: folder of the saved estimator.
         parameters: parameters that replace the saved ones, such as ``device``. A custom ``encoder`` must be passed again, since it is
-            not saved.
+            not saved. For a decoder, ``device`` also applies to its estimator, which gets the parameters that only estimators have.
 
     Returns:
-        The fitted estimator.
+        The fitted estimator, or the decoder with its estimator.
 
     Raises:
         InputError: a folder without a saved estimator, files that are damaged or do not match, or unknown parameters.
@@ -84,11 +90,16 @@ def load(folder: Path | str, **parameters: Any) -> Any:
 
     folder = Path(folder)
     written = _facts(folder)
-    kind = estimators.ESTIMATORS.get(written["class"])
+    kinds: dict[str, Any] = {**estimators.ESTIMATORS, "FlowDecoder": estimators.FlowDecoder}
+    kind = kinds.get(written["class"])
     if kind is None:
-        raise InputError(f"{folder / FACTS}: class {written['class']!r} is unknown; this version has {', '.join(estimators.ESTIMATORS)}")
+        raise InputError(f"{folder / FACTS}: class {written['class']!r} is unknown; this version has {', '.join(kinds)}")
     if missing := [name for name in written["own"] if name not in parameters]:
         raise InputError(f"{missing[0]}: custom objects are not saved; pass it again, load(folder, {missing[0]}=…)")
+    if ESTIMATOR in (taken := signature(kind).parameters):
+        theirs = {name: value for name, value in parameters.items() if name == "device" or name not in taken}
+        own = {name: value for name, value in parameters.items() if name in taken}
+        parameters = {ESTIMATOR: load(folder / ESTIMATOR, **theirs)} | own
     try:
         model = kind(**written["parameters"] | parameters)
         for name, value in written["fitted"].items():
@@ -126,7 +137,7 @@ def _put_tensors(model: Any, tensors: Mapping[str, np.ndarray]) -> None:
     for name, value in tensors.items():
         if not name.startswith(WEIGHTS):
             setattr(model, name, value)
-    if weights:
+    if hasattr(model, "untrained"):
         with torch.device("meta"):  # sizes claimed by the file take no memory until the weights confirm them
             method = cast(nn.Module, model.untrained())
         method.load_state_dict(weights, assign=True)
@@ -140,7 +151,7 @@ def _parameters(model: Any) -> tuple[dict[str, Any], list[str]]:
         plain = value.item() if isinstance(value, np.generic) else value
         if plain is None or isinstance(plain, str | int | float):
             written[name] = plain
-        elif name not in (*OF_THIS_SESSION, "views"):
+        elif name not in (*OF_THIS_SESSION, "views", ESTIMATOR):
             own.append(name)
     return written, own
 
