@@ -12,6 +12,11 @@ import numpy as np
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
+def run(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | {"MPLBACKEND": "agg"}, check=False)
+
+
 def test_mice_are_plotted_from_a_table_of_the_published_layout(tmp_path: Path):
     draw = np.random.default_rng(0)
     lines = ["MouseID," + ",".join(f"P{i}_N" for i in range(8)) + ",Genotype,Treatment,Behavior"]
@@ -20,8 +25,21 @@ def test_mice_are_plotted_from_a_table_of_the_published_layout(tmp_path: Path):
         values = draw.normal(size=8) * ([4] * 4 + [1] * 4) + 3 * (genotype == "Ts65Dn") * np.array([0] * 6 + [1, 1])
         lines.append(f"{i // 5}_{i % 5}," + ",".join(f"{value:.4f}" for value in values) + f",{genotype},Saline,{behaviour}")
     (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
-    command = [sys.executable, str(EXAMPLES / "plot_mice.py"), "table.csv", "mice.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"MPLBACKEND": "agg"}, check=False)
+    done = run(tmp_path, "plot_mice.py", "table.csv", "mice.png")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("silhouette") == 4
     assert (tmp_path / "mice.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_digits_are_plotted_without_their_marks(tmp_path: Path):
+    short = ("--epochs", "1", "--decoder-epochs", "1", "--samples", "600")
+    done = run(tmp_path, "plot_without.py", "without.png", *short)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("PSNR") == 2
+    assert (tmp_path / "without.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_written_is_named_before_training(tmp_path: Path):
+    done = run(tmp_path, "plot_without.py", "nowhere/without.png")
+    assert done.returncode == 2
+    assert "picture: nowhere/without.png; give the path of a .png file in an existing folder" in done.stderr
