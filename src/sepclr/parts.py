@@ -167,7 +167,7 @@ class DecoderOptions:
     steps: int = 16
     max_epochs: int | None = None
     batch_size: int | None = None
-    learning_rate: float = 4e-3
+    learning_rate: float = 2e-3
     precision: str = "auto"
     accelerator: str = "auto"
     seed: int = 0

@@ -97,9 +97,10 @@ def test_what_is_decoded_does_not_depend_on_the_other_samples(shape: tuple[int, 
     made, x = flow(shape, steps=3)
     for parameter in made.denoiser.parameters():
         nn.init.normal_(parameter, std=0.05)
-    whole = decode(made, x)
-    assert set(whole) == {"reconstruction", "without_salient"}
-    for name, values in decode(made, x[2:3]).items():
+    donor = x.flip(0)
+    whole = decode(made, x, donor)
+    assert set(whole) == {"reconstruction", "without_salient", "swapped"}
+    for name, values in decode(made, x[2:3], donor[2:3]).items():
         torch.testing.assert_close(values[0], whole[name][2], rtol=1e-3, atol=1e-4)
 
 

@@ -39,7 +39,7 @@ def test_a_decoder_is_read_back_as_it_was_trained(run: Path):
     assert place.path == run / "decoder"
     x = torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(0))
     first = decode(load_decoder(run), x)
-    assert set(first) == {"reconstruction", "without_salient"}
+    assert set(first) == {"reconstruction", "without_salient", "swapped"}
     assert all(torch.equal(value, first[name]) for name, value in decode(load_decoder(run), x).items())
     again = shutil.copytree(run, run.with_name("again"), ignore=shutil.ignore_patterns("decoder"))
     fit_decoder(again, SMALL, progress=False)

@@ -60,7 +60,7 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
         steps: int = 16,
         max_epochs: int | None = None,
         batch_size: int = 128,
-        learning_rate: float = 4e-3,
+        learning_rate: float = 2e-3,
         device: str = "auto",
         verbose: bool = False,
         random_state: Any = None,

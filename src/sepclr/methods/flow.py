@@ -9,6 +9,10 @@ not used, because in a trial it cost 2.5 dB.
 ``without_salient`` integrates dx/dt = v backwards, from a target to noise, with (c, s), and forwards again with (c, 0): the noise keeps
 what the codes do not hold. Nothing is drawn, so results depend neither on the order nor on the number of samples.
 
+``add_salient`` and ``swap`` put what is removed from a donor onto another sample (``sepclr.methods.transfer``). Integrating with the s of
+the donor would not do: in trials on marked digits it drew the donor's mark in a tenth of the images, as chance would, whether s was scaled
+by its distance from background or within targets.
+
 Flow matching: Lipman et al. 2023, arXiv 2210.02747; Liu et al. 2023, arXiv 2209.03003. Times: Esser et al. 2024, arXiv 2403.03206.
 """
 
@@ -23,6 +27,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from sepclr.methods.transfer import measure, transfer
 from sepclr.ranges import check_at_least
 from sepclr.types import Batch, Codes, Method, Outputs, Scalar
 from sepclr.views import pixels
@@ -62,6 +67,8 @@ class Flow(nn.Module):
     s_mean: Tensor
     s_scale: Tensor
     span: Tensor
+    covers: Tensor
+    visible: Tensor
 
     def __init__(
         self,
@@ -84,6 +91,8 @@ class Flow(nn.Module):
             "c_scale": codes.c.std(0).clamp(min=1e-6),
             "s_mean": background.mean(0),
             "span": torch.tensor(span),
+            "covers": torch.tensor(0.0),  # both until ``measure_pattern``
+            "visible": torch.tensor(0.0),
             # One scale for all dimensions: a dimension that hardly varies says little, and stays small.
             "s_scale": (target - background.mean(0)).square().mean().sqrt().clamp(min=1e-6),
         }.items():
@@ -124,6 +133,22 @@ class Flow(nn.Module):
     def without_salient(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Return what targets would look like, according to the model, without their salient pattern."""
         return self._samples(self._noise(x, self._condition(x, True)), self._condition(x, False), x)
+
+    def measure_pattern(self, x: Float[Tensor, "n ..."], without: Float[Tensor, "n ..."]) -> None:
+        """Measure, after training, how the patterns of targets lie on them; patterns of rows are always added."""
+        if x.ndim > 2:
+            covers, visible = measure(x, without)
+            self.covers.fill_(float(covers))
+            self.visible.fill_(visible)
+
+    def add_salient(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Put the salient patterns of targets, the donors, onto background, in the same place."""
+        made = transfer(x, donor, self.without_salient(donor), covers=bool(self.covers), visible=float(self.visible))
+        return made if x.ndim == 2 else made.clamp(*self.span.tolist())
+
+    def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Replace the salient patterns of targets by those of others, the donors."""
+        return self.add_salient(self.without_salient(x), donor)
 
     def _condition(self, x: Tensor, is_target: Tensor | bool) -> Tensor:
         """Compute standardised codes, and a 0 that says that they are not dropped; s is 0 where a sample is not, or not to be, a target."""

@@ -14,12 +14,15 @@ from sepclr.data import Batches, Cohort, VolumeCache
 from sepclr.methods.flow import Flow
 from sepclr.nets.denoiser import Denoiser
 from sepclr.parts import DecoderOptions, Settings
-from sepclr.training.encode import encode
+from sepclr.training.encode import decode, encode
 from sepclr.training.fit import fit, resolve_accelerator
 from sepclr.types import Codes, Method
 from sepclr.views import pixels
 
 BATCH_SIZE = 128
+MEASURED = 128
+"""Number of training targets in which the pattern is measured."""
+
 STEPS = 3000
 """Training steps by default, whatever the number of samples."""
 
@@ -61,6 +64,8 @@ def train_decoder(
     x = cohort.x.to(precise) if isinstance(cohort.x, Tensor) and cohort.x.ndim == 2 else cohort.x
     flow = fresh_decoder(method, tuple(cohort.x.shape[1:]), options, encode(method, x), cohort.is_target, span=span_of(cohort.x))
     fit(flow, pixels, cohort, decoder_settings(options, cohort), seed=options.seed, folder=folder, progress=progress)
+    targets = pixels(cohort.x[cohort.is_target.nonzero()[:MEASURED, 0]])
+    flow.measure_pattern(targets, decode(flow, targets, what=("without_salient",))["without_salient"])
     return flow.eval()
 
 
