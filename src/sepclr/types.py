@@ -142,6 +142,14 @@ class HasDecoder(Protocol):
         """Reconstruct targets as if they were background."""
         ...
 
+    def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Replace the salient patterns of targets by those of others, the donors."""
+        ...
+
+    def add_salient(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Put the salient patterns of targets, the donors, onto background."""
+        ...
+
 
 class Row(TypedDict):
     """One score of an evaluation: how well one attribute is decoded from one space."""

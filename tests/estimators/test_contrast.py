@@ -90,6 +90,7 @@ def test_every_method_takes_rows_images_and_volumes_and_decodes_where_it_can(nam
         np.testing.assert_allclose(model.swap(X, X[::-1])[3:4], model.swap(X[3:4], X[-4:-3]), rtol=1e-4, atol=1e-5)
         with pytest.raises(InputError, match="donor: 3 samples for 24; give one for each"):
             model.swap(X, X[:3])
+        np.testing.assert_allclose(model.add_salient(X, X[::-1]), model.swap(X, X[::-1]), rtol=1e-5, atol=1e-6)
 
 
 def test_codes_are_named_and_c_comes_first(X, y):

@@ -66,6 +66,27 @@ def test_images_come_back_as_pixels_and_the_same_seed_gives_the_same_decoder():
     assert np.array_equal(one, two)
 
 
+def test_a_pattern_of_rows_is_what_is_removed_from_its_donor():
+    decoder, X = decoder_of_rows()
+    donor, background = X[1:20:2], X[:20:2]
+    pattern = donor - decoder.without_salient(donor)
+    np.testing.assert_allclose(decoder.add_salient(background, donor), background + pattern, rtol=1e-5)
+    np.testing.assert_allclose(decoder.swap(donor[::-1], donor), decoder.without_salient(donor[::-1]) + pattern, rtol=1e-5)
+    with pytest.raises(InputError, match="donor: 3 samples for 10"):
+        decoder.swap(donor, donor[:3])
+
+
+def test_images_get_patterns_within_their_range():
+    X, y = images()
+    model = SepCLR(encoder="cnn3", width=8, common_dim=3, salient_dim=2, batch_size=20, **SHORT).fit(X, y)
+    decoder = FlowDecoder(model, width=8, steps=2, batch_size=20, **SHORT).fit(X, y)
+    assert float(decoder.method_.visible) > 0
+    for made in (decoder.add_salient(X[::2], X[1::2]), decoder.swap(X[1::2], X[::2])):
+        assert made.shape == (12, 1, 12, 12)
+        assert made.min() >= 0
+        assert made.max() <= 1
+
+
 def test_what_has_nothing_to_decode_is_named():
     X, y, _ = rows(40)
     with pytest.raises(NotFittedError):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sepclr import nets
 from sepclr.data import Cohort
 from sepclr.methods import SepCLR
-from sepclr.methods.flow import DROPPED, Flow
+from sepclr.methods.flow import DROPPED, Flow, moved
 from sepclr.nets.denoiser import Denoiser
 from sepclr.training import Settings, decode, encode, fit
 from sepclr.types import Batch, Codes, InputError
@@ -57,6 +57,12 @@ def test_the_loss_is_the_squared_error_of_the_velocity_as_a_loop() -> None:
         squares = [(0.5 * b - (value - e)) ** 2 for b, value, e in zip(between, x[i], noise[i], strict=True)]
         assert error[i].item() == pytest.approx(float(sum(squares)) / 6, rel=1e-5)
     assert made.terms({"error": error}, IS_TARGET)["velocity"].item() == pytest.approx(error.mean().item())
+
+
+def test_times_of_large_samples_are_moved_towards_noise() -> None:
+    times = torch.tensor([0.0, 0.5, 1.0])
+    assert torch.equal(moved(times, torch.zeros(1, 1, 32, 32)), times)
+    torch.testing.assert_close(moved(times, torch.zeros(1, 1, 64, 64)), torch.tensor([0.0, 1 / 3, 1.0]))
 
 
 def test_the_salient_code_of_background_is_exactly_0_and_codes_are_standardised() -> None:

@@ -36,6 +36,19 @@ def test_time_and_condition_matter_and_other_samples_do_not(shape: tuple[int, ..
         torch.testing.assert_close(network(x[:1], time[:1], condition[:1])[0], found[0], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(("shape", "narrow"), [((65,), True), ((64,), False), ((1, 32, 32), True), ((1, 16, 16), False)], ids=str)
+def test_samples_are_predicted_where_noise_would_not_pass(shape: tuple[int, ...], narrow: bool) -> None:
+    network = Denoiser(shape, 5, width=8)
+    assert network.predicts_samples == narrow
+    if narrow:
+        sample = torch.randn(3, *shape)
+        network._found = lambda *_: sample  # type: ignore[method-assign]
+        noise, time = torch.randn(3, *shape), torch.tensor([0.0, 0.5, 0.9])
+        t = time.reshape(-1, *[1] * len(shape))
+        torch.testing.assert_close(network((1 - t) * noise + t * sample, time, torch.zeros(3, 5)), sample - noise)
+        assert network(noise, torch.ones(3), torch.zeros(3, 5)).isfinite().all()
+
+
 @pytest.mark.parametrize(
     ("space", "side"), [((32, 32), 4), ((16, 16), 2), ((12, 12), 1), ((40, 48, 40), 4), ((128, 128, 128), 4), ((33, 32), 1)]
 )

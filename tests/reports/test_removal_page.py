@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from sepclr.reports import RemovalPage, removal_cells, write_removal_page
+from sepclr.reports import RemovalPage, removal_cells, swap_cells, write_removal_page
 
 ROW = {
     "name": "flow",
@@ -47,6 +47,17 @@ def test_the_page_shows_pictures_and_scores_or_says_why_there_are_none(tmp_path:
         assert ("23.0" in text) == bool(rows)
         assert ("are unknown" in text) == (not rows)
         assert ("reads\n  digit" in text) == bool(rows)
+
+
+def test_the_page_has_scores_of_swaps_where_there_are_some(tmp_path: Path):
+    score = {"name": "flow", "donor_salient": 0.9, "own_salient": 0.1, "own_common": 0.8, "donor_common": 0.2}
+    cells = swap_cells([score], common="digit", salient="mark")
+    assert [*cells.values()] == ["flow", "90.0", "10.0", "80.0", "20.0"]
+    assert [*cells][1:3] == ["mark of donor, % ↑", "own mark, % ↓"]
+    for swaps in ([cells], []):
+        page = RemovalPage("Digits", "k-jem", {"Target": torch.rand(3, 1, 8, 8)}, removal_cells([[ROW]]), "digit", swaps)
+        write_removal_page(tmp_path / "page.html", page)
+        assert ("mark of donor" in (tmp_path / "page.html").read_text()) == bool(swaps)
 
 
 def test_the_page_names_no_judge_where_there_is_none(tmp_path: Path):

@@ -92,8 +92,12 @@ def test_the_command_trains_scores_removes_and_writes_a_page(run: Path, tmp_path
     assert {line["cells"]["change of background ↓"] for line in lines[1:]} == {""}
     assert lines[-1]["scores"]["inside"] == 0.0
     assert lines[0]["decoder"]["width"] == 8
+    swaps = [json.loads(line) for line in (run / "decoder" / "swaps.jsonl").read_text().splitlines()]
+    assert [line["cells"]["images"] for line in swaps] == ["k-jem, flow", "target itself"]
+    assert all(0 <= swaps[0]["scores"][score] <= 1 for score in ("donor_salient", "own_salient", "own_common", "donor_common"))
     page = (run / "decoder" / "report.html").read_text()
-    assert all(word in page for word in ("without the salient pattern", "Difference", "nearest background", "digit kept"))
+    words = ("without the salient pattern", "Difference", "nearest background", "digit kept", "Swapped", "mark of donor")
+    assert all(word in page for word in words)
     np.savez(tmp_path / "x.npz", x=source.tests["strict"].x[:4].numpy())
     capsys.readouterr()
     assert main(["decode", "remove", str(run), "--input", str(tmp_path / "x.npz"), "--out", str(tmp_path / "out.npz")]) == 0

@@ -108,6 +108,14 @@ def test_an_attribute_that_cannot_be_judged_is_named(attribute, values, message)
         train_judge(cohort, attribute, seed=0, epochs=1)
 
 
+def test_an_attribute_of_targets_alone_is_judged_where_that_is_asked_for():
+    cohort = squares(512, 0)
+    mark = np.where(cohort.is_target.numpy(), cohort.attributes["bar"], "none")
+    judge = train_judge(replace(cohort, attributes={"mark": mark}), "mark", seed=0, shared=False, epochs=30)
+    assert set(judge.classes) == set(mark)
+    assert np.mean(judge.attribute(cohort.x) == mark) > 0.9
+
+
 def test_other_bad_input_is_named(judge):
     cohort = squares(24, 0)
     with pytest.raises(InputError, match="epochs: 0"):

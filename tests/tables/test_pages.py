@@ -51,6 +51,15 @@ def test_old_rows_of_removal_are_shown_beside_rows_with_more_scores(tmp_path: Pa
     ]
 
 
+def test_swaps_are_shown_over_seeds_by_the_names_of_the_attributes(tmp_path: Path):
+    scores = {"name": "flow", "donor_salient": 1.0, "own_salient": 0.0, "own_common": 0.8, "donor_common": 0.1}
+    rows = [{"attributes": {"common": "digit", "salient": "mark"}, "scores": scores | {"own_common": share}} for share in (0.8, 0.9)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = fill("<!-- swap: a.jsonl -->\n<!-- end of results -->", tmp_path).splitlines()
+    assert page[1] == "| images | seeds | mark of donor, % ↑ | own mark, % ↓ | own digit, % ↑ | digit of donor, % ↓ |"
+    assert page[3] == "| flow | 2 | 100.0 ± 0.0 | 0.0 ± 0.0 | 85.0 ± 7.1 | 10.0 ± 0.0 |"
+
+
 def test_the_published_table_of_brains_fills_its_place(tmp_path: Path):
     page = fill("<!-- published: table3 -->\n<!-- end of results -->", tmp_path)
     assert page.splitlines()[1].startswith("| published, other data | age MAE from s ↑ | age MAE from c ↓ | sex from s ↓ | sex from c ↑ |")
@@ -81,7 +90,7 @@ PAGES = ["README.md", *(f"docs/{name}.md" for name in ("counterfactuals", "losse
 @pytest.mark.parametrize("name", PAGES)
 def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
     page = (ROOT / name).read_text()
-    assert any(f"<!-- {marker}" in page for marker in ("results: ", "methods -->", "comparison: ", "removal: "))
+    assert any(f"<!-- {marker}" in page for marker in ("results: ", "methods -->", "comparison: ", "removal: ", "swap: "))
     assert fill(page, ROOT / "results") == page
 
 

@@ -128,6 +128,11 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         return self._decoded("swapped", X, donor)
 
+    @available_if(_decodes)  # type: ignore[untyped-decorator]
+    def add_salient(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
+        """Decode background samples X with the salient patterns of targets, the donors; otherwise as ``swap``."""
+        return self._decoded("added", X, donor)
+
     def score_separation(
         self, X: ArrayLike | Cohort, y: ArrayLike | None = None, attributes: Mapping[str, ArrayLike] | None = None, *, seed: int = 0
     ) -> list[Row]:

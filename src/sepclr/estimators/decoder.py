@@ -103,6 +103,24 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
         """Return what targets would look like, according to the model, without their salient pattern; scaled as by ``reconstruct``."""
         return self._decoded(X, "without_salient")
 
+    def swap(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
+        """Replace the salient patterns of targets by those of others, in the same place; scaled as by ``reconstruct``.
+
+        What is removed from a donor is put onto the target without its own pattern. See ``sepclr.methods.transfer``.
+
+        Args:
+            X: targets.
+            donor: targets, one for each in X.
+
+        Raises:
+            InputError: a different number of donors, or samples of another shape.
+        """
+        return self._decoded(X, "swapped", donor)
+
+    def add_salient(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
+        """Put the salient patterns of targets, the donors, onto background samples X; otherwise as ``swap``."""
+        return self._decoded(X, "added", donor)
+
     def save(self, folder: Path | str) -> None:
         """Save the decoder and its estimator to a folder, as safetensors and JSON; ``sepclr.load`` reads both back.
 
@@ -126,12 +144,15 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
         own = {name: getattr(self, name) for name in ("width", "steps", "max_epochs", "batch_size", "learning_rate")}
         return DecoderOptions(accelerator=self.device, seed=seed, **own)
 
-    def _decoded(self, X: Any, what: str) -> Floats:
+    def _decoded(self, X: Any, what: str, donor: Any = None) -> Floats:
         check_is_fitted(self)
         x = self.estimator._tensor(self.estimator._known(X))
+        other = None if donor is None else self.estimator._tensor(self.estimator._known(donor))
+        if other is not None and len(other) != len(x):
+            raise InputError(f"donor: {len(other)} samples for {len(x)}; give one for each")
         flow = self.method_.to(resolve_accelerator(self.device))
         try:
-            made = decode(flow, x, what=(what,))[what].numpy()
+            made = decode(flow, x, other, what=(what,))[what].numpy()
         finally:
             flow.cpu()
         return cast(Floats, made * self.estimator.scale_ + self.estimator.mean_ if made.ndim == 2 else made)

@@ -1,6 +1,9 @@
 """A decoder for any trained method: flow matching on its codes, for what a sample would look like without its salient pattern.
 
-    min  E ‖ v(x_t, t, c, s) − (x − ε) ‖²,    x_t = (1 − t) ε + t x,    ε ~ N(0, I),    t = sigmoid(N(0, 1))
+    min  E ‖ v(x_t, t, c, s) − (x − ε) ‖²,    x_t = (1 − t) ε + t x,    ε ~ N(0, I)
+
+Times are sigmoid(N(0, 1)), moved towards noise for samples with many values, where a pattern shows through more noise: 1 − t becomes
+α (1 − t) / (1 + (α − 1)(1 − t)) with α = √(values / 1024), at least 1.
 
 The method is frozen. c is standardised over all samples; s is (s − mean of background) / deviation of targets for targets, and exactly 0
 for background. Both codes are dropped together with probability 0.1, which guidance needs (Ho & Salimans 2022, arXiv 2207.12598); it is
@@ -13,12 +16,14 @@ what the codes do not hold. Nothing is drawn, so results depend neither on the o
 the donor would not do: in trials on marked digits it drew the donor's mark in a tenth of the images, as chance would, whether s was scaled
 by its distance from background or within targets.
 
-Flow matching: Lipman et al. 2023, arXiv 2210.02747; Liu et al. 2023, arXiv 2209.03003. Times: Esser et al. 2024, arXiv 2403.03206.
+Flow matching: Lipman et al. 2023, arXiv 2210.02747; Liu et al. 2023, arXiv 2209.03003. Times and their shift: Esser et al. 2024, arXiv
+2403.03206.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
@@ -34,6 +39,10 @@ from sepclr.views import pixels
 
 DROPPED = 0.1
 """Probability that the codes of a sample are dropped."""
+
+
+VALUES = 1024
+"""Number of values up to which times are not moved."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Flow(nn.Module):
 
     Args:
         method: a trained method; it is copied, and never trained further.
-        denoiser: from samples (n, ...), times (n,) and conditions (n, d_c + d_s + 1) to velocities (n, ...).
+        denoiser: from noisy samples (n, ...), times (n,) and conditions (n, d_c + d_s + 1) to velocities (n, ...).
         codes: codes of training samples, shapes (n, d_c) and (n, d_s), by which codes are standardised.
         is_target: True for target samples, shape (n,).
         span: smallest and largest value of images or volumes, which are mapped to -1..1.
@@ -112,7 +121,7 @@ class Flow(nn.Module):
         """Compute the squared error of the velocity of each sample of the first view, at a random time."""
         x = self._signed(pixels(one.x))
         noise = torch.randn_like(x)
-        time = torch.randn(len(x), device=x.device).sigmoid()
+        time = moved(torch.randn(len(x), device=x.device).sigmoid(), x)
         t = _beside(time, x)
         kept = torch.rand(len(x), 1, device=x.device) >= DROPPED
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):  # codes as they are when samples are decoded
@@ -173,10 +182,19 @@ class Flow(nn.Module):
 
     def _integrate(self, x: Tensor, condition: Tensor, begin: float, end: float) -> Tensor:
         """Integrate dx/dt = v with Euler's method."""
-        times = torch.linspace(begin, end, self.steps + 1).tolist()
+        times = moved(torch.linspace(begin, end, self.steps + 1), x).tolist()
         for now, then in pairwise(times):
-            x = x + (then - now) * self.denoiser(x, torch.full((len(x),), now, device=x.device), condition)
+            # In both directions v is that of the earlier time, so that one undoes the other as far as it can.
+            time = torch.full((len(x),), min(now, then), device=x.device)
+            x = x + (then - now) * self.denoiser(x, time, condition)
         return x
+
+
+def moved(time: Tensor, x: Tensor) -> Tensor:
+    """Move times towards noise, by the number of values of a sample of x."""
+    shift = max(1.0, math.sqrt(x[0].numel() / VALUES))
+    left = 1 - time
+    return 1 - shift * left / (1 + (shift - 1) * left)
 
 
 def _beside(time: Tensor, x: Tensor) -> Tensor:

@@ -108,6 +108,10 @@ class ContrastiveVAE(nn.Module):
         """Decode targets with the salient patterns of others: c of x, s of its donor."""
         return self.decode(Codes(self.encode(x).c, self.encode(donor).s))
 
+    def add_salient(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """Decode background with the salient patterns of targets, its donors: c of x, s of its donor."""
+        return self.swap(x, donor)
+
     def critic_parameters(self) -> Sequence[nn.Parameter]:
         """Return the adversary's parameters; empty if the method has no adversary."""
         return [] if self.adversary is None else list(self.adversary.parameters())

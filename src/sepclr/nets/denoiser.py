@@ -1,4 +1,9 @@
-"""Denoisers of rows, images and volumes, conditioned on a time and a vector."""
+"""Denoisers of rows, images and volumes, conditioned on a time and a vector.
+
+A denoiser computes the velocity v = x − ε from x_t = (1 − t) ε + t x. Noise has as many dimensions as a sample, and does not pass through a
+network that has fewer channels than a patch has values. There the network predicts x̂ instead, and v = (x̂ − x_t) / (1 − t) (Li & He 2025,
+arXiv 2511.13720).
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,9 @@ COARSEST = 8
 """Fewest patches along an axis: patches are the larger, and the network the cheaper, the larger the samples are."""
 
 LARGEST_PATCH = 4
+
+NEAREST = 0.05
+"""Smallest 1 − t by which a predicted sample is divided."""
 
 TIMES = 1000
 """Factor from times in 0..1 to those of the sinusoidal embedding, which was made for a thousand steps."""
@@ -43,6 +51,9 @@ class Denoiser(nn.Module):
         super().__init__()
         channels, *space = sample_shape
         self.space = len(space)
+        self.patch = patch(space) if space else 1
+        inside = channels * self.patch ** len(space)
+        self.predicts_samples = inside > (width if space else 8 * width)
         embedding = 4 * width
         self.condition = nn.Sequential(nn.Linear(condition_dim, 128), nn.SiLU(), nn.Linear(128, embedding))
         if not space:
@@ -51,8 +62,6 @@ class Denoiser(nn.Module):
             layers = [nn.Linear(channels + embedding, units), nn.SiLU(), nn.Linear(units, units), nn.SiLU(), nn.Linear(units, channels)]
             self.network: nn.Module = nn.Sequential(*layers)
             return
-        self.patch = patch(space)
-        inside = channels * self.patch ** len(space)
         stages = 1 + min(2, *(_halvings(side // self.patch) for side in space))
         self.network = DiffusionModelUNet(
             spatial_dims=len(space),
@@ -70,7 +79,13 @@ class Denoiser(nn.Module):
     def forward(
         self, x: Float[Tensor, "n *shape"], time: Float[Tensor, " n"], condition: Float[Tensor, "n d"]
     ) -> Float[Tensor, "n *shape"]:
-        """Compute one value for each value of noisy samples at times in 0..1."""
+        """Compute the velocity of noisy samples at times in 0..1."""
+        found = self._found(x, time, condition)
+        left = (1 - time).clamp(min=NEAREST).reshape(-1, *[1] * (x.ndim - 1))
+        return (found - x) / left if self.predicts_samples else found
+
+    def _found(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
+        """Compute what the network predicts."""
         embedded = self.condition(condition)
         if not self.space:
             embedded = embedded + self.time(_sinusoids(TIMES * time, self.time.in_features))

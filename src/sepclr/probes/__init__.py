@@ -5,6 +5,7 @@ from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
 from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader
 from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
+from sepclr.probes.swap import Swap, swap_scores
 
 __all__ = [
     "GROUP",
@@ -14,6 +15,7 @@ __all__ = [
     "Probed",
     "Removal",
     "RemovalJudge",
+    "Swap",
     "baselines",
     "confounding",
     "delta_tot",
@@ -22,4 +24,5 @@ __all__ = [
     "probe",
     "reader",
     "removal",
+    "swap_scores",
 ]

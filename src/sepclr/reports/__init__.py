@@ -7,7 +7,7 @@ from sepclr.reports.dots import svg
 from sepclr.reports.drawn import as_svg
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
-from sepclr.reports.removal_page import RemovalPage, removal_cells, write_removal_page
+from sepclr.reports.removal_page import RemovalPage, removal_cells, swap_cells, write_removal_page
 from sepclr.reports.shown import decoded, pictures, selection
 from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
@@ -34,6 +34,7 @@ __all__ = [
     "signs",
     "spread",
     "svg",
+    "swap_cells",
     "write_check_page",
     "write_page",
     "write_removal_page",

@@ -26,6 +26,7 @@ class RemovalPage:
         images: images in 0..1 or volumes by name, each of shape (n, channels, *space), of the same targets.
         rows: scores as text by column; empty if the true images are unknown.
         attribute: common attribute that the judge reads; empty without a judge.
+        swaps: scores of swaps as text by column; empty without a judge.
     """
 
     title: str
@@ -33,6 +34,7 @@ class RemovalPage:
     images: Mapping[str, Tensor]
     rows: Sequence[Mapping[str, str]]
     attribute: str
+    swaps: Sequence[Mapping[str, str]] = ()
 
 
 COLUMNS = {
@@ -64,8 +66,27 @@ def removal_cells(sets: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str,
     return [_cells(rows, headings) for rows in sets]
 
 
+SWAPS = {
+    "donor_salient": "{salient} of donor, % ↑",
+    "own_salient": "own {salient}, % ↓",
+    "own_common": "own {common}, % ↑",
+    "donor_common": "{common} of donor, % ↓",
+}
+"""Heading of each score of a swap, with the names of the attributes."""
+
+
+def swap_cells(rows: Sequence[Mapping[str, Any]], *, common: str, salient: str) -> dict[str, str]:
+    """Format the scores of swaps of one set of images, by heading: of several seeds their mean and standard deviation."""
+    headings = {score: heading.format(common=common, salient=salient) for score, heading in SWAPS.items()}
+    return _first(rows) | {heading: spread([100 * row[score] for row in rows], 1) for score, heading in headings.items()}
+
+
+def _first(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {"images": rows[0]["name"]} | ({"seeds": str(len(rows))} if len(rows) > 1 else {})
+
+
 def _cells(rows: Sequence[Mapping[str, Any]], headings: Mapping[str, str]) -> dict[str, str]:
-    cells = {"images": rows[0]["name"]} | ({"seeds": str(len(rows))} if len(rows) > 1 else {})
+    cells = _first(rows)
     for score, heading in headings.items():
         _, factor, digits = COLUMNS[score]
         values: list[Any] = [row.get(score) for row in rows]

@@ -90,7 +90,7 @@ class Judge:
             return torch.cat([self.network(pixels(part.to(device))).cpu() for part in parts])
 
 
-def train_judge(cohort: Cohort, attribute: str, *, seed: int, epochs: int = 15, kind: str = "resnet8") -> Judge:
+def train_judge(cohort: Cohort, attribute: str, *, seed: int, shared: bool = True, epochs: int = 15, kind: str = "resnet8") -> Judge:
     """Train a judge on real images of both groups.
 
     Torch's global generator is left unchanged. On a CPU, the same seed and number of threads give the same judge.
@@ -98,8 +98,9 @@ def train_judge(cohort: Cohort, attribute: str, *, seed: int, epochs: int = 15, 
 
     Args:
         cohort: training samples, images or volumes of shape (n, channels, *space).
-        attribute: name of an attribute with classes that both groups have.
+        attribute: name of an attribute with classes.
         seed: random seed of weights, batches and shifts.
+        shared: whether the groups must have classes of it in common, without which a judge cannot read it from either.
         epochs: number of passes over the samples.
         kind: kind of its encoder, as in ``sepclr.nets.encoder``.
 
@@ -110,7 +111,7 @@ def train_judge(cohort: Cohort, attribute: str, *, seed: int, epochs: int = 15, 
         InputError: an attribute that is missing, a quantity, has missing values, a single class, or no class in common between the groups;
             or too few samples of a group.
     """
-    classes, labels = _labels(cohort, attribute)
+    classes, labels = _labels(cohort, attribute, shared)
     Batches(cohort, BATCH_SIZE, seed=seed, epoch=0)  # raises InputError
     if epochs < 1:
         raise InputError(f"epochs: {epochs}; give at least 1")
@@ -127,7 +128,7 @@ def train_judge(cohort: Cohort, attribute: str, *, seed: int, epochs: int = 15, 
     return judge
 
 
-def _labels(cohort: Cohort, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _labels(cohort: Cohort, name: str, shared: bool) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the classes of an attribute and the index of each sample's class, after checks."""
     if name not in cohort.attributes:
         raise InputError(f"attribute: {name!r} not found in the cohort; attributes are {', '.join(cohort.attributes) or 'none'}")
@@ -136,7 +137,7 @@ def _labels(cohort: Cohort, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]
         raise InputError(f"attribute {name!r}: is a quantity; a judge needs classes, integers or strings")
     if not known(values).all():
         raise InputError(f"attribute {name!r}: has missing values; give a cohort where all samples of both groups have one")
-    if not np.isin(values[is_target], values[~is_target]).any():
+    if shared and not np.isin(values[is_target], values[~is_target]).any():
         raise InputError(f"attribute {name!r}: the groups have no class in common; give an attribute that background has, too")
     classes, labels = np.unique(values, return_inverse=True)
     if len(classes) < 2:

@@ -17,11 +17,12 @@ from sepclr.datasets.source import Source
 from sepclr.imaging.truth import true_volumes
 from sepclr.methods.flow import Flow
 from sepclr.probes.removal import baselines, change_of_background, pattern_mask, removal
-from sepclr.reports import RemovalPage, removal_cells, write_removal_page
+from sepclr.probes.swap import Swap, swap_scores
+from sepclr.reports import RemovalPage, removal_cells, swap_cells, write_removal_page
 from sepclr.runs.decoder import decoder_folder, load_decoder, options_of_decoder
 from sepclr.runs.encode import read_arrays
 from sepclr.runs.folder import RunFolder, made_with, make_folder
-from sepclr.runs.judge import train_judge
+from sepclr.runs.judge import Judge, train_judge
 from sepclr.runs.recipe import Recipe, shared
 from sepclr.runs.results import write_results
 from sepclr.runs.run import load
@@ -35,6 +36,9 @@ TARGETS = 500
 
 SHOWN = 12
 """Number of targets on the page."""
+
+SWAPS = "swaps.jsonl"
+"""File with a line for each set of swapped images, beside the results of removal."""
 
 WHAT = ("reconstruction", "without_salient")
 """What is decoded."""
@@ -78,8 +82,8 @@ def check_truth(run: Path, truth: str, *, root: Path | None = None) -> None:
 def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None = None) -> Path:
     """Remove the salient pattern from test targets, score this beside baselines where the true images are known, and write a page.
 
-    The judge is trained on real training images alone. It judges ``truth`` as well, which is the best that can be reached. Volumes are not
-    judged: studies have too few subjects.
+    Patterns are swapped, too: the donor of a target is the next one. Judges are trained on real training images alone. They judge the true
+    images as well, which is the best that can be reached. Volumes are not judged: studies have too few subjects.
 
     Args:
         run: folder of a run with a decoder.
@@ -87,7 +91,7 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
         truth: for a run on ``mri``, column of the table with the true images, or a pattern with {COLUMN} in it; unknown if None.
 
     Returns:
-        The page. Beside it, ``results.jsonl`` has a line for each set of images.
+        The page. Beside it, ``results.jsonl`` has a line for each set of images, and ``swaps.jsonl`` for each set of swapped ones.
 
     Raises:
         InputError: the run has no decoder, the data are missing, or the true images cannot be used.
@@ -97,9 +101,13 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
     source = load(recipe, root or folder.root())
     unit = _unit(source)
     x, clean = _targets(recipe, source, truth)
-    made = decode(method, x, what=WHAT)
-    rows = [] if clean is None else _scores(recipe, method, source, unit, x, clean, made)
+    made = decode(method, x)
+    judge = train_judge(source.train, source.common_attributes[0], seed=recipe.seed) if clean is not None and x.ndim == 4 else None
+    rows = [] if clean is None else _scores(recipe, method, source, unit, x, clean, made, judge)
+    swaps = [] if judge is None or not source.salient_attributes else _swaps(recipe, method, source, x, made["swapped"], judge)
     cells = removal_cells([[row] for row in rows])
+    names = {"common": source.common_attributes[0], "salient": source.salient_attributes[0]} if swaps else {}
+    of_swaps = [swap_cells([row], **names) for row in swaps]
     place = decoder_folder(run)
     make_folder(place.path, "make the run folder writable")
     of_flow = isinstance(method, Flow)
@@ -109,17 +117,22 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
         "seed": recipe.seed,
         "seconds": place.seconds() if of_flow else 0.0,
     }
-    write_results(place.results, [same | {"cells": cell, "scores": row} | made_with() for cell, row in zip(cells, rows, strict=True)])
+    made_by = same | made_with()
+    write_results(place.results, [made_by | {"cells": cell, "scores": row} for cell, row in zip(cells, rows, strict=True)])
+    made_by |= {"attributes": names}
+    write_results(place.path / SWAPS, [made_by | {"cells": cell, "scores": row} for cell, row in zip(of_swaps, swaps, strict=True)])
     shown = {"Target": unit(x), "Reconstruction": unit(made["reconstruction"]), "Without": unit(made["without_salient"])}
     shown["Difference"] = (shown["Without"] - shown["Target"] + 1) / 2
     if clean is not None:
         shown["Truth"] = unit(clean)
+    shown |= {"Donor": unit(_donors(x)), "Swapped": unit(made["swapped"])}
     page = RemovalPage(
         title=source.title,
         run=recipe.label,
         images={name: images[:SHOWN] for name, images in shown.items()},
         rows=cells,
-        attribute=source.common_attributes[0] if rows and "kept" in rows[0] else "",
+        attribute=source.common_attributes[0] if judge is not None else "",
+        swaps=of_swaps,
     )
     write_removal_page(place.report, page)
     return place.report
@@ -153,19 +166,41 @@ def _scores(
     x: Tensor,
     clean: Tensor,
     made: Mapping[str, Tensor],
+    judge: Judge | None,
 ) -> list[Mapping[str, Any]]:
     """Score removal, reconstruction and baselines, a row each."""
     train, test = source.train, source.tests["strict"]
     background = train.where(~train.is_target.numpy())
     others = baselines(unit(x), unit(background.x[:]), encode(method, x).c, encode(method, background.x).c)
-    label = f"{recipe.label}, flow" if isinstance(method, Flow) else recipe.label
+    label = _label(recipe, method)
     decoded = {label: unit(made["without_salient"]), f"{label}, reconstruction": unit(made["reconstruction"])}
-    judged: tuple[Any, ...] = ()
-    if x.ndim == 4:
-        name = source.common_attributes[0]
-        values = test.attributes[name][test.is_target.numpy()][-len(x) :]
-        judged = train_judge(train, name, seed=recipe.seed), {name: values}
-    rows = removal({**decoded, **others, "truth": unit(clean)}, unit(x), unit(clean), *judged)
+    kept = None if judge is None else {judge.name: _values(source, judge.name, x)}
+    rows = removal({**decoded, **others, "truth": unit(clean)}, unit(x), unit(clean), judge, kept)
     controls = torch.from_numpy(np.flatnonzero(~test.is_target.numpy())[:TARGETS])
     rows[0]["controls"] = change_of_background(decode(method, test.x[controls], what=WHAT), made)
     return [{**row, "psnr": row["psnr"] if isfinite(row["psnr"]) else None} for row in rows]  # JSON knows no infinity
+
+
+def _swaps(recipe: Recipe, method: Method, source: Source, x: Tensor, swapped: Tensor, judge: Judge) -> list[Swap]:
+    """Score swaps, beside the targets as they are."""
+    salient = source.salient_attributes[0]
+    other = train_judge(source.train, salient, seed=recipe.seed, shared=False)
+    sets = {_label(recipe, method): swapped, "target itself": x}
+    judged = {name: (judge.attribute(images), other.attribute(images)) for name, images in sets.items()}
+    donors = _donors(torch.arange(len(x))).numpy()
+    return swap_scores(judged, _values(source, judge.name, x), _values(source, salient, x), donors)
+
+
+def _donors(x: Tensor) -> Tensor:
+    """Return the donor of each target, the next one, as ``decode`` chooses it."""
+    return x.roll(-1, 0)
+
+
+def _values(source: Source, name: str, x: Tensor) -> Any:
+    """Return the true values of an attribute of the scored targets."""
+    test = source.tests["strict"]
+    return test.attributes[name][test.is_target.numpy()][-len(x) :]
+
+
+def _label(recipe: Recipe, method: Method) -> str:
+    return f"{recipe.label}, flow" if isinstance(method, Flow) else recipe.label

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sepclr.methods import catalogue
-from sepclr.reports import Comparison, as_svg, compare, comparison_markdown, draw_length, markdown, plain, removal_cells, svg
+from sepclr.reports import Comparison, as_svg, compare, comparison_markdown, draw_length, markdown, plain, removal_cells, svg, swap_cells
 from sepclr.tables.published import PUBLISHED, beside_study, table_3
 from sepclr.types import InputError
 
 METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
 MARKER = re.compile(
-    r"(<!-- (?P<kind>results|comparison|published|removal): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n).*?(<!-- end of results -->)",
+    r"(<!-- (?P<kind>results|comparison|published|removal|swap): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n).*?(<!-- end of results -->)",
     re.DOTALL,
 )
 
@@ -28,8 +28,7 @@ def fill(text: str, folder: Path) -> str:
     """Replace the text between the markers of a page with tables of ``folder`` and with the table of methods.
 
     ``results`` has a row per run. ``comparison`` has a row per method, over seeds and beside published numbers, for one protocol if the
-    marker names it. ``published`` is Table 3 of the paper. ``removal`` has a row per set of
-    images, over seeds.
+    marker names it. ``published`` is Table 3 of the paper. ``removal`` and ``swap`` have a row per set of images, over seeds.
 
     Raises:
         InputError: if a marker names a missing file, or a protocol without rows.
@@ -47,10 +46,11 @@ def fill(text: str, folder: Path) -> str:
             if not tables:
                 raise InputError(f"{path}: no rows of protocol {match['protocol']!r}; the page has a marker for them")
             return match[1] + comparison_markdown(tables) + match[5]
-        if match["kind"] == "removal":
+        if match["kind"] in ("removal", "swap"):
             names = dict.fromkeys(row["scores"]["name"] for row in rows)
             scores = [[row["scores"] for row in rows if row["scores"]["name"] == name] for name in names]
-            return match[1] + plain([{"cells": {"images": "", "seeds": "1"} | cells} for cells in removal_cells(scores)]) + match[5]
+            cells = removal_cells(scores) if match["kind"] == "removal" else [swap_cells(each, **rows[0]["attributes"]) for each in scores]
+            return match[1] + plain([{"cells": {"images": "", "seeds": "1"} | each} for each in cells]) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
     return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))

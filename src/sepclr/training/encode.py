@@ -21,7 +21,7 @@ from sepclr.views import pixels
 AT_ONCE = 2**24
 """Maximum number of values to encode at once, such as 500 images of 3 × 100 × 100 or 8 volumes of 128³."""
 
-MADE_BY = {"reconstruction": "reconstruct", "without_salient": "without_salient", "swapped": "swap"}
+MADE_BY = {"reconstruction": "reconstruct", "without_salient": "without_salient", "swapped": "swap", "added": "add_salient"}
 """What a method with a decoder computes from a target, and its function for it."""
 
 
@@ -71,10 +71,10 @@ def decode(
 
     Args:
         method: a method with a decoder.
-        x: targets, shape (n, features) or (n, channels, *space), uint8 or floating point.
-        donor: targets that provide the salient code of ``swapped``, shape as x; if None, the next target of x.
-        what: which of ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, c of x with s of its
-            donor; if None, all that the method computes.
+        x: targets, or background for ``added``, shape (n, features) or (n, channels, *space), uint8 or floating point.
+        donor: targets that provide the salient pattern of ``swapped`` and ``added``, shape as x; if None, the next sample of x.
+        what: which of ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, the target with the
+            pattern of its donor; ``added``, background with the pattern of its donor; if None, the first three.
 
     Returns:
         The decoded samples by name, in the shape of x, on the CPU.
@@ -85,7 +85,7 @@ def decode(
     if not isinstance(method, HasDecoder):
         having = ", ".join(name for name, declared in METHODS.items() if declared.decoder and declared.trained)
         raise InputError(f"{type(method).__name__} has no decoder; methods with one are {having}")
-    what = [name for name, function in MADE_BY.items() if hasattr(method, function)] if what is None else what
+    what = [*MADE_BY][:3] if what is None else what
     images, parts = layout(method), dict[str, list[Tensor]]({name: [] for name in what})
     at_once = _at_once(x)
     with _evaluating(method) as device:
@@ -96,7 +96,7 @@ def decode(
                 for samples, index in ((x, place), (x, (place + 1) % len(x)) if donor is None else (donor, place))
             )
             for name in what:
-                made = getattr(method, MADE_BY[name])(*((mine, other) if name == "swapped" else (mine,)))
+                made = getattr(method, MADE_BY[name])(*((mine, other) if name in ("swapped", "added") else (mine,)))
                 parts[name].append(made.cpu())
     return {name: torch.cat(each) for name, each in parts.items()}
 
