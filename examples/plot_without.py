@@ -1,9 +1,10 @@
-"""A decoder shows what the model thinks an image would look like without its salient pattern.
+"""A decoder shows what the model thinks an image would look like without its salient pattern, and with another's.
 
 Background is handwritten digits; target is handwritten digits with a mark on top. ``SepCLR`` learns a common and a salient code from the
 groups alone, without being told which digit or which mark an image shows. ``FlowDecoder`` learns to draw images from these codes, and then
 draws targets with the salient code of background. The result is what the model thinks this image would look like without its mark, which
-can be wrong. Here it can be compared with the truth, because the images are composed and the digits below the marks are known.
+can be wrong. Here it can be compared with the truth, because the images are composed and the digits below the marks are known. Each image
+also gets the mark of another one, its donor: what removal takes away from the donor.
 
     python examples/plot_without.py without.png    # about 15 minutes on one core
 
@@ -57,7 +58,8 @@ for row in removal({"without": without, "target itself": targets}, targets, trut
     print(f"PSNR of {row['name']}: {row['psnr']:.1f} dB")
 
 # %%
-# The picture has the first target with each mark.
+# The donor of each target is the next one. The picture has the first target with each mark.
+swapped = decoder.swap(targets, np.roll(targets, -1, axis=0))
 mark = test.attributes["mark"][scored]
 shown = [int(np.flatnonzero(mark == label)[0]) for label in range(len(marked_digits.MARKS))]
 rows = {
@@ -65,8 +67,10 @@ rows = {
     "without the mark,\naccording to the model": (without, "gray", 0),
     "difference: blue is\nremoved, red is added": (without - targets, "RdBu_r", -1),
     "true digit": (truth, "gray", 0),
+    "donor": (np.roll(targets, -1, axis=0), "gray", 0),
+    "target with the\nmark of the donor": (swapped, "gray", 0),
 }
-figure, axes = plt.subplots(len(rows), len(shown), figsize=(11, 4.6), layout="constrained")
+figure, axes = plt.subplots(len(rows), len(shown), figsize=(11, 6.8), layout="constrained")
 for line, (name, (images, colours, low)) in zip(axes, rows.items(), strict=True):
     for ax, index in zip(line, shown, strict=True):
         ax.imshow(images[index, 0], cmap=colours, vmin=low, vmax=1)

@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_run_has_a_page_of_pictures_without_scores(run: Path):
     assert (run / "decoder" / "results.jsonl").read_text() == ""
-    assert (run / "decoder" / "report.html").read_text().count("data:image/png") == 4
+    assert (run / "decoder" / "report.html").read_text().count("data:image/png") == 6
 
 
 def test_removal_is_scored_where_the_table_has_images_without_the_pattern(run: Path, tmp_path: Path):
@@ -50,7 +50,7 @@ def test_removal_is_scored_where_the_table_has_images_without_the_pattern(run: P
     assert scores["target itself"]["outside"] < 1e-3  # on the scale of its target, a true image differs in the pattern only
     assert (scores["truth"]["inside"], scores["truth"]["outside"], scores["truth"]["psnr"]) == (0, 0, None)
     page = (copy / "decoder" / "report.html").read_text()
-    assert page.count("data:image/png") == 5
+    assert page.count("data:image/png") == 7
     assert all(word in page for word in ("Truth", "flow, reconstruction", "change of background"))
     assert "judge" not in page
 

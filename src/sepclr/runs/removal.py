@@ -121,7 +121,7 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
     write_results(place.results, [made_by | {"cells": cell, "scores": row} for cell, row in zip(cells, rows, strict=True)])
     made_by |= {"attributes": names}
     write_results(place.path / SWAPS, [made_by | {"cells": cell, "scores": row} for cell, row in zip(of_swaps, swaps, strict=True)])
-    shown = {"Target": unit(x), "Reconstruction": unit(made["reconstruction"]), "Without": unit(made["without_salient"])}
+    shown = {"Target": unit(x), "Reconstruction": unit(made["reconstruction"]), "Without": unit(_without(x, made))}
     shown["Difference"] = (shown["Without"] - shown["Target"] + 1) / 2
     if clean is not None:
         shown["Truth"] = unit(clean)
@@ -173,12 +173,17 @@ def _scores(
     background = train.where(~train.is_target.numpy())
     others = baselines(unit(x), unit(background.x[:]), encode(method, x).c, encode(method, background.x).c)
     label = _label(recipe, method)
-    decoded = {label: unit(made["without_salient"]), f"{label}, reconstruction": unit(made["reconstruction"])}
+    decoded = {label: unit(_without(x, made)), f"{label}, reconstruction": unit(made["reconstruction"])}
     kept = None if judge is None else {judge.name: _values(source, judge.name, x)}
     rows = removal({**decoded, **others, "truth": unit(clean)}, unit(x), unit(clean), judge, kept)
     controls = torch.from_numpy(np.flatnonzero(~test.is_target.numpy())[:TARGETS])
     rows[0]["controls"] = change_of_background(decode(method, test.x[controls], what=WHAT), made)
     return [{**row, "psnr": row["psnr"] if isfinite(row["psnr"]) else None} for row in rows]  # JSON knows no infinity
+
+
+def _without(x: Tensor, made: Mapping[str, Tensor]) -> Tensor:
+    """Return targets without their pattern: of volumes, as ``remove_volumes`` writes them, the target and the change."""
+    return x + made["without_salient"] - made["reconstruction"] if x.ndim == 5 else made["without_salient"]
 
 
 def _swaps(recipe: Recipe, method: Method, source: Source, x: Tensor, swapped: Tensor, judge: Judge) -> list[Swap]:
