@@ -1,9 +1,9 @@
 """Decoders: time and memory against the size of images and volumes, the width of the denoiser and the precision.
 
 A training step is the forward and backward pass of ``sepclr.nets.Denoiser``, which takes nearly all of the time; a removal is 32 forward
-passes, 16 to noise and 16 back. Each measurement runs in its own process, on one thread, and records the growth of its peak memory. FLOP
-are counted, of a training step on one sample. The time on an A100 is extrapolated from them, not measured: 3,000 steps of 128 images or 16
-volumes at a tenth of the 156 TFLOP/s of its data sheet (TF32). Run it on an otherwise idle machine; it writes
+passes in float32, 16 to noise and 16 back. Each measurement runs in its own process, on one thread, and records the growth of its peak
+memory. FLOP are counted, of a training step on one sample. The time on an A100 is extrapolated from them, not measured: 3,000 steps of 128
+images or 16 volumes at a tenth of the 156 TFLOP/s of its data sheet (TF32). Run it on an otherwise idle machine; it writes
 results/decoder-cost.jsonl.
 """
 
@@ -57,7 +57,7 @@ def measure(space: Sequence[int], width: int, precision: str, batch: int, repeat
     peak = _peak()
     for _ in range(repeats):
         began = perf_counter()
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        with torch.inference_mode():
             denoiser(x, time, condition)
         removals.append(PASSES * (perf_counter() - began))
     with FlopCounterMode(display=False) as counted:

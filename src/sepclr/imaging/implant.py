@@ -205,6 +205,6 @@ def implant_table(
         "subtype": ["n/a" if kind is None else patterns[kind].name for kind in known["subtype"]],
         "severity": ["n/a" if value is None else f"{value:.4f}" for value in known["severity"]],
         "image": names,
-        "without": [str(path.resolve()) for path in paths],
+        "without": [str(path.absolute()) for path in paths],
     }
     return write_cells(out / "participants.tsv", {**cells, **added})

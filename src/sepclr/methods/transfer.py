@@ -16,30 +16,21 @@ ROUNDS = 100
 """Largest number of rounds of ``threshold``; a handful is usual."""
 
 
-def transfer(
-    onto: Float[Tensor, "n ..."],
-    donor: Float[Tensor, "n ..."],
-    donor_without: Float[Tensor, "n ..."],
-    *,
-    covers: bool,
-    visible: float,
+def cover(
+    onto: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."], donor_without: Float[Tensor, "n ..."], *, visible: float
 ) -> Float[Tensor, "n ..."]:
-    """Put the patterns of donors onto samples without a pattern, in the same place.
+    """Put patterns that cover what is behind them onto samples without a pattern, in the same place.
 
     Args:
-        onto: samples without a pattern, shape (n, ...).
+        onto: samples without a pattern, shape (n, channels, *space).
         donor: targets with one, in the same shape.
         donor_without: the same targets without it.
-        covers: whether a pattern covers what is behind it; otherwise it is added.
-        visible: smallest change of a value that belongs to a pattern that covers.
+        visible: smallest change of a value that belongs to a pattern.
 
     Returns:
         Samples in the same shape.
     """
-    change = donor - donor_without
-    if not covers:
-        return onto + change
-    where = change.abs().amax(1, keepdim=True) > visible  # in any channel
+    where = (donor - donor_without).abs().amax(1, keepdim=True) > visible  # in any channel
     return torch.where(where, donor, onto)
 
 
@@ -47,14 +38,15 @@ def measure(x: Float[Tensor, "n ..."], without: Float[Tensor, "n ..."]) -> tuple
     """Measure how patterns lie on targets.
 
     What is behind a pattern that is added still varies with it: within the pattern, the slope of the targets on what they would be without
-    it is near 1. It is near 0 for a pattern that covers.
+    it is near 1. It is near 0 for a pattern that covers, or if removal is inaccurate: half of the variance or more being error looks like a
+    cover.
 
     Args:
         x: targets, shape (n, ...).
         without: the same targets without their patterns.
 
     Returns:
-        ``covers`` and ``visible``, as ``transfer`` takes them.
+        Whether patterns cover what is behind them, and the smallest change of a value that belongs to a pattern.
     """
     change = (x - without).abs()
     visible = threshold(change)

@@ -26,7 +26,7 @@ COARSEST = 8
 LARGEST_PATCH = 4
 
 NEAREST = 0.05
-"""Smallest 1 − t by which a predicted sample is divided."""
+"""Smallest 1 − t by which a predicted sample is divided in training, where all later times together would outweigh the others."""
 
 TIMES = 1000
 """Factor from times in 0..1 to those of the sinusoidal embedding, which was made for a thousand steps."""
@@ -81,8 +81,10 @@ class Denoiser(nn.Module):
     ) -> Float[Tensor, "n *shape"]:
         """Compute the velocity of noisy samples at times in 0..1."""
         found = self._found(x, time, condition)
-        left = (1 - time).clamp(min=NEAREST).reshape(-1, *[1] * (x.ndim - 1))
-        return (found - x) / left if self.predicts_samples else found
+        if not self.predicts_samples:
+            return found
+        left = (1 - time).clamp(min=NEAREST) if self.training else 1 - time
+        return (found - x) / left.reshape(-1, *[1] * (x.ndim - 1))
 
     def _found(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         """Compute what the network predicts."""

@@ -22,7 +22,7 @@ class Swap(TypedDict):
     own_common: float
     """The value of the target's common attribute; 1 is best."""
     donor_common: float
-    """The value of the donor's common attribute, where the target's differs; no more than chance is best."""
+    """The value of the donor's common attribute, where the target's differs; at most chance is best."""
 
 
 def swap_scores(

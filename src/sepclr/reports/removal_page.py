@@ -62,7 +62,10 @@ def removal_cells(sets: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str,
     every = [row for rows in sets for row in rows]
     headings = {score: heading for score, (heading, _, _) in COLUMNS.items() if any(score in row for row in every)}
     if "kept" in headings:
-        headings["kept"] = headings["kept"].format(next(attribute for row in every for attribute in row.get("kept", ())))
+        kept = next((attribute for row in every for attribute in row.get("kept", ())), None)
+        headings |= {"kept": headings["kept"].format(kept)}
+        if kept is None:
+            del headings["kept"]
     return [_cells(rows, headings) for rows in sets]
 
 

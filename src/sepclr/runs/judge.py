@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from sepclr.views import pixels
 FEATURES = 32
 WIDTH = 16
 BATCH_SIZE = 128
+EPOCHS, STEPS = 15, 2000
 LEARNING_RATE = 5e-3
 SHIFT = 2
 """Largest random shift of a training batch, in pixels."""
@@ -90,7 +92,9 @@ class Judge:
             return torch.cat([self.network(pixels(part.to(device))).cpu() for part in parts])
 
 
-def train_judge(cohort: Cohort, attribute: str, *, seed: int, shared: bool = True, epochs: int = 15, kind: str = "resnet8") -> Judge:
+def train_judge(
+    cohort: Cohort, attribute: str, *, seed: int, shared: bool = True, epochs: int | None = None, kind: str = "resnet8"
+) -> Judge:
     """Train a judge on real images of both groups.
 
     Torch's global generator is left unchanged. On a CPU, the same seed and number of threads give the same judge.
@@ -101,7 +105,7 @@ def train_judge(cohort: Cohort, attribute: str, *, seed: int, shared: bool = Tru
         attribute: name of an attribute with classes.
         seed: random seed of weights, batches and shifts.
         shared: whether the groups must have classes of it in common, without which a judge cannot read it from either.
-        epochs: number of passes over the samples.
+        epochs: number of passes over the samples; by default 15, and fewer where these would be more than about 2,000 steps.
         kind: kind of its encoder, as in ``sepclr.nets.encoder``.
 
     Returns:
@@ -112,7 +116,9 @@ def train_judge(cohort: Cohort, attribute: str, *, seed: int, shared: bool = Tru
             or too few samples of a group.
     """
     classes, labels = _labels(cohort, attribute, shared)
-    Batches(cohort, BATCH_SIZE, seed=seed, epoch=0)  # raises InputError
+    steps = len(Batches(cohort, BATCH_SIZE, seed=seed, epoch=0))  # of an epoch; raises InputError
+    if epochs is None:
+        epochs = min(EPOCHS, math.ceil(STEPS / steps))
     if epochs < 1:
         raise InputError(f"epochs: {epochs}; give at least 1")
     shape = tuple(cohort.x.shape[1:])

@@ -82,7 +82,7 @@ def check_truth(run: Path, truth: str, *, root: Path | None = None) -> None:
 def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None = None) -> Path:
     """Remove the salient pattern from test targets, score this beside baselines where the true images are known, and write a page.
 
-    Patterns are swapped, too: the donor of a target is the next one. Judges are trained on real training images alone. They judge the true
+    Also swap patterns; each target's donor is the next one. Judges are trained on real training images alone. They judge the true
     images as well, which is the best that can be reached. Volumes are not judged: studies have too few subjects.
 
     Args:
@@ -101,13 +101,16 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
     source = load(recipe, root or folder.root())
     unit = _unit(source)
     x, clean = _targets(recipe, source, truth)
-    made = decode(method, x)
+    made = decode(method, x, what=WHAT)
     judge = train_judge(source.train, source.common_attributes[0], seed=recipe.seed) if clean is not None and x.ndim == 4 else None
     rows = [] if clean is None else _scores(recipe, method, source, unit, x, clean, made, judge)
-    swaps = [] if judge is None or not source.salient_attributes else _swaps(recipe, method, source, x, made["swapped"], judge)
+    of_swaps = slice(None) if judge is not None and source.salient_attributes else slice(SHOWN)
+    donors = _donors(x)[of_swaps]
+    swapped = decode(method, x[of_swaps], donors, what=("swapped",))["swapped"]
+    swaps = [] if judge is None or not source.salient_attributes else _swaps(recipe, method, source, x, swapped, judge)
     cells = removal_cells([[row] for row in rows])
     names = {"common": source.common_attributes[0], "salient": source.salient_attributes[0]} if swaps else {}
-    of_swaps = [swap_cells([row], **names) for row in swaps]
+    swap_rows = [swap_cells([row], **names) for row in swaps]
     place = decoder_folder(run)
     make_folder(place.path, "make the run folder writable")
     of_flow = isinstance(method, Flow)
@@ -120,19 +123,24 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
     made_by = same | made_with()
     write_results(place.results, [made_by | {"cells": cell, "scores": row} for cell, row in zip(cells, rows, strict=True)])
     made_by |= {"attributes": names}
-    write_results(place.path / SWAPS, [made_by | {"cells": cell, "scores": row} for cell, row in zip(of_swaps, swaps, strict=True)])
-    shown = {"Target": unit(x), "Reconstruction": unit(made["reconstruction"]), "Without": unit(_without(x, made))}
+    write_results(place.path / SWAPS, [made_by | {"cells": cell, "scores": row} for cell, row in zip(swap_rows, swaps, strict=True)])
+    first = {name: images[:SHOWN] for name, images in made.items()}
+    shown = {
+        "Target": unit(x[:SHOWN]),
+        "Reconstruction": unit(first["reconstruction"]),
+        "Without": unit(_without(recipe, x[:SHOWN], first)),
+    }
     shown["Difference"] = (shown["Without"] - shown["Target"] + 1) / 2
     if clean is not None:
-        shown["Truth"] = unit(clean)
-    shown |= {"Donor": unit(_donors(x)), "Swapped": unit(made["swapped"])}
+        shown["Truth"] = unit(clean[:SHOWN])
+    shown |= {"Donor": unit(donors[:SHOWN]), "Swapped": unit(swapped[:SHOWN])}
     page = RemovalPage(
         title=source.title,
         run=recipe.label,
-        images={name: images[:SHOWN] for name, images in shown.items()},
+        images=shown,
         rows=cells,
         attribute=source.common_attributes[0] if judge is not None else "",
-        swaps=of_swaps,
+        swaps=swap_rows,
     )
     write_removal_page(place.report, page)
     return place.report
@@ -142,6 +150,8 @@ def _targets(recipe: Recipe, source: Source, truth: str | None) -> tuple[Tensor,
     """Return test targets, and the true images without the pattern where they are known."""
     test = source.tests["strict"]
     place = torch.from_numpy(np.flatnonzero(test.is_target.numpy()))[-TARGETS:]
+    if not len(place):
+        raise InputError("split: there are no targets among the test samples; add some")
     if truth is None:
         if source.without is None:
             return pixels(test.x[place[-SHOWN:]]), None
@@ -173,27 +183,34 @@ def _scores(
     background = train.where(~train.is_target.numpy())
     others = baselines(unit(x), unit(background.x[:]), encode(method, x).c, encode(method, background.x).c)
     label = _label(recipe, method)
-    decoded = {label: unit(_without(x, made)), f"{label}, reconstruction": unit(made["reconstruction"])}
+    decoded = {label: unit(_without(recipe, x, made)), f"{label}, reconstruction": unit(made["reconstruction"])}
     kept = None if judge is None else {judge.name: _values(source, judge.name, x)}
     rows = removal({**decoded, **others, "truth": unit(clean)}, unit(x), unit(clean), judge, kept)
     controls = torch.from_numpy(np.flatnonzero(~test.is_target.numpy())[:TARGETS])
-    rows[0]["controls"] = change_of_background(decode(method, test.x[controls], what=WHAT), made)
+    if len(controls):
+        rows[0]["controls"] = change_of_background(decode(method, test.x[controls], what=WHAT), made)
     return [{**row, "psnr": row["psnr"] if isfinite(row["psnr"]) else None} for row in rows]  # JSON knows no infinity
 
 
-def _without(x: Tensor, made: Mapping[str, Tensor]) -> Tensor:
-    """Return targets without their pattern: of volumes, as ``remove_volumes`` writes them, the target and the change."""
-    return x + made["without_salient"] - made["reconstruction"] if x.ndim == 5 else made["without_salient"]
+def _without(recipe: Recipe, x: Tensor, made: Mapping[str, Tensor]) -> Tensor:
+    """Return targets without their pattern: of volumes, as ``remove_volumes`` writes them, the target and the change within the mask."""
+    if x.ndim == 4:
+        return made["without_salient"]
+    change = made["without_salient"] - made["reconstruction"]
+    masked = recipe.study is not None and recipe.study.mask is not None
+    return x + (change * (x != 0) if masked else change)
 
 
 def _swaps(recipe: Recipe, method: Method, source: Source, x: Tensor, swapped: Tensor, judge: Judge) -> list[Swap]:
     """Score swaps, beside the targets as they are."""
     salient = source.salient_attributes[0]
+    values, donors = _values(source, salient, x), _donors(torch.arange(len(x))).numpy()
+    if any((each == each[donors]).all() for each in (values, _values(source, judge.name, x))):
+        return []  # donors that bring nothing
     other = train_judge(source.train, salient, seed=recipe.seed, shared=False)
     sets = {_label(recipe, method): swapped, "target itself": x}
     judged = {name: (judge.attribute(images), other.attribute(images)) for name, images in sets.items()}
-    donors = _donors(torch.arange(len(x))).numpy()
-    return swap_scores(judged, _values(source, judge.name, x), _values(source, salient, x), donors)
+    return swap_scores(judged, _values(source, judge.name, x), values, donors)
 
 
 def _donors(x: Tensor) -> Tensor:

@@ -64,8 +64,10 @@ def train_decoder(
     x = cohort.x.to(precise) if isinstance(cohort.x, Tensor) and cohort.x.ndim == 2 else cohort.x
     flow = fresh_decoder(method, tuple(cohort.x.shape[1:]), options, encode(method, x), cohort.is_target, span=span_of(cohort.x))
     fit(flow, pixels, cohort, decoder_settings(options, cohort), seed=options.seed, folder=folder, progress=progress)
-    targets = pixels(cohort.x[cohort.is_target.nonzero()[:MEASURED, 0]])
-    flow.measure_pattern(targets, decode(flow, targets, what=("without_salient",))["without_salient"])
+    if cohort.x.ndim > 2:  # patterns of rows are always added
+        flow.to(resolve_accelerator(options.accelerator))  # training leaves it on the CPU
+        targets = pixels(cohort.x[cohort.is_target.nonzero()[:MEASURED, 0]])
+        flow.measure_pattern(targets, decode(flow, targets, what=("without_salient",))["without_salient"])
     return flow.eval()
 
 

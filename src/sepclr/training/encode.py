@@ -22,6 +22,7 @@ AT_ONCE = 2**24
 """Maximum number of values to encode at once, such as 500 images of 3 × 100 × 100 or 8 volumes of 128³."""
 
 MADE_BY = {"reconstruction": "reconstruct", "without_salient": "without_salient", "swapped": "swap", "added": "add_salient"}
+OF_TARGETS = ("reconstruction", "without_salient", "swapped")
 """What a method with a decoder computes from a target, and its function for it."""
 
 
@@ -65,7 +66,7 @@ def decode(
     x: Shaped[Tensor, "n ..."] | VolumeCache,
     donor: Shaped[Tensor, "n ..."] | VolumeCache | None = None,
     *,
-    what: Sequence[str] | None = None,
+    what: Sequence[str] = OF_TARGETS,
 ) -> dict[str, Float[Tensor, "n ..."]]:
     """Decode samples from the codes of targets, in evaluation mode.
 
@@ -74,7 +75,7 @@ def decode(
         x: targets, or background for ``added``, shape (n, features) or (n, channels, *space), uint8 or floating point.
         donor: targets that provide the salient pattern of ``swapped`` and ``added``, shape as x; if None, the next sample of x.
         what: which of ``reconstruction``; ``without_salient``, the target as if it were background; ``swapped``, the target with the
-            pattern of its donor; ``added``, background with the pattern of its donor; if None, the first three.
+            pattern of its donor; ``added``, background with the pattern of its donor.
 
     Returns:
         The decoded samples by name, in the shape of x, on the CPU.
@@ -85,7 +86,6 @@ def decode(
     if not isinstance(method, HasDecoder):
         having = ", ".join(name for name, declared in METHODS.items() if declared.decoder and declared.trained)
         raise InputError(f"{type(method).__name__} has no decoder; methods with one are {having}")
-    what = [*MADE_BY][:3] if what is None else what
     images, parts = layout(method), dict[str, list[Tensor]]({name: [] for name in what})
     at_once = _at_once(x)
     with _evaluating(method) as device:
