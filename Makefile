@@ -25,6 +25,7 @@ bench: .venv/installed  ## speed and memory of losses and steps, truth of the lo
 	$(BIN)/python speed/critic_gradients.py
 	$(BIN)/python speed/step.py
 	$(BIN)/python speed/volumes.py
+	$(BIN)/python speed/decoder.py
 
 docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.tables.pages results README.md docs/*.md
