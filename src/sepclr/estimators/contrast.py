@@ -117,14 +117,9 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
     def swap(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
-        """Decode targets with the salient patterns of others: c of X with s of its donor. Shape and units are those of ``reconstruct``.
+        """Decode targets X with the salient patterns of others, a donor for each: c of X with s of its donor; scaled as by ``reconstruct``.
 
-        Args:
-            X: targets.
-            donor: targets, one for each in X.
-
-        Raises:
-            InputError: a different number of donors, or as ``transform``.
+        Raises InputError for a different number of donors, or as ``transform``.
         """
         return self._decoded("swapped", X, donor)
 
