@@ -96,7 +96,7 @@ def main() -> None:
             "MB a sample": f"{found['bytes'] / 1e6:.0f}",
             "s a removal": f"{found['removal']:.2f}",
             "GFLOP a sample and step": f"{found['flop'] / 1e9:.2f}",
-            "min on an A100, extrapolated": f"{found['flop'] * STEPS * at_once / A100 / 60:.1f}",
+            "min on an A100, extrapolated": f"{found['flop'] * STEPS * at_once / A100 / 60:.2g}",
         }
         rows.append({"cells": cells} | made_with())
         print("  ".join(f"{head} {value}" for head, value in cells.items()), flush=True)
