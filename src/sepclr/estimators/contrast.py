@@ -290,9 +290,11 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return encode(method, x)
 
     def _decoded(self, what: str, X: Any, donor: Any = None) -> Floats:
-        x, other = self._encodable(X), None if donor is None else self._encodable(donor)
-        if other is not None and len(other) != len(x):
-            raise InputError(f"donor: {len(other)} samples for {len(x)}; give one for each")
         with self._placed() as method:
-            made = decode(method, x, other, what=(what,))[what].numpy()
+            return self._made(method, what, self._encodable(X), None if donor is None else self._encodable(donor))
+
+    def _made(self, method: Method, what: str, x: Tensor | VolumeCache, donor: Tensor | VolumeCache | None) -> Floats:
+        if donor is not None and len(donor) != len(x):
+            raise InputError(f"donor: {len(donor)} samples for {len(x)}; give one for each")
+        made = decode(method, x, donor, what=(what,))[what].numpy()
         return made * self.scale_ + self.mean_ if made.ndim == 2 else made

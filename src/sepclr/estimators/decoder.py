@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from sepclr.estimators import saved
 from sepclr.estimators.contrast import Contrast
 from sepclr.methods.flow import Flow
 from sepclr.parts import DecoderOptions
-from sepclr.training import decode, resolve_accelerator
+from sepclr.training import resolve_accelerator
 from sepclr.training.decoder import fresh_decoder, train_decoder
 from sepclr.types import Codes, InputError
 
@@ -148,11 +148,8 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         x = self.estimator._tensor(self.estimator._known(X))
         other = None if donor is None else self.estimator._tensor(self.estimator._known(donor))
-        if other is not None and len(other) != len(x):
-            raise InputError(f"donor: {len(other)} samples for {len(x)}; give one for each")
         flow = self.method_.to(resolve_accelerator(self.device))
         try:
-            made = decode(flow, x, other, what=(what,))[what].numpy()
+            return self.estimator._made(flow, what, x, other)
         finally:
             flow.cpu()
-        return cast(Floats, made * self.estimator.scale_ + self.estimator.mean_ if made.ndim == 2 else made)

@@ -33,6 +33,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from sepclr.methods.transfer import cover, measure
+from sepclr.nets.denoiser import beside
 from sepclr.ranges import check_at_least
 from sepclr.types import Batch, Codes, Method, Outputs, Scalar
 from sepclr.views import pixels
@@ -121,7 +122,7 @@ class Flow(nn.Module):
         x = self._signed(pixels(one.x))
         noise = torch.randn_like(x)
         time = moved(torch.randn(len(x), device=x.device).sigmoid(), x)
-        t = _beside(time, x)
+        t = beside(time, x)
         kept = torch.rand(len(x), 1, device=x.device) >= DROPPED
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):  # codes as they are when samples are decoded
             condition = self._condition(pixels(one.x), one.is_target)
@@ -203,7 +204,3 @@ def moved(time: Tensor, x: Tensor) -> Tensor:
     shift = min(max(1.0, math.sqrt(x[0].numel() / VALUES)), FURTHEST)
     left = 1 - time
     return 1 - shift * left / (1 + (shift - 1) * left)
-
-
-def _beside(time: Tensor, x: Tensor) -> Tensor:
-    return time.reshape(-1, *[1] * (x.ndim - 1))

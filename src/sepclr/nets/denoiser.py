@@ -84,7 +84,7 @@ class Denoiser(nn.Module):
         if not self.predicts_samples:
             return found
         left = (1 - time).clamp(min=NEAREST) if self.training else 1 - time
-        return (found - x) / left.reshape(-1, *[1] * (x.ndim - 1))
+        return (found - x) / beside(left, x)
 
     def _found(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         """Compute what the network predicts."""
@@ -97,6 +97,11 @@ class Denoiser(nn.Module):
         found = self.network(rearrange(x, into, **sides), TIMES * time, class_labels=embedded)
         whole: Tensor = rearrange(found, back, **sides)
         return whole
+
+
+def beside(time: Tensor, x: Tensor) -> Tensor:
+    """Reshape times (n,) so that they apply to samples (n, ...)."""
+    return time.reshape(-1, *[1] * (x.ndim - 1))
 
 
 def patch(space: Sequence[int]) -> int:

@@ -61,11 +61,11 @@ def removal_cells(sets: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str,
     """
     every = [row for rows in sets for row in rows]
     headings = {score: heading for score, (heading, _, _) in COLUMNS.items() if any(score in row for row in every)}
-    if "kept" in headings:
-        kept = next((attribute for row in every for attribute in row.get("kept", ())), None)
-        headings |= {"kept": headings["kept"].format(kept)}
-        if kept is None:
-            del headings["kept"]
+    kept = next((attribute for row in every for attribute in row.get("kept", ())), None)
+    if kept is None:
+        headings.pop("kept", None)
+    else:
+        headings["kept"] = headings["kept"].format(kept)
     return [_cells(rows, headings) for rows in sets]
 
 

@@ -104,9 +104,9 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
     made = decode(method, x, what=WHAT)
     judge = train_judge(source.train, source.common_attributes[0], seed=recipe.seed) if clean is not None and x.ndim == 4 else None
     rows = [] if clean is None else _scores(recipe, method, source, unit, x, clean, made, judge)
-    of_swaps = slice(None) if judge is not None and source.salient_attributes else slice(SHOWN)
-    donors = _donors(x)[of_swaps]
-    swapped = decode(method, x[of_swaps], donors, what=("swapped",))["swapped"]
+    scored = len(x) if judge is not None and source.salient_attributes else SHOWN
+    donors = _donors(x)[:scored]
+    swapped = decode(method, x[:scored], donors, what=("swapped",))["swapped"]
     swaps = [] if judge is None or not source.salient_attributes else _swaps(recipe, method, source, x, swapped, judge)
     cells = removal_cells([[row] for row in rows])
     names = {"common": source.common_attributes[0], "salient": source.salient_attributes[0]} if swaps else {}
