@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from tests.recipes import DEMO
+from tests.recipes import DATA_OF, DEMO
 
 from sepclr.data import Cohort
 from sepclr.datasets import DATA_SETS
@@ -83,26 +83,36 @@ def images() -> Cohort:
 TINY = changed(DEMO, width=2, common_dim=4, salient_dim=3, crop=8, max_epochs=2, batch_size=20)
 
 
-def cohort(n: int, seed: int) -> Cohort:
+def cohort(n: int, seed: int, task: str = "contrast") -> Cohort:
+    """Noise, with what methods of the task train on."""
     draw = np.random.default_rng(seed)
-    is_target = np.arange(n) >= n // 2
-    return Cohort(
-        torch.from_numpy(draw.integers(256, size=(n, 1, 12, 12)).astype(np.uint8)),
-        torch.from_numpy(is_target),
-        {"digit": draw.integers(3, size=n), "mark": np.where(is_target, draw.integers(2, size=n), -1)},
-    )
+    grouped = task in ("contrast", "domains")
+    is_target = np.arange(n) >= n // 2 if grouped else np.ones(n, dtype=bool)
+    x, weak = (torch.from_numpy(draw.integers(256, size=(n, 1, 12, 12)).astype(np.uint8)) for _ in range(2))
+    digit = draw.integers(3, size=n)
+    mark = np.where(is_target, draw.integers(2, size=n), -1)
+    extra = {
+        "contrast": {},
+        "modalities": {"weak": weak},
+        "debiasing": {"label": digit, "bias": mark},
+        "domains": {"label": np.where(is_target, -1, digit), "target_label": np.where(is_target, digit, -1)},
+    }[task]
+    tensors = {name: torch.as_tensor(values) for name, values in extra.items()}
+    return Cohort(x, torch.from_numpy(is_target), {"digit": digit, "mark": mark}, extra=tensors)
 
 
 def use_tiny_data(patch: pytest.MonkeyPatch) -> None:
-    source = Source(
-        title="Tiny",
-        lead="Noise.",
-        train=cohort(60, 0),
-        tests={"strict": cohort(40, 1), "published": cohort(30, 2)},
-        common_attributes=("digit",),
-        salient_attributes=("mark",),
-    )
-    patch.setitem(DATA_SETS, "marked-digits", replace(DATA_SETS["marked-digits"], load=lambda *_: source))
+    """Replace the samples of one data set of each task by noise."""
+    for task, name in DATA_OF.items():
+        source = Source(
+            title="Tiny",
+            lead="Noise.",
+            train=cohort(60, 0, task),
+            tests={"strict": cohort(40, 1, task), "published": cohort(30, 2, task)},
+            common_attributes=("digit",),
+            salient_attributes=("mark",),
+        )
+        patch.setitem(DATA_SETS, name, replace(DATA_SETS[name], files=None, load=lambda *_, source=source: source))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from torch import Tensor
 from sepclr import nets
 from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.methods.modalities import CrossModal, Modalities, Weak
 from sepclr.methods.options import METHODS as DECLARED
 from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.cvae import TargetsDiscriminator
@@ -76,6 +77,26 @@ def simclr(group: str) -> Callable[[tuple[int, ...]], SimCLR]:
 
 
 DIMS = (5, 4)
+
+
+def modalities(**options: Any) -> Callable[[tuple[int, ...]], Modalities]:
+    def build(shape: tuple[int, ...]) -> Modalities:
+        kind = "mlp" if len(shape) == 1 else "cnn3"
+        other = Weak(nets.encoder(kind, shape, 5, width=4), nets.head(5))
+        parts = nets.encoder(kind, shape, 5, width=4), nets.encoder(kind, shape, 4, width=4), nets.head(5), nets.head(4)
+        return Modalities(other.requires_grad_(False), *parts, **options)
+
+    return build
+
+
+def weak(shape: tuple[int, ...]) -> Weak:
+    return Weak(nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
+
+
+def cross_modal(shape: tuple[int, ...]) -> CrossModal:
+    return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
+
+
 METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
     "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
     "sepclr of residual networks": sepclr("k-jem", "resnet10"),
@@ -91,6 +112,10 @@ METHODS = {f"sepclr {independence}": sepclr(independence) for independence in IN
     "sepvae released": variational(partial(SepVAE, dims=DIMS, fidelity="released")),
     "simclr": simclr("all"),
     "simclr-target": simclr("target"),
+    "modalities": modalities(),
+    "modalities, apart from both": modalities(apart_from="both"),
+    "weak modality": weak,
+    "simclr-modalities": cross_modal,
 }
 
 
@@ -108,7 +133,19 @@ def method(request: pytest.FixtureRequest, shape: tuple[int, ...]) -> Method:
 def views(shape: tuple[int, ...], is_target: Tensor, number: int = 2) -> tuple[Batch, ...]:
     draw = torch.Generator().manual_seed(1)
     x = torch.rand(len(is_target), *shape, generator=draw)
-    return tuple(Batch(x + 0.05 * torch.randn(x.shape, generator=draw), is_target) for _ in range(number))
+    weak = torch.rand(len(is_target), *shape, generator=draw)
+    extra = {
+        "label": torch.arange(len(is_target)) % 3,
+        "bias": torch.arange(len(is_target)) % 2,
+        "target_label": torch.arange(len(is_target)) % 3,
+    }
+    return tuple(
+        Batch(
+            *((x + 0.05 * torch.randn(x.shape, generator=draw)), is_target),
+            extra | {"weak": weak + 0.05 * torch.randn(x.shape, generator=draw)},
+        )
+        for _ in range(number)
+    )
 
 
 MIXED = torch.tensor([False, True] * 5)
@@ -161,6 +198,9 @@ def test_every_parameter_gets_a_finite_gradient(method, shape):
     assert all(value.shape == () and value.isfinite() for value in logged.values())
     sum(losses_of(method, out, MIXED)).backward()
     for name, parameter in method.named_parameters():
+        if not parameter.requires_grad:  # trained before, and frozen
+            assert name.startswith("other.")
+            continue
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
 
@@ -188,7 +228,7 @@ def test_a_batch_of_one_group_is_finite(method, shape, is_target):
     losses = [*terms.values(), *losses_of(method, steered(method, shape, is_target)[0], is_target)]
     sum(losses).backward()
     assert all(torch.isfinite(loss) for loss in losses)
-    assert all(torch.isfinite(parameter.grad).all() for parameter in method.parameters())
+    assert all(torch.isfinite(parameter.grad).all() for parameter in method.parameters() if parameter.requires_grad)
 
 
 def test_saved_and_loaded_method_gives_the_same_codes(method, shape, tmp_path: Path):
@@ -208,7 +248,7 @@ def test_saved_and_loaded_method_gives_the_same_codes(method, shape, tmp_path: P
 def test_codes_have_the_asked_for_lengths(method, shape):
     codes = method.encode(views(shape, MIXED)[0].x)
     assert codes.c.shape == (10, 5)
-    assert codes.s.shape == (10, 1 if isinstance(method, SimCLR) else 4)
+    assert codes.s.shape == (10, 4 if hasattr(method, "salient") else 1)
 
 
 def test_common_head_lies_on_the_unit_sphere():

@@ -12,6 +12,9 @@ from typing import Any, Literal
 from sepclr.errors import InputError
 from sepclr.ranges import check_at_least, check_choice, check_image_views, check_positive, check_volume_views
 
+Task = Literal["contrast", "modalities", "debiasing", "domains"]
+"""What is known about what samples share: a background that has only that, another modality, classes and a bias, or a second domain."""
+
 EncoderKind = Literal["mlp", "conv", "cnn3", "cnn4", "resnet8", "resnet10", "resnet18", "densenet121"]
 
 
@@ -140,6 +143,9 @@ class Settings:
         check_positive(learning_rate=self.learning_rate)
         check_choice(("constant", "cosine"), schedule=self.schedule)
 
+
+FIRST = "first"
+"""Folder of the records of a first stage, in that of the run."""
 
 MACHINE_FIELDS = ("accelerator", "devices", "nodes", "strategy", "workers")
 """Settings that say where a method is trained, not what is computed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 from jaxtyping import Bool, Float, Shaped
@@ -21,10 +22,12 @@ class Batch(NamedTuple):
     Attributes:
         x: samples, shape (n, features) or (n, channels, *space); uint8 in 0..255 or floating point.
         is_target: True for target samples, False for background, shape (n,).
+        extra: what else a method trains on, by name: classes, int64, shape (n,), or another modality of the samples, shape (n, ...).
     """
 
     x: Shaped[Tensor, "n ..."]
     is_target: Bool[Tensor, " n"]
+    extra: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Codes(NamedTuple):
@@ -70,6 +73,63 @@ class HasFurtherViews(Protocol):
     @property
     def further_views(self) -> int:
         """Number of views of a sample beyond the first."""
+        ...
+
+
+@runtime_checkable
+class HasModality(Protocol):
+    """A method with a part that encodes another modality."""
+
+    @property
+    def other(self) -> Method:
+        """The part, a method of its own; c is its code."""
+        ...
+
+    @property
+    def other_sees(self) -> str:
+        """Name of the modality, a key of ``Batch.extra``."""
+        ...
+
+    @property
+    def other_first(self) -> bool:
+        """Whether the part is trained first, alone, and then frozen."""
+        ...
+
+
+@runtime_checkable
+class HasCounts(Protocol):
+    """A method that needs to know how often classes occur among all training samples."""
+
+    def count(self, extra: Mapping[str, Tensor], is_target: Bool[Tensor, " n"]) -> None:
+        """Store, in buffers, facts about the classes and groups of all training samples; called once, before training."""
+        ...
+
+
+@runtime_checkable
+class HasProgress(Protocol):
+    """A method with weights that change in the course of training."""
+
+    def advance(self, share: float) -> None:
+        """Note the share of the steps that are done, 0..1; called before each step."""
+        ...
+
+
+@runtime_checkable
+class HasDraws(Protocol):
+    """A method whose batches are not drawn from background and target."""
+
+    @property
+    def evened(self) -> Sequence[str]:
+        """Names of classes in ``Batch.extra`` whose combinations are drawn equally often; if empty, samples are."""
+        ...
+
+
+@runtime_checkable
+class HasClassifier(Protocol):
+    """A method that predicts classes."""
+
+    def classify(self, codes: Codes) -> Float[Tensor, "n classes"]:
+        """Return the logits of the classes of samples."""
         ...
 
 
@@ -156,7 +216,7 @@ class Row(TypedDict):
 
     attribute: str
     space: str
-    """``c``, ``s``, or their projections ``c_head``, ``s_head``."""
+    """``c``, ``s``, their projections ``c_head``, ``s_head``, the code ``w`` of another modality, or a method's own ``prediction``."""
     encoder: str
     """``trained`` or ``untrained``: the same networks before the first step."""
     protocol: str

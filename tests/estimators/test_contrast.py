@@ -24,10 +24,12 @@ import sepclr
 from sepclr import Cohort, ContrastivePCA, InputError, SepCLR, SepVAE, SimCLR
 from sepclr.data import VolumeCache
 from sepclr.estimators import ESTIMATORS
-from sepclr.methods.options import METHODS
+from sepclr.methods.options import METHODS, Declaration
 from sepclr.probes import Probed, probe
 
 NAMES = [method.where.rpartition(".")[2] for method in METHODS.values() if method.trained]
+GROUPED = [name for name in ESTIMATORS if name not in NAMES or ESTIMATORS[name].declaration.task == "contrast"]
+"""Estimators that need no more than samples and groups."""
 FAST = {"common_dim": 4, "salient_dim": 3, "width": 16, "max_epochs": 3, "random_state": 0}
 
 
@@ -42,7 +44,7 @@ def y(rows: Cohort) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", GROUPED)
 def test_scikit_learn_finds_no_fault(name: str):
     kind = ESTIMATORS[name]
     results = check_estimator(kind(max_epochs=1, width=8) if name in NAMES else kind(), on_fail=None, on_skip=None)
@@ -74,11 +76,18 @@ def test_an_unknown_parameter_is_an_error():
 @pytest.mark.parametrize("shape", [(6,), (1, 16, 16), (3, 16, 16), (1, 8, 8, 8)], ids=["rows", "grey", "colour", "volumes"])
 def test_every_method_takes_rows_images_and_volumes_and_decodes_where_it_can(name: str, shape: tuple[int, ...]):
     draw = np.random.default_rng(0)
-    X, y = draw.random((24, *shape)).astype(np.float32), np.arange(24) % 2
+    X = draw.random((24, *shape)).astype(np.float32)
     kind = ESTIMATORS[name]
+    y, extra = told(kind.declaration, X)
     both = {"salient_dim": 2} if "salient_dim" in kind.declaration.defaults else {}
-    model = kind(common_dim=3, **both, width=8, max_epochs=1, batch_size=12, random_state=0).fit(X, y)
+    model = kind(common_dim=3, **both, width=8, max_epochs=1, batch_size=12, random_state=0).fit(X, y, **extra)
     assert model.transform_common(X).shape == (24, 3)
+    assert hasattr(model, "predict") == bool(kind.declaration.classes)
+    if kind.declaration.classes:
+        assert {*model.predict(X)} <= {"a", "b", "c"}
+    assert hasattr(model, "transform_other") == (kind.declaration.task == "modalities")
+    if kind.declaration.task == "modalities":
+        assert model.transform_other(extra["weak"]).shape == (24, 3)
     assert model.transform(X).shape[1] == len(model.get_feature_names_out()) == 3 + len(both) * 2
     assert hasattr(model, "transform_salient") == bool(both)
     if both:
@@ -91,6 +100,14 @@ def test_every_method_takes_rows_images_and_volumes_and_decodes_where_it_can(nam
         with pytest.raises(InputError, match="donor: 3 samples for 24; give one for each"):
             model.swap(X, X[:3])
         np.testing.assert_allclose(model.add_salient(X, X[::-1]), model.swap(X, X[::-1]), rtol=1e-5, atol=1e-6)
+
+
+def told(method: Declaration, X: np.ndarray) -> tuple[Any, dict[str, np.ndarray]]:
+    """Labels and what else the method trains on."""
+    halves, letters = np.arange(len(X)) % 2, np.array(["a", "b", "c"])[np.arange(len(X)) % 3]
+    known = {"weak": X[::-1].copy(), "bias": halves, "label": letters, "target_label": letters}
+    extra = {name: known[name] for name in method.extra if not (name == "label" and method.task == "debiasing")}
+    return {"modalities": None, "debiasing": letters}.get(method.task, halves), extra
 
 
 def test_codes_are_named_and_c_comes_first(X, y):
@@ -322,14 +339,22 @@ def test_a_report_shows_the_rows(tmp_path: Path, name: str, shape: tuple[int, ..
 
 @pytest.mark.parametrize("name", [*ESTIMATORS])
 def test_a_saved_estimator_is_the_same_estimator(tmp_path: Path, X, y, name: str):
-    kind, words = ESTIMATORS[name], np.where(y, "patient", "control")
+    kind, words, extra = ESTIMATORS[name], np.where(y, "patient", "control"), {}
+    if name not in GROUPED:
+        labels, extra = told(kind.declaration, X)
+        words = None if labels is None else words
     options = {"max_epochs": 1, "width": 8, "common_dim": np.int64(3), "random_state": 0} if name in NAMES else {}
-    model = kind(background="control", **options).fit(X, words)
+    model = kind(background="control", **options).fit(X, words, **extra)
     model.save(tmp_path / "model")
     again = sepclr.load(tmp_path / "model")
     assert type(again) is kind
     assert again.get_params() == model.get_params()
-    assert again.classes_.tolist() == ["control", "patient"]
+    if words is not None:
+        assert again.classes_.tolist() == ["control", "patient"]
+    if name not in GROUPED:
+        assert hasattr(again, "predict") == hasattr(model, "predict")
+        if hasattr(model, "predict"):
+            assert again.predict(X).tolist() == model.predict(X).tolist()
     np.testing.assert_array_equal(again.transform(X), model.transform(X))
     assert again.get_feature_names_out().tolist() == model.get_feature_names_out().tolist()
     again.save(tmp_path / "model")  # in place

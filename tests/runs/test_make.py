@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from tests.recipes import DATA_OF
 
 from sepclr.datasets import DATA_SETS
 from sepclr.methods import DecorrelatedWeights, SepVAEWeights
-from sepclr.methods.options import METHODS
+from sepclr.methods.options import METHODS, of_task
 from sepclr.runs import run as runner
 from sepclr.runs import trained
 from sepclr.runs.make import make_method
@@ -26,7 +27,9 @@ def small(method: str) -> Recipe:
         options["salient_dim"] = 3
     if declared.views:
         options["crop"] = 8
-    return usual("marked-digits", method=method, **options, **{"width": 4, "max_epochs": 1, "batch_size": 20} if declared.trained else {})
+    return usual(
+        DATA_OF[declared.task], method=method, **options, **{"width": 4, "max_epochs": 1, "batch_size": 20} if declared.trained else {}
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -34,11 +37,11 @@ def test_every_method_runs_from_recipe_to_report(tiny: Recipe, tmp_path: Path, m
     finished = runner.run(small(method), tmp_path / "run", progress=False)
     (strict, *_) = (json.loads(line) for line in finished.folder.results.read_text().splitlines())
     assert strict["method"] == method
-    assert strict["independence"] == ("decorrelation" if method == "sepclr" else "")
+    assert strict["independence"] == ("decorrelation" if method == "sepclr" else METHODS[method].selectors.get("independence", ("",))[0])
     page = finished.folder.report.read_text()
     assert ("without salient" in page) == (METHODS[method].decoder and METHODS[method].trained)
     again, _ = trained.load_method(finished.folder)
-    assert type(again) is type(make_method(finished.recipe, (1, 12, 12)))
+    assert type(again) is type(make_method(finished.recipe, *trained.shapes_of(finished.folder)))
 
 
 def test_from_a_constant_code_nothing_is_read(tiny: Recipe, tmp_path: Path):
@@ -48,14 +51,14 @@ def test_from_a_constant_code_nothing_is_read(tiny: Recipe, tmp_path: Path):
     assert all(row["score"] == pytest.approx(row["chance"]) for row in constant)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].trained])
+@pytest.mark.parametrize("method", [name for name in of_task("contrast") if METHODS[name].trained])
 def test_without_weights_in_the_recipe_they_are_the_published_ones(method: str):
     given = {"independence": "k-jem"} if method == "sepclr" else {}
     made = make_method(usual("digits-on-cifar", "paper", method=method, width=8, **given), (3, 32, 32))
     assert made.weights == METHODS[method].asked(given).weights
 
 
-@pytest.mark.parametrize("data", DATA_SETS)
+@pytest.mark.parametrize("data", [name for name in DATA_SETS if DATA_SETS[name].task == "contrast"])
 def test_decorrelation_has_the_same_weights_on_all_data(data: str):
     shape = (1, 16, 16, 16) if data == "mri" else (1, 32, 32)
     assert make_method(usual(data, width=8), shape).weights == DecorrelatedWeights(1.0, 1.0, 4.0)
@@ -133,7 +136,7 @@ def test_a_recipe_with_any_options_of_its_method_is_read_back():
     for name, method in METHODS.items():
         for each in method.options:
             assert each.default.name == name
-            recipe = replace(usual("marked-digits", method=name), method=each.default)
+            recipe = replace(usual(DATA_OF[method.task], method=name), method=each.default)
             assert read(json.loads(json.dumps(nested(recipe)))) == recipe
 
 

@@ -14,9 +14,9 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.fields import described, literals, options_of
 from sepclr.imaging.study import NOTED, Study
-from sepclr.methods.options import METHODS
-from sepclr.parts import Encoder, Settings
-from sepclr.runs.recipe import flat_values, usual
+from sepclr.methods.options import of_task
+from sepclr.parts import Encoder, Settings, Task
+from sepclr.runs.recipe import default_method, flat_values, usual
 from sepclr.tables.workers import Backend
 
 
@@ -50,8 +50,14 @@ def benchmark_parser(about: str, data_set: DataSet) -> ArgumentParser:
     """Make the parser of ``sepclr benchmark``."""
     parser = Parser(description=about)
     parser.add_argument("--config", type=str, default=None, help="YAML file with any of the options below")
-    for name, known in (("methods", [*METHODS]), ("independence", METHODS["sepclr"].selectors["independence"])):
-        said = f"comma-separated {name if name == 'methods' else 'independence terms of sepclr'}: {', '.join(known)} (default: the table's)"
+    methods = of_task(data_set.task)
+    terms = {name: method.selectors["independence"] for name, method in methods.items() if "independence" in method.selectors}
+    of_methods = tuple(dict.fromkeys(term for each in terms.values() for term in each))
+    for name, what, known in (
+        ("methods", "methods", [*methods]),
+        ("independence", f"independence terms of {', '.join(terms)}", of_methods),
+    ):
+        said = f"comma-separated {what}: {', '.join(known)} (default: the table's)"
         parser.add_argument(f"--{name}", type=several(known), default=[], help=said)
     parser.add_argument("--seeds", type=several(None), default=[0], help="comma-separated random seeds of each row (default: 0)")
     parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs, which share the cores (default: 1)")
@@ -82,7 +88,8 @@ def _add_data(parser: ArgumentParser, data_set: DataSet, *, required: bool) -> N
 
 def recipe_options(data_set: DataSet) -> dict[str, tuple[Any, str]]:
     """Return the options of all recipes on a data set by flat name, each with its type and help."""
-    found: dict[str, tuple[Any, str]] = {"method": (Literal[tuple(METHODS)], "method to train"), **_of_methods()}
+    methods = tuple(of_task(data_set.task))
+    found: dict[str, tuple[Any, str]] = {"method": (Literal[methods], "method to train"), **_of_methods(data_set.task)}
     for part in (Encoder(), data_set.views, Settings(1, 1, 1.0), data_set.options):
         found |= {option.name: (option.hint, option.about) for option in options_of(part) if option.name not in ("name", "study")}
     found["encoder"] = found.pop("kind")
@@ -92,11 +99,11 @@ def recipe_options(data_set: DataSet) -> dict[str, tuple[Any, str]]:
 
 
 @cache
-def _of_methods() -> dict[str, tuple[Any, str]]:
-    """Return the options of all methods, those of the default method first; help that differs between methods names them."""
+def _of_methods(task: Task) -> dict[str, tuple[Any, str]]:
+    """Return the options of all methods of a task, those of SepCLR first; help that differs between methods names them."""
     hints: dict[str, Any] = {}
     about: dict[str, dict[str, list[str]]] = {}
-    for method in sorted(METHODS.values(), key=lambda method: method.name != "sepclr"):
+    for method in sorted(of_task(task).values(), key=lambda method: method.name != "sepclr"):
         for option in (option for each in method.options for option in options_of(each.default)):
             hint = hints.setdefault(option.name, option.hint)
             hints[option.name] = hint if hint == option.hint else hint | option.hint
@@ -127,21 +134,20 @@ def _choices(hint: Any) -> list[Any]:
 
 @cache
 def _defaults(name: str) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return, by profile, the options of each method's default recipe; SepCLR has one for each kind of term."""
-    rows = [
-        {"method": method.name} | ({"independence": each.default.label} if method.name == "sepclr" else {})
-        for method in METHODS.values()
-        for each in method.options[: None if method.name == "sepclr" else 1]
+    """Return, by profile and label, the options of each method's default recipes, that of the default method first."""
+    data_set = DATA_SETS[name]
+    rows = [{"method": default_method(data_set)}] + [
+        {"method": method.name} | ({"independence": term} if (term := getattr(each.default, "independence", "")) else {})
+        for method in of_task(data_set.task).values()
+        for each in (method.options if "independence" in method.selectors else method.options[:1])
     ]
-    return {
-        profile: {row.get("independence", row["method"]): flat_values(usual(name, profile, **row)) for row in rows}
-        for profile in DATA_SETS[name].profiles
-    }
+    made = {profile: [usual(name, profile, **row) for row in rows] for profile in data_set.profiles}
+    return {profile: {recipe.label: flat_values(recipe) for recipe in recipes} for profile, recipes in made.items()}
 
 
 def _default(name: str, defaults: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """Format the default of an option: that of the default method, by profile if they differ, or those of the methods that have it."""
-    usual = {profile: methods["decorrelation"].get(name) for profile, methods in defaults.items()}
+    usual = {profile: next(iter(methods.values())).get(name) for profile, methods in defaults.items()}
     if None not in usual.values():
         values = dict.fromkeys(map(_worded, usual.values()))
         return ", ".join(values) if len(values) == 1 else "; ".join(f"{profile}: {_worded(value)}" for profile, value in usual.items())

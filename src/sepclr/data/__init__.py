@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sepclr.data.batches import Batches
     from sepclr.data.cohort import Cohort
+    from sepclr.data.pairs import matched
     from sepclr.data.volume_cache import VolumeCache
 
-__all__ = ["Batches", "Cohort", "VolumeCache"]
+__all__ = ["Batches", "Cohort", "VolumeCache", "matched"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,5 +17,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sepclr.data' has no attribute {name!r}")
     from importlib import import_module
 
-    home = {"Batches": "batches", "Cohort": "cohort", "VolumeCache": "volume_cache"}[name]
+    home = {"Batches": "batches", "Cohort": "cohort", "VolumeCache": "volume_cache", "matched": "pairs"}[name]
     return getattr(import_module(f"sepclr.data.{home}"), name)

@@ -1,9 +1,18 @@
 """Data sets, one file each. A data set is available once it is in this list."""
 
-from sepclr.datasets import digits_on_cifar, marked_digits, mri
+from sepclr.datasets import digits_on_cifar, marked_digits, mri, two_modalities
 from sepclr.datasets.base import DataSet
 
-DATA_SETS: dict[str, DataSet] = {each.name: each for each in (digits_on_cifar.DATA_SET, marked_digits.DATA_SET, mri.DATA_SET)}
+DATA_SETS: dict[str, DataSet] = {
+    each.name: each
+    for each in (
+        digits_on_cifar.DATA_SET,
+        marked_digits.DATA_SET,
+        mri.DATA_SET,
+        two_modalities.DIGIT_AND_PHOTOGRAPH,
+        two_modalities.QUADRANT_DIGITS,
+    )
+}
 """All data sets by name."""
 
 __all__ = ["DATA_SETS", "DataSet"]

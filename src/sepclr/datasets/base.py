@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sepclr.errors import InputError
-from sepclr.parts import Data, ImageAugmentation, Profile, VolumeAugmentation
+from sepclr.parts import Data, ImageAugmentation, Profile, Task, VolumeAugmentation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,7 @@ class DataSet:
         columns: names of attributes in published tables, where these differ.
         files: what the folder contains, for data sets that have one.
         download: whether missing files can be fetched.
+        task: what is known about its samples; methods declare the same.
     """
 
     title: str
@@ -42,6 +43,7 @@ class DataSet:
     columns: Mapping[str, str] = field(default_factory=dict)
     files: str | None = None
     download: bool = False
+    task: Task = "contrast"
 
     @property
     def name(self) -> str:

@@ -10,13 +10,11 @@ at most 1/510 of the full intensity.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sepclr.datasets.base import DataSet
-from sepclr.errors import InputError
 from sepclr.parts import Data, Encoder, ImageAugmentation, Profile, Settings
 
 if TYPE_CHECKING:  # the command line imports this module, and these libraries take seconds to load
@@ -28,7 +26,6 @@ if TYPE_CHECKING:  # the command line imports this module, and these libraries t
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """Name of each value of the attribute ``object``, as in ``batches.meta``."""
-T = TypeVar("T")
 
 
 class DigitsOnCifar(NamedTuple):
@@ -58,11 +55,9 @@ def load(root: Path, *, download: bool = False) -> DigitsOnCifar:
     Raises:
         InputError: a file that is missing or damaged, or cannot be fetched.
     """
-    from sepclr.datasets import cifar10, mnist
-    from sepclr.datasets.download import fetch_cifar10, fetch_mnist
+    from sepclr.datasets import publishers
 
-    photos = _read(cifar10.read, root, fetch_cifar10 if download else None)
-    digits = _read(mnist.read, root, fetch_mnist if download else None)
+    photos, digits = publishers.photographs(root, download=download), publishers.digits(root, download=download)
     train = photos.train_images, photos.train_labels, digits.train_images[:50_000], digits.train_labels[:50_000]
     test = photos.test_images, photos.test_labels, digits.test_images, digits.test_labels
     return DigitsOnCifar(
@@ -82,16 +77,6 @@ def without_digits(strict: Cohort) -> Tensor:
         uint8 images, shape (20000, 3, 32, 32).
     """
     return strict.x[~strict.is_target].repeat(2, 1, 1, 1)
-
-
-def _read(read: Callable[[Path], T], root: Path, fetch: Callable[[Path], None] | None) -> T:
-    try:
-        return read(root)
-    except InputError:
-        if fetch is None:
-            raise
-    fetch(root)
-    return read(root)
 
 
 def _cohort(
@@ -126,8 +111,8 @@ def _load(data: Data, root: Path | None, download: bool) -> Any:
 
     assert root is not None  # check_root
     photographs = load(root, download=download)
-    tests = {"strict": photographs.strict, "published": photographs.published}
-    return declared(DATA_SET, photographs.train, without=partial(without_digits, photographs.strict), **tests)
+    without = partial(without_digits, photographs.strict)
+    return declared(DATA_SET, photographs.train, without=without, strict=photographs.strict, published=photographs.published)
 
 
 PAPER = Profile(

@@ -30,6 +30,7 @@ class Source:
         harmonise: site correction.
         without: makes the samples of the protocol ``strict`` as they would be without their salient pattern, of the same shape, type and
             order; those of background are the samples themselves. None if unknown. A function, because few runs need them.
+        probes: samples that probes are fitted on, where training samples are biased; None for those.
     """
 
     title: str
@@ -44,16 +45,27 @@ class Source:
     site: str | None = None
     harmonise: Literal["none", "residualise", "combat"] = "none"
     without: Callable[[], Tensor] | None = None
+    probes: Cohort | None = None
 
 
-def declared(data_set: DataSet, train: Cohort, *, without: Callable[[], Tensor] | None = None, **tests: Cohort) -> Source:
+def declared(
+    data_set: DataSet,
+    train: Cohort,
+    *,
+    without: Callable[[], Tensor] | None = None,
+    probes: Cohort | None = None,
+    everyone: bool = False,
+    **tests: Cohort,
+) -> Source:
     """Return the source of a data set whose declaration lists its attributes.
 
     Args:
         data_set: the declaration.
         train: training samples.
         without: makes the samples of the protocol ``strict`` without their salient pattern, if they are known.
+        probes: samples that probes are fitted on; None for the training samples.
+        everyone: whether background has attributes too.
         tests: test samples of each protocol.
     """
     facts = data_set.common, data_set.salient, data_set.class_names, data_set.columns
-    return Source(data_set.title, data_set.lead, train, tests, *facts, without=without)  # type: ignore[arg-type]
+    return Source(data_set.title, data_set.lead, train, tests, *facts, everyone, without=without, probes=probes)  # type: ignore[arg-type]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -15,22 +14,22 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor, nn
 
 from sepclr.data import Cohort, VolumeCache
 from sepclr.estimators import saved
-from sepclr.estimators.groups import membership
 from sepclr.estimators.networks import networks, views
 from sepclr.estimators.report import write
+from sepclr.estimators.samples import TYPES, given, known_samples, labelled, other_tensor, standardised
 from sepclr.estimators.separation import separation
+from sepclr.methods.extra import check_extra
 from sepclr.methods.make import make
 from sepclr.methods.options import Declaration, Options
 from sepclr.ranges import check_at_least
-from sepclr.training import History, Settings, decode, encode, fit, resolve_accelerator
-from sepclr.types import Codes, InputError, Method, Row
+from sepclr.training import History, Settings, classify, decode, encode, fit, resolve_accelerator
+from sepclr.types import Codes, HasClassifier, HasModality, InputError, Method, Row
 
-Samples = NDArray[Any] | VolumeCache
 Floats = NDArray[np.floating[Any]]
 
 
@@ -42,36 +41,51 @@ def _has_salient(model: Contrast) -> bool:
     return "salient_dim" in model.declaration.defaults
 
 
+def _predicts(model: Contrast) -> bool:
+    return bool(model.declaration.classes)
+
+
+def _pairs(model: Contrast) -> bool:
+    return model.declaration.task == "modalities"
+
+
 class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Base class of estimators that train a method on samples of two groups."""
 
     declaration: ClassVar[Declaration]
     """Declaration of the method."""
 
-    def fit(self, X: ArrayLike | Cohort, y: ArrayLike | None = None) -> Self:
-        """Train on samples of both groups.
+    def fit(self, X: ArrayLike | Cohort, y: ArrayLike | None = None, **extra: ArrayLike) -> Self:
+        """Train on samples of both groups, or on what else the method is for.
 
         Args:
             X: rows, shape (n, features), standardised here; images, shape (n, channels, height, width), uint8 0..255 or floating point
                 0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point; or a ``Cohort`` of any of these.
-            y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own.
+            y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own. For methods of
+                debiasing its class, any number of labels; for methods of two modalities None.
+            extra: what else the method trains on, see the documentation of the class: the ``bias`` of each sample, the ``label`` of
+                those of the source domain (others are not looked at), or ``weak``, another modality of the samples, in their order,
+                or with the identifiers ``ids`` and ``other_ids`` of both.
 
         Returns:
             This estimator.
 
         Raises:
-            InputError: labels that are not two groups of at least two samples, pixels outside their range, or options outside theirs.
+            InputError: labels that are not two groups of at least two samples, pixels or options outside their range, or what the
+                method trains on is missing or does not fit the samples.
         """
         options = self._options()  # raises InputError before X and y are checked
         check_at_least(1, width=self.width)
         if self.device not in ("auto", "cpu", "cuda"):
             raise InputError(f"device: {self.device!r} is unknown; choose auto, cpu or cuda")
-        samples, is_target = self._groups(X, y)
+        samples, is_target, more = given(self, X, y, extra)
         self.sample_shape_ = tuple(samples.shape[1:])
         if samples.ndim == 2:
             scaler = StandardScaler().fit(samples)
             self.mean_, self.scale_ = scaler.mean_, scaler.scale_
-        cohort = Cohort(self._tensor(samples), torch.from_numpy(is_target))
+        cohort = Cohort(standardised(self, samples), torch.from_numpy(is_target), extra=more)
+        check_extra(self.declaration, cohort)
+        self.further_, self.known_classes_ = cohort.further, cohort.classes
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, accelerator=self.device, devices=1)
         history, method = History(), make(options, networks(self), seed=self.seed_)
@@ -104,6 +118,22 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform_salient(self, X: ArrayLike | Cohort) -> Floats:
         """Compute the salient codes s of samples, shape (n, salient_dim); raises as ``transform``."""
         return self._codes(X).s.numpy()
+
+    @available_if(_pairs)  # type: ignore[untyped-decorator]
+    def transform_other(self, X: ArrayLike) -> Floats:
+        """Compute the code w of samples of the other modality, shape (n, common_dim); raises as ``transform``."""
+        check_is_fitted(self)
+        x = other_tensor(self, check_array(X, dtype=TYPES, allow_nd=True))
+        with self._placed() as method:
+            return encode(cast(HasModality, method).other, x.double() if x.ndim == 2 else x).c.numpy()
+
+    @available_if(_predicts)  # type: ignore[untyped-decorator]
+    def predict(self, X: ArrayLike | Cohort) -> NDArray[Any]:
+        """Predict the class of samples, shape (n,), as the labels in ``fit``; raises as ``transform``."""
+        codes = self._codes(X)
+        with self._placed() as method:
+            predicted: NDArray[Any] = self.labels_[classify(cast(HasClassifier, method), codes).argmax(1).numpy()]
+            return predicted
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: ArrayLike | Cohort) -> Floats:
@@ -149,7 +179,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: labels not seen in ``fit``, lengths that differ, or as ``transform``.
         """
-        return separation(self, self._cohort(X, y, attributes), seed)
+        return separation(self, labelled(self, X, y, attributes), seed)
 
     def report(
         self,
@@ -177,7 +207,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: an unknown attribute name, a file that cannot be written, or as ``score_separation``.
         """
-        return write(self, Path(path), self._cohort(X, y, attributes), common, salient)
+        return write(self, Path(path), labelled(self, X, y, attributes), common, salient)
 
     def save(self, folder: Path | str) -> None:
         """Save the fitted estimator to a folder, as safetensors and JSON; ``sepclr.load`` reads it back.
@@ -219,52 +249,10 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         # A parameter grid from NumPy holds NumPy scalars.
         return self.declaration.asked({name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()})
 
-    def _groups(self, X: Any, y: Any) -> tuple[Samples, NDArray[np.bool_]]:
-        """Check the samples and labels of ``fit``, and store the labels."""
-        if not isinstance(X, Cohort):
-            samples, labels = validate_data(self, X, y, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, ensure_min_samples=4)
-            self.classes_, is_target = membership(labels, self.background)
-            return samples, is_target
-        if y is not None:
-            raise InputError("y: a Cohort has its own groups; omit y")
-        self.classes_, self.n_features_in_ = np.array([False, True]), X.x.shape[1]
-        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy()
-
-    def _cohort(self, X: Any, y: Any, attributes: Mapping[str, Any] | None) -> Cohort:
-        """Return a cohort of labelled samples, with the labels of ``fit``."""
-        if isinstance(X, Cohort):
-            if y is not None or attributes is not None:
-                raise InputError("y, attributes: a Cohort has its own; omit them")
-            return replace(X, x=self._tensor(self._known(X)))
-        labels = np.asarray(y)
-        if wrong := sorted({*np.unique(labels).tolist()} - {*self.classes_.tolist()}, key=str):
-            raise InputError(f"y: {wrong[0]!r} is not one of the labels in fit, {self.classes_[0]!r} and {self.classes_[1]!r}")
-        known = {name: np.asarray(attributes[name]) for name in attributes} if attributes is not None else {}
-        return Cohort(self._tensor(self._known(X)), torch.from_numpy(labels == self.classes_[1]), known)
-
-    def _known(self, X: Any) -> Samples:
-        """Check samples against those of ``fit``."""
+    def _tensor(self, X: Any) -> Tensor | VolumeCache:
+        """Convert samples as in ``fit`` to encoder inputs; rows are standardised."""
         check_is_fitted(self)
-        if isinstance(X, Cohort):
-            samples: Samples = X.x.numpy() if isinstance(X.x, Tensor) else X.x
-        else:
-            samples = validate_data(self, X, dtype=[np.float32, np.float64, np.uint8], allow_nd=True, reset=False)
-        if tuple(samples.shape[1:]) != self.sample_shape_:
-            raise InputError(f"X: samples have shape {tuple(samples.shape[1:])}; fit saw {self.sample_shape_}")
-        return samples
-
-    def _tensor(self, samples: Samples) -> Tensor | VolumeCache:
-        """Convert samples to encoder inputs; rows are standardised."""
-        if isinstance(samples, VolumeCache):
-            return samples
-        if samples.ndim == 2:
-            return torch.from_numpy(((samples.astype(np.float64) - self.mean_) / self.scale_).astype(np.float32))
-        if samples.ndim not in (4, 5):
-            raise InputError(f"X: {samples.ndim} dimensions; give rows (n, features), images (n, channels, height, width) or volumes")
-        if samples.ndim == 4 and samples.dtype != np.uint8 and (samples.min() < 0 or samples.max() > 1):
-            raise InputError(f"X: pixels range from {samples.min():g} to {samples.max():g}; give uint8 0..255 or floating point 0..1")
-        samples = samples if samples.dtype == np.uint8 else samples.astype(np.float32)
-        return torch.from_numpy(samples if samples.flags.writeable else samples.copy())
+        return standardised(self, known_samples(self, X))
 
     def _settled(self, method: Method) -> Method:
         # Codes of rows are computed in float64, so that they do not depend on the other rows in the batch.
@@ -281,7 +269,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             module.cpu()
 
     def _encodable(self, X: Any) -> Tensor | VolumeCache:
-        x = self._tensor(self._known(X))
+        x = self._tensor(X)
         return x.double() if isinstance(x, Tensor) and x.ndim == 2 else x
 
     def _codes(self, X: Any) -> Codes:

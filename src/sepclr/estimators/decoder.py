@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sepclr.data import Cohort
 from sepclr.estimators import saved
 from sepclr.estimators.contrast import Contrast
+from sepclr.estimators.samples import labelled
 from sepclr.methods.flow import Flow
 from sepclr.parts import DecoderOptions
 from sepclr.training import resolve_accelerator
@@ -91,7 +92,7 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"estimator: {type(self.estimator).__name__} has no salient code, so there is nothing to remove")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         options = self._options(seed)
-        cohort = self.estimator._cohort(X, y, None)
+        cohort = labelled(self.estimator, X, y, None)
         self.method_ = train_decoder(self.estimator.method_, cohort, options, progress=bool(self.verbose)).cpu()
         return self
 
@@ -146,8 +147,8 @@ class FlowDecoder(BaseEstimator):  # type: ignore[misc]
 
     def _decoded(self, X: Any, what: str, donor: Any = None) -> Floats:
         check_is_fitted(self)
-        x = self.estimator._tensor(self.estimator._known(X))
-        other = None if donor is None else self.estimator._tensor(self.estimator._known(donor))
+        x = self.estimator._tensor(X)
+        other = None if donor is None else self.estimator._tensor(donor)
         flow = self.method_.to(resolve_accelerator(self.device))
         try:
             return self.estimator._made(flow, what, x, other)

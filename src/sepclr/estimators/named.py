@@ -39,9 +39,27 @@ EXAMPLE = """\
 >>> from sepclr import {name}
 >>> rng = np.random.default_rng(0)
 >>> X, y = rng.normal(size=(40, 5)), np.repeat([0, 1], 20)
->>> {name}({dims}, max_epochs=2, random_state=0).fit(X, y).transform(X).shape
+>>> {name}({dims}, max_epochs=2, random_state=0).fit({told}).transform(X).shape
 (40, {length})
 """
+
+LEADS = {
+    "contrast": "learn what two groups share as c, and what only the target has as s",
+    "modalities": "learn what two modalities share as c, and what only X has as s",
+    "debiasing": "learn to predict classes from a code c that does not depend on a known bias",
+    "domains": "learn to predict classes in a second domain, from labels of the first",
+}
+ONE_CODE = {"contrast": "learn one code c for samples of two groups", "modalities": "learn what two modalities share as c"}
+"""Leads of methods without s, where they differ."""
+
+TOLD = {
+    "y": "y",
+    "weak": "weak=X[:, :3]",
+    "bias": "bias=y",
+    "label": "label=np.arange(40) % 3",
+    "target_label": "target_label=np.arange(40) % 3",
+}
+"""How the example gives what a method trains on."""
 
 
 def named(method: Declaration) -> type[Contrast]:
@@ -121,9 +139,19 @@ def _documentation(name: str, method: Declaration, parameters: dict[str, tuple[A
         "method_": "the trained ``torch.nn.Module``.",
         "history_": "mean terms of the loss, one dict per epoch.",
     }
-    lead = "learn what two groups share as c, and what only the target has as s" if both else "learn one code c for samples of two groups"
-    example = EXAMPLE.format(name=name, dims="3, 2" if both else "3", length=5 if both else 3)
+    if method.classes:
+        attributes["labels_"] = "the classes that it predicts."
+    lead = LEADS[method.task] if both else ONE_CODE.get(method.task, LEADS[method.task])
+    told = {name: about for name, about in method.extra.items() if (method.task, name) != ("debiasing", "label")}
+    example = EXAMPLE.format(
+        name=name,
+        dims="3, 2" if both else "3",
+        length=5 if both else 3,
+        told=", ".join(["X", *(["y"] if method.task != "modalities" else []), *map(TOLD.__getitem__, told)]),
+    )
+    more = f"Further arguments of fit:\n{listed(told)}\n\n" if told else ""
     return (
-        f"{name}: {lead}.\n\nArgs:\n{listed({key: text for key, (_, text) in parameters.items()})}\n\nAttributes:\n{listed(attributes)}\n\n"
+        f"{name}: {lead}.\n\nArgs:\n{listed({key: text for key, (_, text) in parameters.items()})}\n\n{more}"
+        f"Attributes:\n{listed(attributes)}\n\n"
         f"Source: {method.paper.title}, {method.paper.year}, {method.paper.link}.\n\n{example}"
     )

@@ -29,7 +29,7 @@ def networks(model: Any) -> Networks:
         raise InputError(
             f"encoder: {kind!r}; give an encoder name, a torch.nn.Module, or a function that creates one from its number of outputs"
         )
-    return Networks(shape, kind, model.width)
+    return Networks(shape, kind, model.width, further=model.further_, classes=model.known_classes_)
 
 
 class _Own:

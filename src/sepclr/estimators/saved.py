@@ -30,6 +30,10 @@ OF_THIS_SESSION = ("callbacks", "verbose", "device", "random_state")
 """Parameters that are not saved if they are objects, since a fitted estimator does not depend on them."""
 
 
+EMPTY: dict[str, Any] = {"further_": {}, "known_classes_": {}}
+"""Attributes that estimators saved by earlier versions lack."""
+
+
 def save(model: Any, folder: Path) -> None:
     """Save a fitted estimator or decoder to a folder.
 
@@ -102,7 +106,7 @@ def load(folder: Path | str, **parameters: Any) -> Any:
         parameters = {ESTIMATOR: load(folder / ESTIMATOR, **theirs)} | own
     try:
         model = kind(**written["parameters"] | parameters)
-        for name, value in written["fitted"].items():
+        for name, value in (EMPTY | written["fitted"]).items():
             setattr(model, name, _array(value))
         _put_tensors(model, load_file(folder / TENSORS))
     except (SafetensorError, OSError, RuntimeError, AttributeError, ValueError, TypeError, KeyError) as error:
@@ -166,4 +170,6 @@ def _array(value: Any) -> Any:
     """Restore arrays of strings and tuples from JSON."""
     if isinstance(value, dict) and set(value) == {"strings"}:
         return np.asarray(value["strings"])
+    if isinstance(value, dict):
+        return {name: _array(each) for name, each in value.items()}
     return tuple(value) if isinstance(value, list) and all(isinstance(each, int) for each in value) else value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sepclr.methods.options.convae import ConVAEWeights
 from sepclr.methods.options.cvae import CVAEWeights
 from sepclr.methods.options.mmcvae import MMcVAEWeights
+from sepclr.methods.options.modalities import CrossModalWeights, ModalitiesWeights
 from sepclr.methods.options.sepclr import DecorrelatedWeights, SepCLRWeights
 from sepclr.methods.options.sepvae import SepVAEWeights
 from sepclr.methods.options.simclr import SimCLRWeights
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sepclr.methods.cvae import CVAE
     from sepclr.methods.decorrelated import Decorrelated
     from sepclr.methods.mmcvae import MMcVAE
+    from sepclr.methods.modalities import CrossModal, Modalities
     from sepclr.methods.sepclr import SepCLR
     from sepclr.methods.sepvae import SepVAE
     from sepclr.methods.simclr import SimCLR
@@ -26,10 +28,14 @@ __all__ = [
     "ConVAE",
     "ConVAEWeights",
     "ContrastiveVAE",
+    "CrossModal",
+    "CrossModalWeights",
     "Decorrelated",
     "DecorrelatedWeights",
     "MMcVAE",
     "MMcVAEWeights",
+    "Modalities",
+    "ModalitiesWeights",
     "SepCLR",
     "SepCLRWeights",
     "SepVAE",
@@ -38,7 +44,7 @@ __all__ = [
     "SimCLRWeights",
 ]
 
-_FILES = {"ContrastiveVAE": "variational"}
+_FILES = {"ContrastiveVAE": "variational", "CrossModal": "modalities"}
 
 
 def __getattr__(name: str) -> Any:

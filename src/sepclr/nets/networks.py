@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -24,6 +24,8 @@ class Networks:
         stem_stride: stride of the stem.
         norm: ``batch`` or ``group``.
         checkpointing: whether activations are recomputed in the backward pass.
+        further: shape of one sample of each further modality.
+        classes: number of classes that a method predicts or is told, by name.
     """
 
     sample_shape: tuple[int, ...]
@@ -32,17 +34,20 @@ class Networks:
     stem_stride: int = 1
     norm: Norm = "batch"
     checkpointing: bool = False
+    further: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
 
-    def encoder(self, dim: int) -> nn.Module:
-        """Return an encoder that maps samples (n, *sample_shape) to vectors (n, dim).
+    def encoder(self, dim: int, *, of: str = "") -> nn.Module:
+        """Return an encoder that maps samples (n, *sample_shape), or those of the further modality ``of``, to vectors (n, dim).
 
         Raises:
             InputError: a kind that does not accept such samples, or an option that it does not have.
         """
         if callable(self.kind):
             return self.kind(dim)
+        shape = self.further[of] if of else self.sample_shape
         options = {"width": self.width, "stem_stride": self.stem_stride, "checkpointing": self.checkpointing}
-        return encoder(self.kind, self.sample_shape, dim, norm=self.norm, **options)  # type: ignore[arg-type]
+        return encoder(self.kind, shape, dim, norm=self.norm, **options)  # type: ignore[arg-type]
 
     def head(self, dim: int) -> nn.Module:
         """Return a projection head that maps codes (n, dim) to projections (n, dim)."""

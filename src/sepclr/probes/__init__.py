@@ -3,7 +3,7 @@
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
-from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader
+from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader, score
 from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
 from sepclr.probes.swap import Swap, swap_scores
 
@@ -24,5 +24,6 @@ __all__ = [
     "probe",
     "reader",
     "removal",
+    "score",
     "swap_scores",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, mean_absolute_error
@@ -83,23 +84,32 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
         for name, train_rows, test_rows, train_truth, test_truth in _questions(train, test):
             answers = _predict(codes[train_rows], train_truth, test.spaces[space][test_rows], protocol, name, scaled)
             whose = None if test.subjects is None else test.subjects[test_rows]
-            for metric, score, low, high, chance in _scores(train_truth, test_truth, answers, _resampled(whose, len(answers), seed)):
-                rows.append(
-                    Row(
-                        attribute=name,
-                        space=space,
-                        encoder=encoder,
-                        protocol=protocol,
-                        metric=metric,
-                        score=score,
-                        low=low,
-                        high=high,
-                        chance=chance,
-                        n_train=len(train_truth),
-                        n_test=len(test_truth),
-                    )
-                )
+            about = {"attribute": name, "space": space, "encoder": encoder, "protocol": protocol}
+            rows += score(test_truth, answers, train=train_truth, subjects=whose, seed=seed, **about)
     return rows
+
+
+def score(
+    truth: NDArray[Any], answers: NDArray[Any], *, train: NDArray[Any] | None = None, subjects: NDArray[Any] | None, seed: int, **about: str
+) -> list[Row]:
+    """Score answers, as rows with intervals.
+
+    Args:
+        truth: true values of the test samples, shape (n,).
+        answers: their predicted values, shape (n,).
+        train: true values of the training samples, which decide what chance is; ``truth`` if None.
+        subjects: subject of each test sample, shape (n,); None if every sample is a subject of its own.
+        seed: random seed of the bootstrap.
+        about: the row's attribute, space, encoder and protocol.
+
+    Returns:
+        One row with balanced accuracy and one with accuracy, or one with the mean absolute error of a quantity.
+    """
+    known = truth if train is None else train
+    return [
+        Row(**about, metric=metric, score=value, low=low, high=high, chance=chance, n_train=len(known), n_test=len(truth))  # type: ignore[typeddict-item]
+        for metric, value, low, high, chance in _scores(known, truth, answers, _resampled(subjects, len(answers), seed))
+    ]
 
 
 def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[Any]]]:
@@ -132,6 +142,8 @@ def _predict(
 ) -> NDArray[Any]:
     if not is_quantity(truth) and len(np.unique(truth)) < 2:
         raise InputError(f"attribute {name!r}: all training samples are {truth[0]!r}; a probe needs at least two classes")
+    if not is_quantity(truth) and (train == train[0]).all():
+        return np.full(len(test), DummyClassifier().fit(train, truth).predict(train[:1])[0])  # solvers warn about a code that is constant
     model = LogisticRegression(max_iter=100) if protocol == "published" and not is_quantity(truth) else reader(truth)
     if scaled:
         model = make_pipeline(StandardScaler(), model)

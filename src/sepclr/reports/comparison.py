@@ -22,6 +22,9 @@ Published = Mapping[tuple[str, str], Mapping[str, float]]
 NOT_COMPARED = ("seed", "fold", *MACHINE_FIELDS)
 """Recipe fields that may differ between rows that are averaged."""
 
+PLACES = {"common": "from c", "salient": "from s", "weak": "from w", "predicted": "predicted"}
+"""Display names of spaces."""
+
 DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
 
 
@@ -158,14 +161,16 @@ def _correlation(pairs: Sequence[tuple[float, float]]) -> str:
 def title(column: str) -> str:
     """Return the display name of a column: ``digits_salient`` is digits from s."""
     attribute, _, place = column.rpartition("_")
-    return DELTAS.get(column) or f"{attribute} from {'s' if place == 'salient' else 'c'}"
+    return DELTAS.get(column) or f"{attribute} {PLACES[place]}"
 
 
 def run_name(run: Mapping[str, Any]) -> str:
-    """Return the independence term of a SepCLR run, or the method of any other; mark our own term and released behaviour."""
+    """Return the independence term of a SepCLR run, or the method and its term of any other; mark our own term and released behaviour."""
     name = str(run["independence"] or run["method"])
     if name == "decorrelation":
         return f"{name} (ours)"
+    if run["independence"] and run["method"] != "sepclr":
+        name = f"{run['method']}, {name}"
     return name + (" (released)" if flattened(run["recipe"]).get("fidelity") == "released" else "")
 
 

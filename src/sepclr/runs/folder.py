@@ -22,7 +22,7 @@ from sepclr.atomic import write_whole
 from sepclr.errors import InputError
 from sepclr.fields import flattened
 from sepclr.imaging.study import NOTED
-from sepclr.parts import MACHINE_FIELDS
+from sepclr.parts import FIRST, MACHINE_FIELDS
 from sepclr.runs.machine import machine
 from sepclr.runs.recipe import Recipe, nested, read, shared
 
@@ -81,13 +81,7 @@ class RunFolder:
 
     def history(self) -> list[dict[str, float | int]]:
         """Return the metrics of each epoch; empty before the first epoch ends."""
-        epochs = {}
-        for line in self.metrics.read_text().splitlines() if self.metrics.exists() else []:
-            # An epoch that was killed before its checkpoint, or in the middle of its line, is trained and logged again.
-            with suppress(ValueError):
-                epoch = json.loads(line)
-                epochs[epoch["epoch"]] = epoch
-        return list(epochs.values())
+        return _epochs(self.metrics)
 
     def sessions(self) -> list[Mapping[str, Any]]:
         """Return the environment of each session of the run, the last session at the end."""
@@ -100,8 +94,8 @@ class RunFolder:
         return Path(noted) if noted else None
 
     def seconds(self) -> float:
-        """Return the training time, summed over sessions."""
-        return float(sum(epoch["seconds"] for epoch in self.history()))
+        """Return the training time, summed over stages and sessions."""
+        return float(sum(epoch["seconds"] for path in (self.path / FIRST, self.path) for epoch in _epochs(path / self.metrics.name)))
 
     def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the rows, replacing existing ones."""
@@ -135,6 +129,17 @@ class RunFolder:
             raise InputError(f"{self.config}: {reason}; restore the original file") from None
         study = recipe.study
         return recipe if study is None or study.split else recipe.of(replace(study, folds_file=str(self.folds)))
+
+
+def _epochs(metrics: Path) -> list[dict[str, float | int]]:
+    """Read the metrics of each epoch of a stage."""
+    epochs = {}
+    for line in metrics.read_text().splitlines() if metrics.exists() else []:
+        # An epoch that was killed before its checkpoint, or in the middle of its line, is trained and logged again.
+        with suppress(ValueError):
+            epoch = json.loads(line)
+            epochs[epoch["epoch"]] = epoch
+    return list(epochs.values())
 
 
 def open_folder(

@@ -181,4 +181,5 @@ def _batches(cohort: Cohort, seed: int, epochs: int) -> Iterator[tuple[Tensor, T
     for epoch in range(epochs):
         batches = Batches(cohort, BATCH_SIZE, seed=seed, epoch=epoch)
         for index in batches.indices():
-            yield torch.from_numpy(index), *batches[index]
+            batch = batches[index]
+            yield torch.from_numpy(index), batch.x, batch.is_target

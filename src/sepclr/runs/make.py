@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sepclr.methods.make import make
 from sepclr.methods.options.linear import LinearOptions
@@ -15,12 +15,19 @@ from sepclr.runs.recipe import Recipe
 from sepclr.types import InputError, Method
 
 
-def make_method(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
+def make_method(
+    recipe: Recipe,
+    sample_shape: Sequence[int],
+    further: Mapping[str, Sequence[int]] | None = None,
+    classes: Mapping[str, int] | None = None,
+) -> Method:
     """Make the method of a recipe, with weights initialised from its seed.
 
     Args:
         recipe: recipe with the method, its networks and the seed.
         sample_shape: (channels, *space) of one sample.
+        further: shape of one sample of each further modality.
+        classes: number of classes that the method predicts or is told, by name.
 
     Returns:
         The method.
@@ -34,7 +41,9 @@ def make_method(recipe: Recipe, sample_shape: Sequence[int]) -> Method:
         return LinearCodes(math.prod(sample_shape), (options.common_dim, options.salient_dim))
     assert recipe.encoder is not None
     _check_views(recipe, recipe.encoder.kind, sample_shape)
-    return make(options, Networks(tuple(sample_shape), **vars(recipe.encoder)), seed=recipe.seed)
+    shapes = {name: tuple(shape) for name, shape in (further or {}).items()}
+    networks = Networks(tuple(sample_shape), **vars(recipe.encoder), further=shapes, classes=classes or {})
+    return make(options, networks, seed=recipe.seed)
 
 
 def _check_views(recipe: Recipe, encoder: str, sample_shape: Sequence[int]) -> None:

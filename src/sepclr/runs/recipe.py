@@ -12,7 +12,7 @@ from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
 from sepclr.fields import NAMED, check_type, flat, flattened, hints_of, options_of, replaced
 from sepclr.imaging.study import Brains, Study, study_from
-from sepclr.methods.options import METHODS, Declaration, Options
+from sepclr.methods.options import METHODS, Declaration, Options, of_task
 from sepclr.parts import MACHINE_FIELDS, Data, Encoder, ImageAugmentation, Settings, VolumeAugmentation
 from sepclr.ranges import check_at_least, check_choice
 
@@ -106,9 +106,8 @@ def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
     check_choice(tuple(DATA_SETS), data=data)
     data_set, wanted = DATA_SETS[data], {name: value for name, value in given.items() if value is not None}
     size = data_set.profile(profile or next(iter(data_set.profiles)))
-    name = wanted.pop("method", "sepclr")
-    check_choice(tuple(METHODS), method=name)
-    method = METHODS[name]
+    name = wanted.pop("method", default_method(data_set))
+    method = _method(name, data_set)
     of_method = {option: wanted.pop(option) for option in METHOD_FIELDS if option in wanted}
     label = method.asked({option: value for option, value in of_method.items() if option in method.selectors}).label
     options = method.asked({**size.options.get(label, size.options.get(name, {})), **of_method})
@@ -128,6 +127,20 @@ def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
         training=replace(size.training, **training),
     )
     return _changed(recipe, wanted)
+
+
+def default_method(data_set: DataSet) -> str:
+    """Return the name of the method that a data set is for: SepCLR, or the first of its task."""
+    return "sepclr" if data_set.task == "contrast" else next(iter(of_task(data_set.task)))
+
+
+def _method(name: str, data_set: DataSet) -> Declaration:
+    """Return a method of the task of a data set."""
+    check_choice(tuple(METHODS), method=name)
+    if (method := METHODS[name]).task != data_set.task:
+        fitting = ", ".join(of_task(data_set.task))
+        raise InputError(f"method: {name!r} is for {method.task}, and {data_set.name} for {data_set.task}; choose {fitting}")
+    return method
 
 
 def changed(recipe: Recipe, **given: Any) -> Recipe:
@@ -221,8 +234,8 @@ def read(values: Mapping[str, Any]) -> Recipe:
     parts = {name: dict(values[name] or {}) for name in names}
     data, method = (parts[name].pop("name", None) for name in ("data", "method"))
     check_choice(tuple(DATA_SETS), data=data)
-    check_choice(tuple(METHODS), method=method)
     data_set = DATA_SETS[data]
+    _method(method, data_set)
     if study := parts["data"].get("study"):
         parts["data"]["study"] = study_from(study)
     return Recipe(

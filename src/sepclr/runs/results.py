@@ -16,7 +16,8 @@ from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe, shared
 from sepclr.types import Row
 
-PLACE = {"c": "common", "s": "salient"}
+PLACE = {"c": "common", "s": "salient", "w": "weak", "prediction": "predicted"}
+"""How columns name spaces."""
 
 MADE = ("commit", "versions", "machine", "precision", "accelerator")
 """Facts about each session of a run that a results line records."""
@@ -57,7 +58,7 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     source = run.source
     rows = [row for row in run.rows if row["protocol"] == protocol]
     shown = [row for row in rows if row["metric"] in (metric, "mae")]
-    codes, heads = ([row for row in shown if row["space"] in spaces] for spaces in (("c", "s"), ("c_head", "s_head")))
+    codes, heads = ([row for row in shown if row["space"] in spaces] for spaces in (tuple(PLACE), ("c_head", "s_head")))
     trained = {_column(row, source): row for row in codes if row["encoder"] == "trained"}
     read = _summary(codes, source)
     more: dict[str, Any] = {"heads": _summary(heads, source)} if heads else {}
@@ -102,7 +103,7 @@ def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
 
 def _column(row: Row, source: Source) -> str:
     """Return the name of a score, as in published tables."""
-    return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space'][0]]}"
+    return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space'].removesuffix('_head')]}"
 
 
 def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
@@ -111,7 +112,7 @@ def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
     salient = {*source.salient_attributes, GROUP}
     for row in rows:
         if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] in ("balanced_accuracy", "mae"):
-            belongs = {"c": source.common_attributes, "s": salient}[row["space"]]
+            belongs = salient if row["space"] == "s" else source.common_attributes
             if row["attribute"] in {*source.common_attributes, *salient}:
                 right = 0.0 if row["metric"] == "mae" else 1.0
                 best[_column(row, source)] = right if row["attribute"] in belongs else row["chance"]

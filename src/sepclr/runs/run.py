@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sepclr.atomic import replacing, write_whole
-from sepclr.data import Batches, VolumeCache
+from sepclr.data import Batches, Cohort, VolumeCache
 from sepclr.datasets.source import Source
 from sepclr.imaging.subjects import drawn
+from sepclr.methods.extra import check_extra
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import ImageAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, harmonised, probe
@@ -26,9 +27,9 @@ from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
-from sepclr.runs.trained import device_of, load_method, probed
-from sepclr.training import check, fit, is_first, precision_of, resolve_accelerator
-from sepclr.types import Method, Row
+from sepclr.runs.trained import device_of, load_method, predictions, probed, shapes_of
+from sepclr.training import check, evened, fit, is_first, precision_of, resolve_accelerator
+from sepclr.types import HasClassifier, Method, Row
 from sepclr.views import ImageViews, VolumeViews, pixels
 
 
@@ -87,13 +88,15 @@ def run(
         return None  # only the first process evaluates and writes
     weights = {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()}
     with replacing(folder.model) as part:
-        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source.train.x))})  # one key: the order of several would vary
+        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source.train))})  # one key: the order of several would vary
     return evaluate(folder, source)
 
 
-def _of_samples(x: Tensor | VolumeCache) -> dict[str, Any]:
-    """Return the shape of the samples that the encoders take and, for volumes, their grid."""
-    return {"sample_shape": list(x.shape[1:])} | ({"grid": x.grid()} if isinstance(x, VolumeCache) else {})
+def _of_samples(cohort: Cohort) -> dict[str, Any]:
+    """Return the shapes of the samples that the encoders take and, for volumes, their grid."""
+    grid = {"grid": cohort.x.grid()} if isinstance(cohort.x, VolumeCache) else {}
+    extra = {"further": cohort.further, "classes": cohort.classes} if cohort.extra else {}
+    return {"sample_shape": list(cohort.x.shape[1:])} | extra | grid
 
 
 def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) -> Source:
@@ -118,9 +121,12 @@ def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], 
         InputError: if options cannot be used, or there are too few samples for a batch.
     """
     if recipe.training is not None:
-        Batches(source.train, recipe.training.batch_size, seed=recipe.seed, epoch=0)  # raises InputError
+        check_extra(recipe.declared, source.train)
     shape = source.train.x.shape[1:]
-    return make_method(recipe, shape), _views(recipe.views, shape)
+    method = make_method(recipe, shape, source.train.further, source.train.classes)
+    if recipe.training is not None:
+        Batches(source.train, recipe.training.batch_size, seed=recipe.seed, epoch=0, evened=evened(method))  # raises InputError
+    return method, _views(recipe.views, shape)
 
 
 def check_machine(recipe: Recipe) -> None:
@@ -154,18 +160,20 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
         The run.
     """
     recipe = folder.recipe()
-    method, shape = load_method(folder)
+    method, _ = load_method(folder)
     rows: list[Row] = []
-    untrained = [("untrained", make_method(recipe, shape))] if recipe.training else []
+    untrained = [("untrained", make_method(recipe, *shapes_of(folder)))] if recipe.training else []
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
         how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
-        train = probed(network, source.train, **how)
+        train = probed(network, source.train if source.probes is None else source.probes, **how)
         for protocol, cohort in source.tests.items():
             sides = train, probed(network, cohort, **how)
             if source.site is not None:
                 sides = harmonised(*sides, source.site, source.harmonise)
             rows += probe(*sides, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)
+            if isinstance(network, HasClassifier) and encoder == "trained":
+                rows += predictions(network, cohort, source.common_attributes[0], protocol=protocol, seed=recipe.seed)
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
     write_report(folder.report, [whole])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from safetensors.torch import load_file
 from torch import nn
 
 from sepclr.data import Cohort
-from sepclr.probes import Probed
+from sepclr.probes import Probed, ProbeProtocol, score
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
-from sepclr.training import encode, project, resolve_accelerator
-from sepclr.types import HasHeads, Method
+from sepclr.training import classify, encode, project, resolve_accelerator
+from sepclr.types import HasClassifier, HasHeads, HasModality, Method, Row
 
 
 def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
@@ -23,12 +23,19 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
         InputError: if the folder is not a finished run.
     """
     recipe = folder.recipe()
-    shape = tuple(folder.samples()["sample_shape"])
-    method = make_method(recipe, shape)
+    shape, further, classes = shapes_of(folder)
+    method = make_method(recipe, shape, further, classes)
     # In evaluation mode, the code of a sample does not depend on the rest of its batch.
     cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
     cast(nn.Module, method).to(device_of(recipe))
     return method, shape
+
+
+def shapes_of(folder: RunFolder) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]], dict[str, int]]:
+    """Return the shape of one sample of a run, that of each further modality, and numbers of classes, as ``make_method`` takes them."""
+    noted = folder.samples()
+    further = {name: tuple(shape) for name, shape in noted.get("further", {}).items()}
+    return tuple(noted["sample_shape"]), further, noted.get("classes", {})
 
 
 def device_of(recipe: Recipe) -> str:
@@ -37,10 +44,29 @@ def device_of(recipe: Recipe) -> str:
 
 
 def probed(method: Method, cohort: Cohort, *, everyone: bool = False, standardised: bool = False) -> Probed:
-    """Encode a cohort into every space that is probed: codes and, if the method has them, projections."""
+    """Encode a cohort into every space that is probed: codes and, if the method has them, projections and the code of another modality."""
     codes = encode(method, cohort.x)
     spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
     if isinstance(method, HasHeads):
         heads = project(method, codes)
         spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
+    if isinstance(method, HasModality):
+        spaces["w"] = encode(method.other, cohort.extra[method.other_sees]).c.numpy()
     return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone, cohort.subjects, standardised)
+
+
+def predictions(method: HasClassifier, cohort: Cohort, attribute: str, *, protocol: ProbeProtocol, seed: int) -> list[Row]:
+    """Score a method's own predictions of an attribute of targets, as rows of the space ``prediction``.
+
+    Args:
+        method: the trained method.
+        cohort: test samples.
+        attribute: name of the attribute that it predicts.
+        protocol: recorded in the rows.
+        seed: random seed of the bootstrap.
+    """
+    chosen = cohort.targets
+    answers = classify(method, encode(cast(Method, method), chosen.x)).argmax(1).numpy()
+    subjects = chosen.subjects
+    how: dict[str, Any] = {"attribute": attribute, "space": "prediction", "encoder": "trained", "protocol": protocol}
+    return score(chosen.attributes[attribute], answers, subjects=subjects, seed=seed, **how)

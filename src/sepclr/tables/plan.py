@@ -14,15 +14,13 @@ from sepclr.datasets import DATA_SETS
 from sepclr.errors import InputError
 from sepclr.fields import flat, flattened
 from sepclr.imaging.study import NOTED, Study
-from sepclr.methods.options import METHODS
+from sepclr.methods.options import METHODS, of_task
 from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation, VolumeAugmentation
 from sepclr.runs.recipe import METHOD_FIELDS, Recipe, as_options, flat_values, shared, usual
 
-TABLE_1: tuple[str, ...] = tuple(name for name in METHODS if name != "simclr-target")
-"""Methods of a table: those of Table 1 in SepCLR (arXiv 2402.11928), SimCLR, a non-separating baseline, and two without training."""
-
-INDEPENDENCE: tuple[str, ...] = tuple(name for name in METHODS["sepclr"].selectors["independence"] if name != "hsic")
-"""Independence terms of a table: those of Table 1, and decorrelation."""
+LEFT_OUT = ("simclr-target", "hsic")
+"""Methods and independence terms that a table has only on request. Without them, a table of contrastive analysis holds Table 1 of SepCLR
+(arXiv 2402.11928), decorrelation, SimCLR, and two methods without training."""
 
 TABLE_3: tuple[tuple[str, ...], tuple[str, ...]] = (
     ("cvae", "convae", "mm-cvae", "sepvae", "sepclr", "pca", "contrastive-pca"),
@@ -110,8 +108,8 @@ def plan(
     Args:
         data: name of the data set.
         profile: size of machine.
-        methods: methods to run; if empty, those of the table, or SepCLR alone if ``independence`` is given.
-        independence: SepCLR's independence terms; if empty, those of the table.
+        methods: methods to run; if empty, those of the table, or those with independence terms if ``independence`` is given.
+        independence: independence terms of the methods that have them; if empty, those of the table.
         seeds: random seeds of each row.
         folds: cross-validation folds of the study.
         study: the study, for ``mri``.
@@ -121,22 +119,27 @@ def plan(
         The runs.
 
     Raises:
-        InputError: if the profile is unknown, seeds are missing, repeated or negative, or independence terms are given without SepCLR.
+        InputError: if the profile is unknown, seeds are missing, repeated or negative, or independence terms are given for methods
+            without any.
     """
-    DATA_SETS[data].profile(profile)
+    data_set = DATA_SETS[data]
+    data_set.profile(profile)
     seeds = list(seeds)
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give one or more distinct seeds of at least 0")
-    table, ways = TABLE_3 if data == "mri" else (TABLE_1, INDEPENDENCE)
-    chosen = methods or (("sepclr",) if independence else table)
-    if independence and "sepclr" not in chosen:
-        raise InputError(f"independence: only sepclr has such terms, not {', '.join(chosen)}; add sepclr to --methods")
+    known = of_task(data_set.task)
+    usual, ways = TABLE_3 if data == "mri" else (tuple(name for name in known if name not in LEFT_OUT), ())
+    terms = {name: method.selectors["independence"] for name, method in known.items() if "independence" in method.selectors}
+    chosen = methods or (tuple(terms) if independence else usual)
+    if independence and not terms.keys() & {*chosen}:
+        raise InputError(f"independence: only {', '.join(terms)} has such terms, not {', '.join(chosen)}; add it to --methods")
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    if objective := given.get("objective"):
-        ways = tuple(way for way in ways if (way == "decorrelation") == (objective == "decorrelated"))
     rows: list[tuple[str, str]] = []
     for method in dict.fromkeys(chosen):
-        rows += [(method, way) for way in dict.fromkeys((independence or ways) if method == "sepclr" else ("",))]
+        own = independence or ways or tuple(way for way in terms.get(method, ()) if way not in LEFT_OUT)
+        if objective := given.get("objective"):
+            own = tuple(way for way in own if (way == "decorrelation") == (objective == "decorrelated"))
+        rows += [(method, way) for way in dict.fromkeys(own if method in terms else ("",))]
     alone = len(rows) == 1 or not any(METHODS[name].trained for name, _ in rows)  # then an option that does not apply is an error
     jobs = []
     for seed, fold in itertools.product(seeds, dict.fromkeys(folds)):

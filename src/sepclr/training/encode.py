@@ -15,7 +15,7 @@ from sepclr.data import VolumeCache
 from sepclr.methods.options import METHODS
 from sepclr.training.gather import in_order, processes, share
 from sepclr.training.module import by_layout, layout
-from sepclr.types import Codes, HasDecoder, HasHeads, InputError, Method
+from sepclr.types import Codes, HasClassifier, HasDecoder, HasHeads, InputError, Method
 from sepclr.views import pixels
 
 AT_ONCE = 2**24
@@ -59,6 +59,12 @@ def project(method: HasHeads, codes: Codes) -> Codes:
     with _evaluating(cast(Method, method)) as device:
         heads = method.project(Codes(codes.c.to(device), codes.s.to(device)))
         return Codes(heads.c.cpu(), heads.s.cpu())
+
+
+def classify(method: HasClassifier, codes: Codes) -> Float[Tensor, "n classes"]:
+    """Compute the logits of the classes of codes in evaluation mode, on the CPU."""
+    with _evaluating(cast(Method, method)) as device:
+        return method.classify(Codes(codes.c.to(device), codes.s.to(device))).cpu()
 
 
 def decode(

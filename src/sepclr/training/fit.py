@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,12 +19,12 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort
-from sepclr.parts import Settings
+from sepclr.parts import FIRST, Settings
 from sepclr.training.encode import encode
 from sepclr.training.gather import part, processes
-from sepclr.training.module import Training, layout
+from sepclr.training.module import Training, evened, layout
 from sepclr.training.records import AtomicCheckpoints, EpochLines, JsonLines
-from sepclr.types import InputError, Method
+from sepclr.types import HasCounts, HasModality, InputError, Method
 
 
 def fit(
@@ -37,7 +38,7 @@ def fit(
     progress: bool | str = False,
     callbacks: Sequence[Callback] = (),
 ) -> None:
-    """Train a method in place.
+    """Train a method in place; one whose part for another modality comes first trains and freezes that before.
 
     With several processes, each trains the same method on its part of every batch, and only the first writes files. A process group that
     was opened for training is closed at the end.
@@ -57,7 +58,29 @@ def fit(
     Raises:
         InputError: if the cohort or the batch size does not allow batches of both groups.
     """
-    Batches(cohort, settings.batch_size, seed=seed, epoch=0)  # raises InputError before anything starts
+    Batches(cohort, settings.batch_size, seed=seed, epoch=0, evened=evened(method))  # raises InputError before anything starts
+    if isinstance(method, HasCounts):
+        method.count(cohort.extra, cohort.is_target)
+    how: dict[str, Any] = {"seed": seed, "progress": progress, "callbacks": callbacks}
+    if isinstance(method, HasModality) and method.other_first:
+        seen = replace(cohort, x=cohort.extra[method.other_sees], extra={})
+        _fit(method.other, views, seen, settings, folder=folder / FIRST if folder is not None else None, **how)
+        cast(nn.Module, method.other).requires_grad_(False)
+    _fit(method, views, cohort, settings, folder=folder, **how)
+
+
+def _fit(
+    method: Method,
+    views: Callable[[Tensor], Tensor],
+    cohort: Cohort,
+    settings: Settings,
+    *,
+    seed: int,
+    folder: Path | None,
+    progress: bool | str,
+    callbacks: Sequence[Callback],
+) -> None:
+    """Train one stage of a method; see ``fit``."""
     together = processes()  # more than one if the caller opened a process group: then the caller closes it
     cast(nn.Module, method).train()  # Lightning does not change the mode
     if cohort.x.ndim in (4, 5):
@@ -78,6 +101,7 @@ def fit(
     loggers: list[Logger] = []
     checkpoint = None
     if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
         callbacks.append(ModelCheckpoint(folder / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False))
         loggers = [JsonLines(folder / "metrics.jsonl"), TensorBoardLogger(folder, name="", version="tensorboard")]
         last = folder / "checkpoints" / "last.ckpt"

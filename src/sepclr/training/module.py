@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from time import perf_counter
@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from sepclr.data import Batches, Cohort
 from sepclr.training.gather import gathered, on_the_whole
-from sepclr.types import Batch, HasCritic, HasFurtherViews, HasSteering, Method, Outputs
+from sepclr.types import Batch, HasCritic, HasDraws, HasFurtherViews, HasProgress, HasSteering, Method, Outputs
 
 VIEWS, LOSS = 1, 2
 """Purposes of torch's random numbers: each has its own seeds, so that views and losses never draw the same numbers."""
@@ -67,7 +67,8 @@ class Training(LightningModule):
         if not isinstance(self.cohort.x, Tensor):
             return  # too large for that: batches are moved one at a time
         device = cast(torch.device, self.device)
-        self.cohort = replace(self.cohort, x=self.cohort.x.to(device), is_target=self.cohort.is_target.to(device))
+        extra = {name: more.to(device) for name, more in self.cohort.extra.items()}
+        self.cohort = replace(self.cohort, x=self.cohort.x.to(device), is_target=self.cohort.is_target.to(device), extra=extra)
 
     def train_dataloader(self) -> Batches | DataLoader[Batch]:
         """Return the batches of the epoch that begins."""
@@ -78,6 +79,7 @@ class Training(LightningModule):
             epoch=self.current_epoch,
             rank=self.trainer.global_rank,
             world_size=self.trainer.world_size,
+            evened=evened(self.method),
         )
         if isinstance(self.cohort.x, Tensor):
             return batches
@@ -99,8 +101,10 @@ class Training(LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> None:
         """Step the critic, if any, then the rest on the weighted sum of terms, both on the batch of all processes."""
+        if isinstance(self.method, HasProgress):
+            self.method.advance(self.global_step / int(self.trainer.estimated_stepping_batches))
         number = 1 + (self.method.further_views if isinstance(self.method, HasFurtherViews) else 1)
-        views = [Batch(by_layout(self.views(batch.x), self.layout), batch.is_target) for _ in range(number)]
+        views = [Batch(self._view(batch.x), batch.is_target, self._views_of(batch.extra)) for _ in range(number)]
         own = self.method.outputs(*views)
         out = {name: gathered(value) for name, value in own.items()}
         is_target = gathered(batch.is_target)
@@ -120,6 +124,13 @@ class Training(LightningModule):
             schedule.step()
         for name, value in {**terms, **logged, "loss": loss}.items():
             self.log(name, value.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
+
+    def _view(self, x: Tensor) -> Tensor:
+        return by_layout(self.views(x), self.layout)
+
+    def _views_of(self, extra: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Draw a view of each further modality; classes are left as they are."""
+        return {name: self._view(more) if more.ndim > 1 else more for name, more in extra.items()}
 
     def _steer(self, own: Outputs, out: Outputs, is_target: Tensor) -> dict[str, Tensor]:
         """Register the method's changes to the gradients of its outputs, if any, and return what to log."""
@@ -148,7 +159,8 @@ class Training(LightningModule):
     def configure_optimizers(self) -> Any:
         """Return Adam for the method and for its critic, if any, and the schedule of the former."""
         adversary = {id(parameter) for parameter in self.critic}
-        others = [parameter for parameter in cast(nn.Module, self.method).parameters() if id(parameter) not in adversary]
+        free = (parameter for parameter in cast(nn.Module, self.method).parameters() if parameter.requires_grad)
+        others = [parameter for parameter in free if id(parameter) not in adversary]
         # Fused on a GPU: one kernel for all parameters. Not on a CPU, to reproduce the numbers in results/.
         optimisers = [torch.optim.Adam(others, lr=self.learning_rate, fused=others[0].is_cuda)]
         if self.critic:
@@ -156,6 +168,11 @@ class Training(LightningModule):
         if self.schedule == "constant":
             return optimisers
         return optimisers, [warm_up_and_cosine(optimisers[0], int(self.trainer.estimated_stepping_batches))]
+
+
+def evened(method: Method) -> Sequence[str] | None:
+    """Return how batches of a method are drawn, see ``Batches``: None for batches of background and target."""
+    return method.evened if isinstance(method, HasDraws) else None
 
 
 def warm_up_and_cosine(optimiser: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.SequentialLR:

@@ -1,7 +1,8 @@
 """Declarations of all methods; to add a method to the library, add it to this list."""
 
-from sepclr.methods.options import convae, cvae, linear, mmcvae, sepclr, sepvae, simclr
+from sepclr.methods.options import convae, cvae, linear, mmcvae, modalities, sepclr, sepvae, simclr
 from sepclr.methods.options.base import Alternative, Declaration, Options
+from sepclr.parts import Task
 
 METHODS: dict[str, Declaration] = {
     each.name: each
@@ -15,8 +16,16 @@ METHODS: dict[str, Declaration] = {
         simclr.OF_TARGETS,
         linear.PCA,
         linear.CONTRASTIVE_PCA,
+        modalities.METHOD,
+        modalities.CROSS_MODAL,
     )
 }
 """All methods by name, in table order."""
 
-__all__ = ["METHODS", "Alternative", "Declaration", "Options"]
+
+def of_task(task: Task) -> dict[str, Declaration]:
+    """Return the methods for a task by name, in table order."""
+    return {name: method for name, method in METHODS.items() if method.task == task}
+
+
+__all__ = ["METHODS", "Alternative", "Declaration", "Options", "of_task"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from sepclr.errors import InputError
 from sepclr.fields import check_type, flat, options_of, replaced
-from sepclr.parts import EncoderKind
+from sepclr.parts import EncoderKind, Task
 from sepclr.ranges import check_at_least, check_positive, check_weights
 
 
@@ -115,6 +115,9 @@ class Declaration:
         critic: whether it has, or can have, a critic trained in alternation.
         separates: whether it separates c from s; other methods are excluded when marking the best result.
         standardised: whether its authors' programs standardise codes before probing.
+        task: what it is for; data sets declare the same.
+        extra: what it trains on besides samples and groups (``Batch.extra``), by name, each with a description.
+        classes: name in ``extra`` of the classes that it predicts; empty if it predicts none.
     """
 
     name: str
@@ -131,6 +134,9 @@ class Declaration:
     critic: bool = False
     separates: bool = True
     standardised: bool = False
+    task: Task = "contrast"
+    extra: Mapping[str, str] = field(default_factory=dict)
+    classes: str = ""
 
     @property
     def selectors(self) -> dict[str, tuple[str, ...]]:

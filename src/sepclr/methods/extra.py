@@ -1,0 +1,32 @@
+"""Checks of what a method trains on besides samples and groups."""
+
+from __future__ import annotations
+
+import torch
+
+from sepclr.data import Cohort
+from sepclr.methods.options import Declaration
+from sepclr.types import InputError
+
+
+def check_extra(method: Declaration, cohort: Cohort) -> None:
+    """Check that a cohort has what a method trains on.
+
+    Raises:
+        InputError: something is missing, classes that are not whole numbers or all the same, or a modality that views cannot be drawn of.
+    """
+    if missing := [name for name in method.extra if name not in cohort.extra]:
+        raise InputError(f"{missing[0]}: missing; {method.name} trains on the {method.extra[missing[0]]}")
+    for name in method.extra:
+        more = cohort.extra[name]
+        if more.ndim == 1:
+            _check_classes(name, more)
+        elif method.views and more.shape[1] != cohort.x.shape[1] and more.ndim > 2:
+            raise InputError(f"{name}: {more.shape[1]} channels, and samples have {cohort.x.shape[1]}; the same views are drawn of both")
+
+
+def _check_classes(name: str, classes: torch.Tensor) -> None:
+    if classes.is_floating_point() or int(classes.min()) < -1:
+        raise InputError(f"{name}: give whole numbers from 0, and -1 where the class is unknown")
+    if len(known := torch.unique(classes[classes >= 0])) < 2:
+        raise InputError(f"{name}: {f'all samples are {known[0]}' if len(known) else 'no class is known'}; give at least two classes")
