@@ -19,6 +19,8 @@ from torch import Tensor
 from sepclr import nets
 from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.methods.domains import DomainClassifier
+from sepclr.methods.make import make
 from sepclr.methods.modalities import CrossModal, Modalities, Weak
 from sepclr.methods.options import METHODS as DECLARED
 from sepclr.methods.options.base import Discriminator
@@ -97,26 +99,42 @@ def cross_modal(shape: tuple[int, ...]) -> CrossModal:
     return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
 
 
-METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
-    "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
-    "sepclr of residual networks": sepclr("k-jem", "resnet10"),
-    "sepclr by the median heuristic": sepclr("k-jem", tau="median"),
-    "decorrelated": decorrelated(),
-    "decorrelated, two further views": decorrelated(further_views=2),
-    "decorrelated, no neighbours": decorrelated(neighbours=None),
-    "cvae": variational(partial(CVAE, dims=DIMS)),
-    "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),
-    "convae": variational(partial(ConVAE, dims=DIMS)),
-    "mm-cvae": variational(MMcVAE),
-    "sepvae": variational(partial(SepVAE, dims=DIMS)),
-    "sepvae released": variational(partial(SepVAE, dims=DIMS, fidelity="released")),
-    "simclr": simclr("all"),
-    "simclr-target": simclr("target"),
-    "modalities": modalities(),
-    "modalities, apart from both": modalities(apart_from="both"),
-    "weak modality": weak,
-    "simclr-modalities": cross_modal,
-}
+def of_domains(name: str, **options: Any) -> Callable[[tuple[int, ...]], DomainClassifier]:
+    def build(shape: tuple[int, ...]) -> DomainClassifier:
+        dims = {"common_dim": 5} | ({"salient_dim": 4} if "salient_dim" in DECLARED[name].defaults else {})
+        classes = {"label": 3, "target_label": 3}
+        networks = nets.Networks(shape, "mlp" if len(shape) == 1 else "cnn3", width=4, classes=classes)
+        return make(DECLARED[name].asked(dims | options), networks, seed=0)
+
+    return build
+
+
+METHODS = (
+    {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE}
+    | {
+        "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
+        "sepclr of residual networks": sepclr("k-jem", "resnet10"),
+        "sepclr by the median heuristic": sepclr("k-jem", tau="median"),
+        "decorrelated": decorrelated(),
+        "decorrelated, two further views": decorrelated(further_views=2),
+        "decorrelated, no neighbours": decorrelated(neighbours=None),
+        "cvae": variational(partial(CVAE, dims=DIMS)),
+        "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),
+        "convae": variational(partial(ConVAE, dims=DIMS)),
+        "mm-cvae": variational(MMcVAE),
+        "sepvae": variational(partial(SepVAE, dims=DIMS)),
+        "sepvae released": variational(partial(SepVAE, dims=DIMS, fidelity="released")),
+        "simclr": simclr("all"),
+        "simclr-target": simclr("target"),
+        "modalities": modalities(),
+        "modalities, apart from both": modalities(apart_from="both"),
+        "weak modality": weak,
+        "simclr-modalities": cross_modal,
+        "adapted": of_domains("adapted"),
+        "adapted, none": of_domains("adapted", independence="none"),
+    }
+    | {name: of_domains(name) for name, declared in DECLARED.items() if declared.task == "domains" and name != "adapted"}
+)
 
 
 @pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())

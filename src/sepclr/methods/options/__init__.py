@@ -1,6 +1,6 @@
 """Declarations of all methods; to add a method to the library, add it to this list."""
 
-from sepclr.methods.options import convae, cvae, linear, mmcvae, modalities, sepclr, sepvae, simclr
+from sepclr.methods.options import adapted, convae, cvae, domains, dsn, linear, mmcvae, modalities, sepclr, sepvae, simclr
 from sepclr.methods.options.base import Alternative, Declaration, Options
 from sepclr.parts import Task
 
@@ -18,6 +18,13 @@ METHODS: dict[str, Declaration] = {
         linear.CONTRASTIVE_PCA,
         modalities.METHOD,
         modalities.CROSS_MODAL,
+        adapted.METHOD,
+        domains.INFORMATION,
+        domains.CONFUSION,
+        domains.ADVERSARIAL,
+        dsn.METHOD,
+        domains.SOURCE_ONLY,
+        domains.TARGET_ONLY,
     )
 }
 """All methods by name, in table order."""
