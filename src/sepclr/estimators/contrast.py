@@ -64,8 +64,8 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own. For methods of
                 debiasing its class, any number of labels; for methods of two modalities None.
             extra: what else the method trains on, see the documentation of the class: the ``bias`` of each sample, the ``label`` of
-                those of the source domain (others are not looked at), or ``weak``, another modality of the samples, in their order,
-                or with the identifiers ``ids`` and ``other_ids`` of both.
+                those of the source domain (others are not looked at), the attribute that ``free_of`` names, or ``weak``, another
+                modality of the samples, in their order, or with the identifiers ``ids`` and ``other_ids`` of both.
 
         Returns:
             This estimator.

@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
 from sepclr.data import Cohort, VolumeCache, matched
+from sepclr.data.attributes import coded
 from sepclr.estimators.groups import membership
+from sepclr.methods.extra import with_free_of
 from sepclr.types import InputError
 
 Samples = NDArray[Any] | VolumeCache
@@ -44,7 +46,8 @@ def given(model: Any, X: Any, y: Any, extra: Mapping[str, ArrayLike]) -> tuple[S
             raise InputError("y: a Cohort has its own groups; omit y" if y is not None else f"{next(iter(extra))}: a Cohort has its own")
         model.classes_, model.n_features_in_ = np.array([False, True]), X.x.shape[1]
         model.labels_ = np.arange(max(X.classes.values(), default=0))
-        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), dict(X.extra)
+        cohort = X if (name := getattr(model, "free_of", None)) is None else with_free_of(X, name)
+        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), dict(cohort.extra)
     how: dict[str, Any] = {"dtype": TYPES, "allow_nd": True, "ensure_min_samples": 4}
     if model.declaration.task == "modalities":
         samples, labels = validate_data(model, X, **how), y
@@ -105,8 +108,8 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
     Raises:
         InputError: an argument that is missing, unknown or of another length; labels that are not two groups; identifiers that differ.
     """
-    task = model.declaration.task
-    allowed = [*model.declaration.extra, *(("ids", "other_ids") if task == "modalities" else ())]
+    task, free_of = model.declaration.task, getattr(model, "free_of", None)
+    allowed = [*model.declaration.extra, *(("ids", "other_ids") if task == "modalities" else ()), *([free_of] if free_of else [])]
     if task == "debiasing":
         allowed.remove("label")  # y
     if unknown := [name for name in given if name not in allowed]:
@@ -124,22 +127,26 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
         raise InputError(f"{wrong[0]}: {len(extra[wrong[0]])} values for {n} samples; give one for each")
     if task == "debiasing":
         model.classes_ = model.labels_ = np.unique(labels)
-        coded = {"label": np.searchsorted(model.labels_, labels)}
-        coded |= {name: np.unique(values, return_inverse=True)[1] for name, values in extra.items()}
-        return Told(np.ones(n, dtype=bool), {name: torch.from_numpy(values.astype(np.int64)) for name, values in coded.items()})
+        index = {"label": np.searchsorted(model.labels_, labels)}
+        index |= {name: np.unique(values, return_inverse=True)[1] for name, values in extra.items()}
+        return Told(np.ones(n, dtype=bool), {name: torch.from_numpy(values.astype(np.int64)) for name, values in index.items()})
     model.classes_, is_target = membership(labels, model.background)
+    if free_of:
+        if free_of not in extra:
+            raise InputError(f"{free_of}: missing; free_of names it, so give a value for each sample: fit(X, y, {free_of}=…)")
+        return Told(is_target, {"free_of": torch.from_numpy(coded(free_of, extra[free_of]))})
     return Told(is_target, _of_domains(model, is_target, extra))
 
 
 def _of_domains(model: Any, is_target: NDArray[np.bool_], extra: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Code the classes of one domain, as each argument has them; those of the other domain are not looked at."""
-    coded = {}
+    found = {}
     for name, values in extra.items():
         seen = is_target if name == "target_label" else ~is_target
         model.labels_, index = np.unique(values[seen], return_inverse=True)
-        coded[name] = torch.full((len(values),), -1)
-        coded[name][torch.from_numpy(seen)] = torch.from_numpy(index)
-    return coded
+        found[name] = torch.full((len(values),), -1)
+        found[name][torch.from_numpy(seen)] = torch.from_numpy(index)
+    return found
 
 
 def _match(extra: dict[str, NDArray[Any]], n: int) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from sepclr.data import Cohort
+from sepclr.data.attributes import coded
 from sepclr.methods.options import Declaration
 from sepclr.types import InputError
 
@@ -17,12 +20,31 @@ def check_extra(method: Declaration, cohort: Cohort) -> None:
     """
     if missing := [name for name in method.extra if name not in cohort.extra]:
         raise InputError(f"{missing[0]}: missing; {method.name} trains on the {method.extra[missing[0]]}")
-    for name in method.extra:
+    for name in (*method.extra, *({"free_of"} & {*cohort.extra})):
         more = cohort.extra[name]
         if more.ndim == 1:
             _check_classes(name, more)
         elif method.views and more.shape[1] != cohort.x.shape[1] and more.ndim > 2:
             raise InputError(f"{name}: {more.shape[1]} channels, and samples have {cohort.x.shape[1]}; the same views are drawn of both")
+
+
+def with_free_of(cohort: Cohort, name: str) -> Cohort:
+    """Add the attribute that codes should not hold to what a method trains on.
+
+    Args:
+        cohort: the training samples.
+        name: name of the attribute, which must be known in both groups.
+
+    Raises:
+        InputError: an attribute that is unknown, a quantity, has one value, or is missing throughout a group.
+    """
+    if name not in cohort.attributes:
+        raise InputError(f"free_of: {name!r} is not an attribute; attributes are {', '.join(cohort.attributes) or 'none'}")
+    label = torch.from_numpy(coded(f"free_of: {name!r}", cohort.attributes[name]))
+    for group, members in (("background", ~cohort.is_target), ("target", cohort.is_target)):
+        if not (label[members] >= 0).any():
+            raise InputError(f"free_of: {name!r} is unknown in {group}; give an attribute that both groups have")
+    return replace(cohort, extra={**cohort.extra, "free_of": label})
 
 
 def _check_classes(name: str, classes: torch.Tensor) -> None:

@@ -168,10 +168,15 @@ def run_name(run: Mapping[str, Any]) -> str:
     """Return the independence term of a SepCLR run, or the method and its term of any other; mark our own term and released behaviour."""
     name = str(run["independence"] or run["method"])
     if name == "decorrelation":
-        return f"{name} (ours)"
+        name = f"{name} (ours)"
     if run["independence"] and run["method"] != "sepclr":
         name = f"{run['method']}, {name}"
-    return name + (" (released)" if flattened(run["recipe"]).get("fidelity") == "released" else "")
+    values = flattened(run["recipe"])
+    if values.get("free_of"):
+        return f"{name}, free of {values['free_of']}"
+    if values.get("harmonise", "none") != "none":
+        return f"{name}, then {values['harmonise']}"
+    return name + (" (released)" if values.get("fidelity") == "released" else "")
 
 
 def compare(rows: Sequence[Mapping[str, Any]], published: Published, *, elsewhere: bool = False) -> list[Comparison]:

@@ -113,7 +113,7 @@ def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
     for row in rows:
         if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] in ("balanced_accuracy", "mae"):
             belongs = salient if row["space"] == "s" else source.common_attributes
-            if row["attribute"] in {*source.common_attributes, *salient}:
+            if row["attribute"] in {*source.common_attributes, *salient, *source.unwanted}:
                 right = 0.0 if row["metric"] == "mae" else 1.0
                 best[_column(row, source)] = right if row["attribute"] in belongs else row["chance"]
     return best

@@ -16,7 +16,7 @@ from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, Cohort, VolumeCache
 from sepclr.datasets.source import Source
 from sepclr.imaging.subjects import drawn
-from sepclr.methods.extra import check_extra
+from sepclr.methods.extra import check_extra, with_free_of
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import ImageAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, harmonised, probe
@@ -108,10 +108,15 @@ def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) ->
         download: fetch missing files into ``root``.
 
     Raises:
-        InputError: if the folder or files are missing, or files are damaged.
+        InputError: if the folder or files are missing, files are damaged, or an attribute that codes should not hold is unknown.
     """
     recipe.data_set.check_root(root, download=download)
-    return cast(Source, recipe.data_set.load(recipe.data, root, download))
+    source = cast(Source, recipe.data_set.load(recipe.data, root, download))
+    if (name := getattr(recipe.method, "free_of", None)) is None:
+        return source
+    common, salient = ([each for each in names if each != name] for names in (source.common_attributes, source.salient_attributes))
+    train = with_free_of(source.train, name)
+    return replace(source, train=train, common_attributes=common, salient_attributes=salient, unwanted=[*source.unwanted, name])
 
 
 def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor]]:
