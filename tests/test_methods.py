@@ -19,6 +19,7 @@ from torch import Tensor
 from sepclr import nets
 from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.methods.debiased import PAIRS, Classifier, Debiased, GroupDRO, LogitAdjusted, Reweighted
 from sepclr.methods.modalities import CrossModal, Modalities, Weak
 from sepclr.methods.options import METHODS as DECLARED
 from sepclr.methods.options.base import Discriminator
@@ -98,6 +99,14 @@ def cross_modal(shape: tuple[int, ...]) -> CrossModal:
     return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
 
 
+def debiased(make: Callable[..., Any]) -> Callable[[tuple[int, ...]], Any]:
+    def build(shape: tuple[int, ...]) -> Any:
+        encoder = nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4)
+        return make(encoder, nets.standardise(5), torch.nn.Linear(5, 3))
+
+    return build
+
+
 METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
     "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
     "sepclr of residual networks": sepclr("k-jem", "resnet10"),
@@ -119,6 +128,13 @@ METHODS = {f"sepclr {independence}": sepclr(independence) for independence in IN
     "modalities, apart from both": modalities(apart_from="both"),
     "weak modality": weak,
     "simclr-modalities": cross_modal,
+    "debiased": debiased(partial(Debiased, biases=2)),
+    "debiased by k-mi": debiased(partial(Debiased, biases=2, independence="k-mi")),
+    "balanced-batches": debiased(partial(Classifier, evened=PAIRS)),
+    "erm": debiased(Classifier),
+    "reweighting": debiased(partial(Reweighted, biases=2)),
+    "group-dro": debiased(partial(GroupDRO, biases=2)),
+    "logit-adjustment": debiased(partial(LogitAdjusted, biases=2)),
 }
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sepclr.methods.options.convae import ConVAEWeights
 from sepclr.methods.options.cvae import CVAEWeights
+from sepclr.methods.options.debiased import ClassificationWeights, DebiasedWeights
 from sepclr.methods.options.mmcvae import MMcVAEWeights
 from sepclr.methods.options.modalities import CrossModalWeights, ModalitiesWeights
 from sepclr.methods.options.sepclr import DecorrelatedWeights, SepCLRWeights
@@ -14,6 +15,7 @@ from sepclr.methods.options.simclr import SimCLRWeights
 if TYPE_CHECKING:
     from sepclr.methods.convae import ConVAE
     from sepclr.methods.cvae import CVAE
+    from sepclr.methods.debiased import Classifier, Debiased, GroupDRO, LogitAdjusted, Reweighted
     from sepclr.methods.decorrelated import Decorrelated
     from sepclr.methods.mmcvae import MMcVAE
     from sepclr.methods.modalities import CrossModal, Modalities
@@ -25,17 +27,24 @@ if TYPE_CHECKING:
 __all__ = [
     "CVAE",
     "CVAEWeights",
+    "ClassificationWeights",
+    "Classifier",
     "ConVAE",
     "ConVAEWeights",
     "ContrastiveVAE",
     "CrossModal",
     "CrossModalWeights",
+    "Debiased",
+    "DebiasedWeights",
     "Decorrelated",
     "DecorrelatedWeights",
+    "GroupDRO",
+    "LogitAdjusted",
     "MMcVAE",
     "MMcVAEWeights",
     "Modalities",
     "ModalitiesWeights",
+    "Reweighted",
     "SepCLR",
     "SepCLRWeights",
     "SepVAE",
@@ -44,7 +53,11 @@ __all__ = [
     "SimCLRWeights",
 ]
 
-_FILES = {"ContrastiveVAE": "variational", "CrossModal": "modalities"}
+_FILES = {
+    "ContrastiveVAE": "variational",
+    "CrossModal": "modalities",
+    **dict.fromkeys(("Classifier", "GroupDRO", "LogitAdjusted", "Reweighted"), "debiased"),
+}
 
 
 def __getattr__(name: str) -> Any:

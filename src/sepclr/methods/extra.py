@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from sepclr.data import Cohort
@@ -16,7 +17,8 @@ def check_extra(method: Declaration, cohort: Cohort) -> None:
     """Check that a cohort has what a method trains on.
 
     Raises:
-        InputError: something is missing, classes that are not whole numbers or all the same, or a modality that views cannot be drawn of.
+        InputError: something is missing, classes that are not whole numbers or all the same, or unknown where each sample needs one, or a
+            modality that views cannot be drawn of.
     """
     if missing := [name for name in method.extra if name not in cohort.extra]:
         raise InputError(f"{missing[0]}: missing; {method.name} trains on the {method.extra[missing[0]]}")
@@ -24,6 +26,8 @@ def check_extra(method: Declaration, cohort: Cohort) -> None:
         more = cohort.extra[name]
         if more.ndim == 1:
             _check_classes(name, more)
+            if method.task == "debiasing" and (unknown := int((more < 0).sum())):
+                raise InputError(f"{name}: unknown (-1) for {unknown} sample(s); {method.name} needs it for each; leave these samples out")
         elif method.views and more.shape[1] != cohort.x.shape[1] and more.ndim > 2:
             raise InputError(f"{name}: {more.shape[1]} channels, and samples have {cohort.x.shape[1]}; the same views are drawn of both")
 
@@ -52,3 +56,11 @@ def _check_classes(name: str, classes: torch.Tensor) -> None:
         raise InputError(f"{name}: give whole numbers from 0, and -1 where the class is unknown")
     if len(known := torch.unique(classes[classes >= 0])) < 2:
         raise InputError(f"{name}: {f'all samples are {known[0]}' if len(known) else 'no class is known'}; give at least two classes")
+
+
+def inseparable(method: Declaration, cohort: Cohort) -> list[int]:
+    """Return the classes that occur with a single bias, from which no sample tells it apart; empty for methods that know no bias."""
+    if not {"label", "bias"} <= {*method.extra}:
+        return []
+    label, bias = (cohort.extra[name].cpu().numpy() for name in ("label", "bias"))
+    return [int(each) for each in np.unique(label) if len(np.unique(bias[label == each])) < 2]

@@ -15,7 +15,7 @@ from sepclr.reports.attributes import Shown, caption, shown_attributes
 from sepclr.reports.figures import charts, flatten, sheet, strip
 from sepclr.reports.html import write_html
 from sepclr.reports.neighbours import neighbourhood
-from sepclr.reports.scores import SPACES, findings, number, readings, span
+from sepclr.reports.scores import SPACES, findings, number, predicted, readings, span
 from sepclr.types import InputError, Row
 
 COLOURS = 10
@@ -118,6 +118,7 @@ def _context(page: Page) -> dict[str, Any]:
         "main": main,
         "run_names": [run.name for run in page.runs],
         "findings": findings(scored, page.common_attributes, page.salient_attributes),
+        "predicted": predicted(main.rows),
         "readings": readings(scored, page.common_attributes, page.salient_attributes),
         "rows": [_table_row(run.name, row) for run in page.runs for row in run.rows],
         "attributes": attributes,

@@ -53,10 +53,12 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
 
     Scores of classes are balanced accuracies, or plain accuracies under ``published``. Scores of quantities are mean absolute errors, in
     their units. Without quantities, δ_tot is added. ``heads`` holds scores, intervals and ``untrained`` of the projections, if any.
+    Methods of debiasing have no s, so its scores and δ_tot are left out.
     """
     metric = "accuracy" if protocol == "published" else "balanced_accuracy"
     source = run.source
-    rows = [row for row in run.rows if row["protocol"] == protocol]
+    debiasing = run.recipe.declared.task == "debiasing"  # there is no s
+    rows = [row for row in run.rows if row["protocol"] == protocol and not (debiasing and row["space"] == "s")]
     shown = [row for row in rows if row["metric"] in (metric, "mae")]
     codes, heads = ([row for row in shown if row["space"] in spaces] for spaces in (tuple(PLACE), ("c_head", "s_head")))
     trained = {_column(row, source): row for row in codes if row["encoder"] == "trained"}
@@ -64,7 +66,7 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     more: dict[str, Any] = {"heads": _summary(heads, source)} if heads else {}
     if errors := sorted(name for name, row in trained.items() if row["metric"] == "mae"):
         more["errors"] = errors
-    else:
+    elif not debiasing:
         delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
         read["scores"] |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
     return {

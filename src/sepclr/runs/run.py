@@ -16,11 +16,11 @@ from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, Cohort, VolumeCache
 from sepclr.datasets.source import Source
 from sepclr.imaging.subjects import drawn
-from sepclr.methods.extra import check_extra, with_free_of
+from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import ImageAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, harmonised, probe
-from sepclr.reports import print_separation
+from sepclr.reports import predicted, print_separation
 from sepclr.runs.folder import RunFolder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
 from sepclr.runs.make import make_method
@@ -78,6 +78,8 @@ def run(
     }
     if is_first():
         open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
+        for each in inseparable(recipe.declared, source.train):
+            print(f"warning: {source.common_attributes[0]} {each} occurs with a single bias; nothing shows what belongs to which")
     if isinstance(method, LinearCodes):
         begin = time.perf_counter()
         solve(method, cast(LinearOptions, recipe.method), source.train, seed=recipe.seed)
@@ -217,5 +219,7 @@ def print_rows(runs: Sequence[Finished]) -> None:
     rows = {run.recipe.label: run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
     for run in runs:
+        for own in predicted(run.rows):
+            print(f"{run.recipe.label}: {own['name']} predicted with {own['score']} accuracy")
         for sign in run.signs:
             print(f"warning: {run.recipe.label}: {sign}")
