@@ -81,30 +81,21 @@ def simclr(group: str) -> Callable[[tuple[int, ...]], SimCLR]:
 DIMS = (5, 4)
 
 
+def weak(shape: tuple[int, ...]) -> Weak:
+    return Weak(nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4))
+
+
 def modalities(**options: Any) -> Callable[[tuple[int, ...]], Modalities]:
     def build(shape: tuple[int, ...]) -> Modalities:
         kind = "mlp" if len(shape) == 1 else "cnn3"
-        other = Weak(nets.encoder(kind, shape, 5, width=4), nets.head(5))
-        parts = nets.encoder(kind, shape, 5, width=4), nets.encoder(kind, shape, 4, width=4), nets.head(5), nets.head(4)
-        return Modalities(other.requires_grad_(False), *parts, **options)
+        other = weak(shape).requires_grad_(options.get("stages") == "together")
+        return Modalities(other, nets.encoder(kind, shape, 5, width=4), nets.encoder(kind, shape, 4, width=4), **options)
 
     return build
-
-
-def weak(shape: tuple[int, ...]) -> Weak:
-    return Weak(nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
 
 
 def cross_modal(shape: tuple[int, ...]) -> CrossModal:
-    return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
-
-
-def debiased(make: Callable[..., Any]) -> Callable[[tuple[int, ...]], Any]:
-    def build(shape: tuple[int, ...]) -> Any:
-        encoder = nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4)
-        return make(encoder, nets.standardise(5), torch.nn.Linear(5, 3))
-
-    return build
+    return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4))
 
 
 METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
@@ -125,7 +116,8 @@ METHODS = {f"sepclr {independence}": sepclr(independence) for independence in IN
     "simclr": simclr("all"),
     "simclr-target": simclr("target"),
     "modalities": modalities(),
-    "modalities, apart from both": modalities(apart_from="both"),
+    "modalities, apart from w": modalities(apart_from="w"),
+    "modalities, together": modalities(stages="together", moves="both"),
     "weak modality": weak,
     "simclr-modalities": cross_modal,
     "debiased": debiased(partial(Debiased, biases=2)),

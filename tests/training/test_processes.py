@@ -67,11 +67,8 @@ def decorrelated(free_of: int = 0) -> Decorrelated:
 
 def modalities() -> Modalities:
     torch.manual_seed(0)
-    shapes = ((5, 5), (5, 5), (4, 4))
-    (weak, weak_head), (common, common_head), (salient, salient_head) = (
-        (nets.encoder("mlp", (FEATURES,), code, width=8, norm="group"), nets.head(head, norm="group")) for code, head in shapes
-    )
-    return Modalities(Weak(weak, weak_head).requires_grad_(False), common, salient, common_head, salient_head).double()
+    weak, common, salient = (nets.encoder("mlp", (FEATURES,), dim, width=8, norm="group") for dim in (5, 5, 4))
+    return Modalities(Weak(weak), common, salient, stages="together").double()
 
 
 def variational(make: Callable[..., Any]) -> Any:

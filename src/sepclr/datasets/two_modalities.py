@@ -5,7 +5,8 @@ digit alone, so that both share the digit and only the strong one has the object
 other way round.
 
 ``quadrants``, after PolyMNIST-Quadrant: each modality shows an image of the same digit, 16 pixels wide, in one of four quadrants of a
-photograph of its own at half intensity, which is inverted where there is ink. Both share the digit; the quadrant is each modality's own.
+photograph of its own, dimmed to 0.3 of its intensity, which is inverted where there is ink. Both share the digit; the quadrant is each
+modality's own.
 
 From CIFAR-10 (Krizhevsky 2009) and MNIST (LeCun, Cortes, Burges).
 """
@@ -30,6 +31,8 @@ if TYPE_CHECKING:  # the command line imports this module, and these libraries t
 
 SAMPLES = 10_000
 QUADRANTS = ("upper left", "upper right", "lower left", "lower right")
+DIMMED = 0.3
+"""Intensity of the photographs behind digits in quadrants; small encoders do not find the digits in brighter ones."""
 SIDE = 16
 """Side of a digit in a quadrant, in pixels."""
 
@@ -120,7 +123,7 @@ def _in_quadrants(
 
     padded = np.pad(ink, ((0, 0), (2, 2), (2, 2)))
     small = padded.reshape(len(ink), SIDE, 2, SIDE, 2).mean((2, 4))[:, None] / 255
-    where, x = draw.integers(len(QUADRANTS), size=len(ink)), photos / np.float32(2)
+    where, x = draw.integers(len(QUADRANTS), size=len(ink)), np.float32(DIMMED) * photos
     for quadrant in range(len(QUADRANTS)):
         row, column = SIDE * (quadrant // 2), SIDE * (quadrant % 2)
         here = where == quadrant
