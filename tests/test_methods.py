@@ -20,6 +20,8 @@ from sepclr import nets
 from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
 from sepclr.methods.debiased import PAIRS, Classifier, Debiased, GroupDRO, LogitAdjusted, Reweighted
+from sepclr.methods.domains import DomainClassifier
+from sepclr.methods.make import make
 from sepclr.methods.modalities import CrossModal, Modalities, Weak
 from sepclr.methods.options import METHODS as DECLARED
 from sepclr.methods.options.base import Discriminator
@@ -98,36 +100,59 @@ def cross_modal(shape: tuple[int, ...]) -> CrossModal:
     return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4))
 
 
-METHODS = {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE} | {
-    "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
-    "sepclr of residual networks": sepclr("k-jem", "resnet10"),
-    "sepclr by the median heuristic": sepclr("k-jem", tau="median"),
-    "sepclr, free of an attribute": sepclr("k-jem", free_of=2),
-    "decorrelated": decorrelated(),
-    "decorrelated, free of an attribute": decorrelated(free_of=2),
-    "decorrelated, two further views": decorrelated(further_views=2),
-    "decorrelated, no neighbours": decorrelated(neighbours=None),
-    "cvae": variational(partial(CVAE, dims=DIMS)),
-    "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),
-    "convae": variational(partial(ConVAE, dims=DIMS)),
-    "mm-cvae": variational(MMcVAE),
-    "sepvae": variational(partial(SepVAE, dims=DIMS)),
-    "sepvae released": variational(partial(SepVAE, dims=DIMS, fidelity="released")),
-    "simclr": simclr("all"),
-    "simclr-target": simclr("target"),
-    "modalities": modalities(),
-    "modalities, apart from w": modalities(apart_from="w"),
-    "modalities, together": modalities(stages="together", moves="both"),
-    "weak modality": weak,
-    "simclr-modalities": cross_modal,
-    "debiased": debiased(partial(Debiased, biases=2)),
-    "debiased by k-mi": debiased(partial(Debiased, biases=2, independence="k-mi")),
-    "balanced-batches": debiased(partial(Classifier, evened=PAIRS)),
-    "erm": debiased(Classifier),
-    "reweighting": debiased(partial(Reweighted, biases=2)),
-    "group-dro": debiased(partial(GroupDRO, biases=2)),
-    "logit-adjustment": debiased(partial(LogitAdjusted, biases=2)),
-}
+def debiased(make: Callable[..., Any]) -> Callable[[tuple[int, ...]], Any]:
+    def build(shape: tuple[int, ...]) -> Any:
+        encoder = nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4)
+        return make(encoder, nets.standardise(5), torch.nn.Linear(5, 3))
+
+    return build
+
+
+def of_domains(name: str, **options: Any) -> Callable[[tuple[int, ...]], DomainClassifier]:
+    def build(shape: tuple[int, ...]) -> DomainClassifier:
+        dims = {"common_dim": 5} | ({"salient_dim": 4} if "salient_dim" in DECLARED[name].defaults else {})
+        classes = {"label": 3, "target_label": 3}
+        networks = nets.Networks(shape, "mlp" if len(shape) == 1 else "cnn3", width=4, classes=classes)
+        return make(DECLARED[name].asked(dims | options), networks, seed=0)
+
+    return build
+
+
+METHODS = (
+    {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE}
+    | {
+        "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
+        "sepclr of residual networks": sepclr("k-jem", "resnet10"),
+        "sepclr by the median heuristic": sepclr("k-jem", tau="median"),
+        "sepclr, free of an attribute": sepclr("k-jem", free_of=2),
+        "decorrelated": decorrelated(),
+        "decorrelated, free of an attribute": decorrelated(free_of=2),
+        "decorrelated, two further views": decorrelated(further_views=2),
+        "decorrelated, no neighbours": decorrelated(neighbours=None),
+        "cvae": variational(partial(CVAE, dims=DIMS)),
+        "cvae released": variational(partial(CVAE, dims=DIMS, fidelity="released")),
+        "convae": variational(partial(ConVAE, dims=DIMS)),
+        "mm-cvae": variational(MMcVAE),
+        "sepvae": variational(partial(SepVAE, dims=DIMS)),
+        "sepvae released": variational(partial(SepVAE, dims=DIMS, fidelity="released")),
+        "simclr": simclr("all"),
+        "simclr-target": simclr("target"),
+        "modalities": modalities(),
+        "modalities, apart from w": modalities(apart_from="w"),
+        "modalities, together": modalities(stages="together", moves="both"),
+        "weak modality": weak,
+        "simclr-modalities": cross_modal,
+        "debiased": debiased(partial(Debiased, biases=2)),
+        "debiased by k-mi": debiased(partial(Debiased, biases=2, independence="k-mi")),
+        "balanced-batches": debiased(partial(Classifier, evened=PAIRS)),
+        "erm": debiased(Classifier),
+        "reweighting": debiased(partial(Reweighted, biases=2)),
+        "group-dro": debiased(partial(GroupDRO, biases=2)),
+        "logit-adjustment": debiased(partial(LogitAdjusted, biases=2)),
+    }
+    | {name: of_domains(name) for name, declared in DECLARED.items() if declared.task == "domains"}
+)
+METHODS |= {"adapted, none": of_domains("adapted", independence="none")}
 
 
 @pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())

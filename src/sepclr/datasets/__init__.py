@@ -1,6 +1,6 @@
 """Data sets, one file each. A data set is available once it is in this list."""
 
-from sepclr.datasets import coloured_mnist, corrupted_cifar10, digits_on_cifar, marked_digits, mri, two_modalities
+from sepclr.datasets import coloured_mnist, corrupted_cifar10, digits_on_cifar, domains, marked_digits, mri, two_modalities
 from sepclr.datasets.base import DataSet
 
 DATA_SETS: dict[str, DataSet] = {
@@ -13,6 +13,8 @@ DATA_SETS: dict[str, DataSet] = {
         two_modalities.QUADRANT_DIGITS,
         corrupted_cifar10.DATA_SET,
         coloured_mnist.DATA_SET,
+        domains.PHOTOGRAPHS,
+        domains.DIGITS,
     )
 }
 """All data sets by name."""

@@ -140,12 +140,16 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
 
 def _of_domains(model: Any, is_target: NDArray[np.bool_], extra: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Code the classes of one domain, as each argument has them; those of the other domain are not looked at."""
+    seen = {name: is_target if name == "target_label" else ~is_target for name in extra}
+    sets = {name: np.unique(values[seen[name]]) for name, values in extra.items()}
+    if len(sets) == 2 and not np.array_equal(sets["label"], sets["target_label"]):
+        source, target = (", ".join(map(str, sets[name])) for name in ("label", "target_label"))
+        raise InputError(f"target_label: classes are {target}, and {source} in label; give samples of the same classes in both domains")
     found = {}
     for name, values in extra.items():
-        seen = is_target if name == "target_label" else ~is_target
-        model.labels_, index = np.unique(values[seen], return_inverse=True)
+        model.labels_ = sets[name]
         found[name] = torch.full((len(values),), -1)
-        found[name][torch.from_numpy(seen)] = torch.from_numpy(index)
+        found[name][torch.from_numpy(seen[name])] = torch.from_numpy(np.searchsorted(sets[name], values[seen[name]]))
     return found
 
 

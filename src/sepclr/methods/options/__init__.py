@@ -1,6 +1,6 @@
 """Declarations of all methods; to add a method to the library, add it to this list."""
 
-from sepclr.methods.options import convae, cvae, debiased, linear, mmcvae, modalities, sepclr, sepvae, simclr
+from sepclr.methods.options import adapted, convae, cvae, debiased, domains, dsn, linear, mmcvae, modalities, sepclr, sepvae, simclr
 from sepclr.methods.options.base import Alternative, Declaration, Options
 from sepclr.parts import Task
 
@@ -19,6 +19,13 @@ METHODS: dict[str, Declaration] = {
         modalities.METHOD,
         modalities.CROSS_MODAL,
         *debiased.METHODS,
+        adapted.METHOD,
+        domains.INFORMATION,
+        domains.CONFUSION,
+        domains.ADVERSARIAL,
+        dsn.METHOD,
+        domains.SOURCE_ONLY,
+        domains.TARGET_ONLY,
     )
 }
 """All methods by name, in table order."""
