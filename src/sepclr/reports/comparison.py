@@ -22,7 +22,7 @@ Published = Mapping[tuple[str, str], Mapping[str, float]]
 NOT_COMPARED = ("seed", "fold", *MACHINE_FIELDS)
 """Recipe fields that may differ between rows that are averaged."""
 
-PLACES = {"common": "from c", "salient": "from s", "weak": "from w", "predicted": "predicted"}
+PLACES = {"common": "from c", "salient": "from s", "weak": "from w", "crossed": "from c, probe of w", "predicted": "predicted"}
 """Display names of spaces."""
 
 DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}

@@ -16,7 +16,7 @@ from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe, shared
 from sepclr.types import Row
 
-PLACE = {"c": "common", "s": "salient", "w": "weak", "prediction": "predicted"}
+PLACE = {"c": "common", "s": "salient", "w": "weak", "w_to_c": "crossed", "prediction": "predicted"}
 """How columns name spaces."""
 
 MADE = ("commit", "versions", "machine", "precision", "accelerator")

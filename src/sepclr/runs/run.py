@@ -173,7 +173,7 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
         how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
-        train = probed(network, source.train if source.probes is None else source.probes, **how)
+        train = probed(network, source.train if source.probes is None else source.probes, **how, fitted=True)
         for protocol, cohort in source.tests.items():
             sides = train, probed(network, cohort, **how)
             if source.site is not None:
