@@ -184,8 +184,8 @@ Result: results/digit-and-photograph.jsonl.
 """
 
 QUADRANTS_CPU = _profile(ImageAugmentation(crop_scale=0.75, crop_ratio=1.0, flip=0.0), 6, stages="together", moves="both")
-"""One stage of six epochs, because a weak encoder on its own would learn the photographs. Crops hold at least three quarters of the area and
-are not flipped: the quadrant must survive.
+"""One stage of six epochs, because a weak encoder on its own would learn the photographs. Crops hold at least three quarters of the area
+and are not flipped: the quadrant must survive.
 
 Command: sepclr benchmark quadrants --root DIR
 Hardware: one core per row.
