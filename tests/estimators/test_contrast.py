@@ -465,6 +465,21 @@ def test_a_modality_that_does_not_fit_is_named(given: dict[str, Any], named: str
         sepclr.Modalities(max_epochs=1, width=8).fit(np.zeros((24, 6)), **given)
 
 
+def test_modalities_differ_in_shape_and_are_saved_together(tmp_path: Path):
+    draw = np.random.default_rng(0)
+    small, large = (draw.integers(256, size=(24, 3, side, side)).astype(np.uint8) for side in (12, 16))
+    options = {"max_epochs": 1, "width": 4, "batch_size": 12, "random_state": 0}
+    for X, weak in ((small, large), (draw.normal(size=(24, 9)), draw.normal(2.0, 3.0, size=(24, 5)))):
+        model = sepclr.Modalities(3, 2, **options).fit(X, weak=weak)
+        assert (model.transform(X).shape, model.transform_other(weak).shape) == ((24, 5), (24, 3))
+        model.save(tmp_path / str(X.ndim))
+        again = sepclr.load(tmp_path / str(X.ndim))
+        np.testing.assert_array_equal(again.transform(X), model.transform(X))
+        np.testing.assert_array_equal(again.transform_other(weak), model.transform_other(weak))
+        with pytest.raises(InputError, match=re.escape(f"samples have shape {X.shape[1:]}; fit saw {weak.shape[1:]}")):
+            again.transform_other(X)
+
+
 def test_samples_of_the_other_modality_have_the_shape_that_fit_saw():
     draw = np.random.default_rng(0)
     model = sepclr.Modalities(3, 2, max_epochs=1, width=8, random_state=0).fit(draw.normal(size=(24, 6)), weak=draw.normal(size=(24, 3)))

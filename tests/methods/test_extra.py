@@ -50,7 +50,12 @@ def test_one_value_is_nothing_to_be_free_of():
 
 @pytest.mark.parametrize(
     ("weak", "named"),
-    [(None, "weak: missing; modalities trains on the other modality"), (torch.rand(N, 1, 8, 8), "weak: 1 channels, and samples have 3")],
+    [
+        (None, "weak: missing; modalities trains on the other modality"),
+        (torch.rand(N, 1, 8, 8), "weak: 1 channels, and samples have 3"),
+        (torch.rand(N, 7), "weak: rows, and samples are images; one kind of encoder is used for both"),
+        (torch.rand(N, 3, 8, 8, 8), "weak: volumes, and samples are images"),
+    ],
 )
 def test_a_modality_that_is_missing_or_does_not_fit_is_named(weak: torch.Tensor | None, named: str):
     with pytest.raises(InputError, match=named):

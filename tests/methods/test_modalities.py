@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from sepclr import Cohort, nets
 from sepclr.methods import Modalities
 from sepclr.methods.modalities import CrossModal, Weak
 from sepclr.parts import FIRST, Settings
+from sepclr.runs.trained import probed
 from sepclr.training import fit
 from sepclr.types import InputError
 
@@ -152,3 +154,16 @@ def test_a_run_that_ends_in_either_stage_resumes_to_the_same_weights(tmp_path: P
     fit(again, noisy, cohort(), SETTINGS, seed=0, folder=tmp_path)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("kind", ["modalities", "simclr-modalities"])
+def test_a_probe_of_w_is_used_on_c(kind: str):
+    made = method() if kind == "modalities" else CrossModal(method().other, method().common)
+    fitted, read = (probed(made.eval(), cohort(), fitted=value).spaces for value in (True, False))
+    with torch.no_grad():
+        w, c = made.other.encode(cohort().extra["weak"]).c.numpy(), made.encode(cohort().x).c.numpy()
+    for spaces, crossed in ((fitted, w), (read, c)):
+        np.testing.assert_allclose(spaces["w_to_c"], crossed, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(spaces["w"], w, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(spaces["c"], c, rtol=1e-5, atol=1e-6)
+    assert np.abs(w - c).max() > 0.1

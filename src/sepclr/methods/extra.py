@@ -12,13 +12,16 @@ from sepclr.data.attributes import coded
 from sepclr.methods.options import Declaration
 from sepclr.types import InputError
 
+KINDS = {2: "rows", 4: "images", 5: "volumes"}
+"""Names of samples, by the number of dimensions of a batch."""
+
 
 def check_extra(method: Declaration, cohort: Cohort) -> None:
     """Check that a cohort has what a method trains on.
 
     Raises:
         InputError: something is missing, classes that are not whole numbers or all the same, or unknown where each sample needs one, or a
-            modality that views cannot be drawn of.
+            modality that is of another kind or that views cannot be drawn of.
     """
     if missing := [name for name in method.extra if name not in cohort.extra]:
         raise InputError(f"{missing[0]}: missing; {method.name} trains on the {method.extra[missing[0]]}")
@@ -28,6 +31,9 @@ def check_extra(method: Declaration, cohort: Cohort) -> None:
             _check_classes(name, more)
             if method.task == "debiasing" and (unknown := int((more < 0).sum())):
                 raise InputError(f"{name}: unknown (-1) for {unknown} sample(s); {method.name} needs it for each; leave these samples out")
+        elif more.ndim != cohort.x.ndim:
+            theirs, own = (KINDS.get(each.ndim, f"arrays of {each.ndim} dimensions") for each in (more, cohort.x))
+            raise InputError(f"{name}: {theirs}, and samples are {own}; one kind of encoder is used for both, so give both alike")
         elif method.views and more.shape[1] != cohort.x.shape[1] and more.ndim > 2:
             raise InputError(f"{name}: {more.shape[1]} channels, and samples have {cohort.x.shape[1]}; the same views are drawn of both")
 
