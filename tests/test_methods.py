@@ -19,6 +19,7 @@ from torch import Tensor
 from sepclr import nets
 from sepclr.losses import INDEPENDENCE, alignment, bandwidths, hsic, uniformity
 from sepclr.methods import CVAE, ContrastiveVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
+from sepclr.methods.debiased import PAIRS, Classifier, Debiased, GroupDRO, LogitAdjusted, Reweighted
 from sepclr.methods.domains import DomainClassifier
 from sepclr.methods.make import make
 from sepclr.methods.modalities import CrossModal, Modalities, Weak
@@ -26,6 +27,7 @@ from sepclr.methods.options import METHODS as DECLARED
 from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.cvae import TargetsDiscriminator
 from sepclr.methods.options.sepclr import ConditionalCritic
+from sepclr.methods.sepclr import FREE_OF
 from sepclr.types import Batch, HasCritic, HasSteering, InputError, Method
 
 SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
@@ -81,22 +83,29 @@ def simclr(group: str) -> Callable[[tuple[int, ...]], SimCLR]:
 DIMS = (5, 4)
 
 
+def weak(shape: tuple[int, ...]) -> Weak:
+    return Weak(nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4))
+
+
 def modalities(**options: Any) -> Callable[[tuple[int, ...]], Modalities]:
     def build(shape: tuple[int, ...]) -> Modalities:
         kind = "mlp" if len(shape) == 1 else "cnn3"
-        other = Weak(nets.encoder(kind, shape, 5, width=4), nets.head(5))
-        parts = nets.encoder(kind, shape, 5, width=4), nets.encoder(kind, shape, 4, width=4), nets.head(5), nets.head(4)
-        return Modalities(other.requires_grad_(False), *parts, **options)
+        other = weak(shape).requires_grad_(options.get("stages") == "together")
+        return Modalities(other, nets.encoder(kind, shape, 5, width=4), nets.encoder(kind, shape, 4, width=4), **options)
 
     return build
 
 
-def weak(shape: tuple[int, ...]) -> Weak:
-    return Weak(nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
-
-
 def cross_modal(shape: tuple[int, ...]) -> CrossModal:
-    return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4), nets.head(5))
+    return CrossModal(weak(shape), nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4))
+
+
+def debiased(make: Callable[..., Any]) -> Callable[[tuple[int, ...]], Any]:
+    def build(shape: tuple[int, ...]) -> Any:
+        encoder = nets.encoder("mlp" if len(shape) == 1 else "cnn3", shape, 5, width=4)
+        return make(encoder, nets.standardise(5), torch.nn.Linear(5, 3))
+
+    return build
 
 
 def of_domains(name: str, **options: Any) -> Callable[[tuple[int, ...]], DomainClassifier]:
@@ -115,7 +124,9 @@ METHODS = (
         "sepclr as printed, two further views": sepclr("k-jem", objective="published", further_views=2),
         "sepclr of residual networks": sepclr("k-jem", "resnet10"),
         "sepclr by the median heuristic": sepclr("k-jem", tau="median"),
+        "sepclr, free of an attribute": sepclr("k-jem", free_of=2),
         "decorrelated": decorrelated(),
+        "decorrelated, free of an attribute": decorrelated(free_of=2),
         "decorrelated, two further views": decorrelated(further_views=2),
         "decorrelated, no neighbours": decorrelated(neighbours=None),
         "cvae": variational(partial(CVAE, dims=DIMS)),
@@ -127,14 +138,21 @@ METHODS = (
         "simclr": simclr("all"),
         "simclr-target": simclr("target"),
         "modalities": modalities(),
-        "modalities, apart from both": modalities(apart_from="both"),
+        "modalities, apart from w": modalities(apart_from="w"),
+        "modalities, together": modalities(stages="together", moves="both"),
         "weak modality": weak,
         "simclr-modalities": cross_modal,
-        "adapted": of_domains("adapted"),
-        "adapted, none": of_domains("adapted", independence="none"),
+        "debiased": debiased(partial(Debiased, biases=2)),
+        "debiased by k-mi": debiased(partial(Debiased, biases=2, independence="k-mi")),
+        "balanced-batches": debiased(partial(Classifier, evened=PAIRS)),
+        "erm": debiased(Classifier),
+        "reweighting": debiased(partial(Reweighted, biases=2)),
+        "group-dro": debiased(partial(GroupDRO, biases=2)),
+        "logit-adjustment": debiased(partial(LogitAdjusted, biases=2)),
     }
-    | {name: of_domains(name) for name, declared in DECLARED.items() if declared.task == "domains" and name != "adapted"}
+    | {name: of_domains(name) for name, declared in DECLARED.items() if declared.task == "domains"}
 )
+METHODS |= {"adapted, none": of_domains("adapted", independence="none")}
 
 
 @pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())
@@ -155,6 +173,7 @@ def views(shape: tuple[int, ...], is_target: Tensor, number: int = 2) -> tuple[B
     extra = {
         "label": torch.arange(len(is_target)) % 3,
         "bias": torch.arange(len(is_target)) % 2,
+        "free_of": torch.arange(len(is_target)) // 2 % 3 - 1,
         "target_label": torch.arange(len(is_target)) % 3,
     }
     return tuple(
@@ -317,6 +336,52 @@ def test_the_salient_term_is_a_mean_over_targets_to_the_last_digit():
 def plain(objective: str, further_views: int = 1, **options: Any) -> SepCLR:
     """SepCLR on codes: no network, so that terms can be asked about outputs of any kind."""
     return SepCLR(*(torch.nn.Identity() for _ in range(4)), (3, 2), objective=objective, further_views=further_views, **options)
+
+
+def test_k_jem_with_an_attribute_is_the_entropy_of_both_codes_and_it():
+    out, label = random_outputs(2), torch.tensor([0, 1, 2, -1, 0, 1, 2, 0, 1])
+    method, without = plain("released", free_of=3), plain("released")
+    terms, others = method.terms(out | {"free_of": label}, TARGETS), without.terms(out, TARGETS)
+
+    def kernel(a: Tensor, b: Tensor) -> float:
+        return math.exp(-float((a - b).square().sum()))  # 2τ is 1
+
+    def same(i: int, j: int) -> float:
+        return 1.0 if label[i] == label[j] else math.exp(-2)
+
+    def entropy(spaces: list[Tensor], members: list[int]) -> float:
+        rows = [math.log(sum(math.prod(kernel(z[i], z[j]) for z in spaces) * same(i, j) for j in members) / len(members)) for i in members]
+        return sum(rows) / len(rows)
+
+    known = [i for i in range(9) if label[i] >= 0]
+    hidden = [out[f"s{view}"] * TARGETS[:, None] for view in (1, 2)]
+    joint = sum(entropy([out[f"c{view}"], hidden[view - 1]], known) for view in (1, 2)) / 2
+    apart = sum(entropy([out[f"s{view}"]], [i for i in known if TARGETS[i]]) for view in (1, 2)) / 2
+    assert terms["independence"].item() == pytest.approx(joint, rel=1e-6)
+    assert terms["salient"].item() == pytest.approx(others["salient"].item() + FREE_OF * apart, rel=1e-6)
+    assert terms["common"] == others["common"]
+
+
+@pytest.mark.parametrize("build", [sepclr("k-jem", free_of=2), decorrelated(free_of=2)], ids=["k-jem", "decorrelated"])
+def test_an_attribute_moves_both_codes(build: Callable[[tuple[int, ...]], Any]):
+    torch.manual_seed(0)
+    method = build((7,))
+    batches = views((7,), MIXED)
+    moved: list[Any] = []
+    for label in (torch.arange(10) % 2, torch.arange(10) // 5):
+        method.zero_grad()
+        out = method.outputs(*(batch._replace(extra={"free_of": label}) for batch in batches))
+        if isinstance(method, HasSteering):
+            for name, change in copy.deepcopy(method).steering({n: v.detach() for n, v in out.items()}, MIXED).gradients.items():
+                out[name].register_hook(change)
+        sum(method.terms(out, MIXED).values()).backward()
+        moved.append([next(encoder.parameters()).grad.clone() for encoder in (method.common, method.salient)])
+    assert all((one - two).abs().max() > 1e-6 for one, two in zip(*moved, strict=True))
+
+
+def test_an_attribute_needs_a_term_that_can_use_it():
+    with pytest.raises(InputError, match="free_of: needs independence k-jem or decorrelation, not mmd"):
+        plain("released", independence="mmd", free_of=2)
 
 
 def random_outputs(views: int, n: int = 9) -> dict[str, Tensor]:

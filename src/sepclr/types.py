@@ -216,7 +216,8 @@ class Row(TypedDict):
 
     attribute: str
     space: str
-    """``c``, ``s``, their projections ``c_head``, ``s_head``, the code ``w`` of another modality, or a method's own ``prediction``."""
+    """``c``, ``s``, their projections ``c_head``, ``s_head``, the code ``w`` of another modality, ``w_to_c`` (c, by a probe of w), or a
+    method's own ``prediction``."""
     encoder: str
     """``trained`` or ``untrained``: the same networks before the first step."""
     protocol: str

@@ -104,3 +104,50 @@ def test_batches_keep_the_type_of_the_samples():
     batch = next(iter(Batches(Cohort(x, torch.arange(10) % 2 == 0), 4, seed=0, epoch=0)))
     assert batch.x.dtype == torch.uint8
     assert np.isin(batch.x.numpy(), x.numpy()).all()
+
+
+def classes(n: int) -> Cohort:
+    """n samples in one group: class 0 and its bias, but for four conflicting samples."""
+    label, bias = torch.arange(n) % 2, torch.arange(n) % 2
+    bias[:4] = 1 - bias[:4]
+    return Cohort(torch.arange(n, dtype=torch.float32)[:, None], torch.ones(n, dtype=torch.bool), extra={"label": label, "bias": bias})
+
+
+@given(n=st.integers(4, 60), batch_size=st.integers(4, 80), world_size=st.integers(1, 2))
+def test_without_groups_an_epoch_passes_once_over_all_samples(n: int, batch_size: int, world_size: int):
+    samples = Cohort(torch.arange(n, dtype=torch.float32)[:, None], torch.ones(n, dtype=torch.bool))
+    ranks = [Batches(samples, batch_size, seed=0, epoch=0, rank=rank, world_size=world_size, evened=()) for rank in range(world_size)]
+    drawn = [[batch.x[:, 0].long() for batch in each] for each in ranks]
+    assert all(len(steps) == len(ranks[0]) for steps in drawn)
+    assert all(len(part) == len(drawn[0][0]) for steps in drawn for part in steps)
+    seen = torch.bincount(torch.cat([part for steps in drawn for part in steps]), minlength=n)
+    assert seen.max() == 1
+    assert (seen == 0).sum() < len(drawn[0][0]) * world_size + world_size
+
+
+def test_combinations_of_classes_are_drawn_equally_often_and_extras_belong_to_their_samples():
+    samples = classes(200)
+    batches = Batches(samples, 100, seed=0, epoch=0, evened=("label", "bias"))
+    times = torch.zeros(2, 2)
+    for epoch in range(30):
+        for batch in Batches(samples, 100, seed=0, epoch=epoch, evened=("label", "bias")):
+            times += torch.bincount(2 * batch.extra["label"] + batch.extra["bias"], minlength=4).reshape(2, 2)
+            at = batch.x[:, 0].long()
+            assert all(torch.equal(batch.extra[name], samples.extra[name][at]) for name in ("label", "bias"))
+    assert len(batches) == 2
+    # 6,000 draws, a quarter to each cell; the standard deviation of a count is 34.
+    assert (times - 1500).abs().max() < 150
+
+
+def test_processes_share_a_drawn_batch():
+    samples = classes(60)
+    whole = next(iter(Batches(samples, 20, seed=1, epoch=0, evened=("label", "bias")))).x[:, 0]
+    parts = [
+        next(iter(Batches(samples, 20, seed=1, epoch=0, evened=("label", "bias"), rank=rank, world_size=2))).x[:, 0] for rank in (0, 1)
+    ]
+    assert torch.equal(torch.stack(parts, 1).flatten(), whole)
+
+
+def test_a_batch_of_one_group_that_is_too_small_is_named():
+    with pytest.raises(InputError, match=r"batch_size: 1 sample\(s\) for 1 process\(es\); give at least 2"):
+        Batches(classes(20), 1, seed=0, epoch=0, evened=())

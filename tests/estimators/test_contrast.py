@@ -432,3 +432,60 @@ def test_saving_keeps_what_others_wrote(tmp_path: Path, X, y):
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     with pytest.raises(ValueError, match="not fitted"):
         SimCLR().save(tmp_path / "new")
+
+
+def test_two_modalities_are_matched_by_their_identifiers():
+    draw = np.random.default_rng(0)
+    X, weak, order = draw.normal(size=(24, 6)), draw.normal(size=(24, 3)), draw.permutation(24)
+    names = np.array([f"sub-{place:02d}" for place in range(24)])
+    options = {"common_dim": 3, "salient_dim": 2, "max_epochs": 2, "width": 8, "random_state": 0}
+    in_order = sepclr.Modalities(**options).fit(X, weak=weak)
+    by_name = sepclr.Modalities(**options).fit(X, weak=weak[order], ids=names, other_ids=names[order])
+    np.testing.assert_array_equal(by_name.transform(X), in_order.transform(X))
+    np.testing.assert_array_equal(by_name.transform_other(weak), in_order.transform_other(weak))
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "weak: missing; modalities trains on the other modality"),
+        ({"weak": np.zeros((23, 3))}, "weak: 23 samples, and X has 24; give as many, or ids and other_ids"),
+        ({"weak": np.zeros((24, 3)), "ids": np.arange(24)}, "ids, other_ids: give both"),
+        ({"weak": np.zeros((24, 3)), "ids": np.arange(24), "other_ids": np.arange(1, 25)}, "other_ids: 0 missing"),
+        ({"weak": np.zeros((24, 3)), "ids": np.arange(9), "other_ids": np.arange(24)}, "ids: 9 values for 24 samples"),
+        ({"weak": np.zeros((24, 3)), "y": np.arange(24) % 2}, "y: two modalities have no groups"),
+        (
+            {"weak": np.zeros((24, 3)), "bias": np.arange(24)},
+            "bias: Modalities.fit has no such argument; it takes X, y, weak, ids, other_ids",
+        ),
+    ],
+)
+def test_a_modality_that_does_not_fit_is_named(given: dict[str, Any], named: str):
+    with pytest.raises(InputError, match=re.escape(named)):
+        sepclr.Modalities(max_epochs=1, width=8).fit(np.zeros((24, 6)), **given)
+
+
+def test_modalities_differ_in_shape_and_are_saved_together(tmp_path: Path):
+    draw = np.random.default_rng(0)
+    small, large = (draw.integers(256, size=(24, 3, side, side)).astype(np.uint8) for side in (12, 16))
+    options = {"max_epochs": 1, "width": 4, "batch_size": 12, "random_state": 0}
+    for X, weak in ((small, large), (draw.normal(size=(24, 9)), draw.normal(2.0, 3.0, size=(24, 5)))):
+        model = sepclr.Modalities(3, 2, **options).fit(X, weak=weak)
+        assert (model.transform(X).shape, model.transform_other(weak).shape) == ((24, 5), (24, 3))
+        model.save(tmp_path / str(X.ndim))
+        again = sepclr.load(tmp_path / str(X.ndim))
+        np.testing.assert_array_equal(again.transform(X), model.transform(X))
+        np.testing.assert_array_equal(again.transform_other(weak), model.transform_other(weak))
+        with pytest.raises(InputError, match=re.escape(f"samples have shape {X.shape[1:]}; fit saw {weak.shape[1:]}")):
+            again.transform_other(X)
+
+
+def test_samples_of_the_other_modality_have_the_shape_that_fit_saw():
+    draw = np.random.default_rng(0)
+    model = sepclr.Modalities(3, 2, max_epochs=1, width=8, random_state=0).fit(draw.normal(size=(24, 6)), weak=draw.normal(size=(24, 3)))
+    with pytest.raises(InputError, match=r"samples have shape \(4,\); fit saw \(3,\)"):
+        model.transform_other(np.zeros((2, 4)))
+    with pytest.raises(InputError, match="y: the samples have no groups"):
+        model.score_separation(draw.normal(size=(24, 6)), np.arange(24) % 2)
+    rows = model.score_separation(draw.normal(size=(24, 6)), attributes={"kind": np.arange(24) % 2})
+    assert {row["attribute"] for row in rows} == {"kind"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scipy.stats import spearmanr
 
-from sepclr.reports import compare, comparison_markdown, print_comparison, svg, write_table_page
+from sepclr.reports import compare, comparison_markdown, markdown, print_comparison, svg, write_table_page
 from sepclr.reports.comparison import title
 from sepclr.types import InputError
 
@@ -292,3 +292,24 @@ def test_a_table_that_is_too_wide_is_turned(capsys: pytest.CaptureFixture[str]):
     print_comparison(compare([wide], {}))
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split() == ["age", "MAE", "from", "c", "↓", "8.0", "15.0"] for line in lines)
+
+
+def test_predictions_of_a_method_have_no_untrained_score():
+    row = {
+        "recipe": {"data": {"name": "made-up"}},
+        "protocol": "strict",
+        "method": "erm",
+        "independence": "",
+        "seed": 0,
+        "scores": {"digit_common": 0.8, "digit_predicted": 0.9},
+        "intervals": {"digit_common": [0.7, 0.9], "digit_predicted": [0.8, 1.0]},
+        "untrained": {"digit_common": 0.3},
+        "best_expected": {"digit_common": 1.0, "digit_predicted": 1.0},
+        "chance": {"digit": 0.1},
+        "seconds": 60.0,
+    }
+    (table,) = compare([row], {})
+    assert table.heading("digit_predicted") == "digit predicted ↑"
+    assert table.untrained == {"erm": {"digit_common": 30.0}}
+    assert comparison_markdown([table]).count("90.0") == 1
+    assert markdown([row | {"scores": row["scores"] | {"delta_tot_absolute": 5.0}}]).count("90.0") == 1

@@ -261,3 +261,33 @@ def test_wrong_lengths_and_shapes_are_named(make_page: MakePage) -> None:
         replace(page, images=np.zeros((60, 2, 4, 4), np.uint8))
     with pytest.raises(InputError, match="nothing to show"):
         replace(page, runs=[])
+
+
+def test_samples_of_a_single_group_are_not_called_background_or_target(tmp_path: Path, make_page: MakePage, make_row: MakeRow):
+    everyone = np.ones(60, dtype=bool)
+    both = html(tmp_path, make_page())
+    assert "Background</figcaption>" in both
+    assert "30 background and 30 target test samples" in both
+    page = make_page(is_target=everyone)
+    run = replace(page.runs[0], rows=[*page.runs[0].rows, make_row("digit", "prediction", 0.784)])
+    text = html(tmp_path, replace(page, runs=[run]))
+    assert "Test samples</figcaption>" in text
+    assert "60 test samples, encoded by" in text
+    assert "Background</figcaption>" not in text
+    assert "hollow points background" not in text
+    assert [each["name"] for each in data(text)["attributes"]] == ["digit", "mark"]
+    assert "Digit is predicted with 78 % accuracy." in verdict(text)
+
+
+def test_without_a_salient_code_the_page_has_one_space(tmp_path: Path, make_page: MakePage):
+    page = make_page(is_target=np.ones(60, dtype=bool))
+    text = html(tmp_path, replace(page, runs=[replace(run, s=np.zeros((60, 1), np.float32)) for run in page.runs]))
+    assert 'id="map-c"' in text
+    assert 'id="map-s"' not in text
+    assert "nearest in s" not in re.sub("<[^>]*>", "", text)
+    assert "The two spaces" not in text
+    said = "Digit is decoded with 84 % accuracy from c (chance 10 %); mark is decoded with 18 % accuracy from c, where it should be low"
+    assert said in verdict(text)
+    both = html(tmp_path, page)
+    assert 'id="map-s"' in both
+    assert "The two spaces" in both

@@ -14,8 +14,10 @@ from tests.recipes import DATA_OF
 from sepclr.datasets import DATA_SETS
 from sepclr.methods import DecorrelatedWeights, SepVAEWeights
 from sepclr.methods.options import METHODS, of_task
+from sepclr.parts import DecoderOptions
 from sepclr.runs import run as runner
 from sepclr.runs import trained
+from sepclr.runs.decoder import fit_decoder
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe, changed, nested, read, usual
 from sepclr.types import InputError
@@ -174,3 +176,41 @@ def test_a_build_leaves_the_global_generator_alone():
     torch.manual_seed(3)
     make_method(usual("marked-digits", method="sepvae"), (1, 32, 32))
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_method_of_another_task_is_named():
+    with pytest.raises(InputError, match="method: 'modalities' is for modalities, and marked-digits for contrast; choose cvae"):
+        usual("marked-digits", method="modalities")
+    wrong = nested(usual("marked-digits")) | {"data": {"name": "quadrants"}}
+    with pytest.raises(InputError, match="method: 'sepclr' is for contrast, and quadrants for modalities; choose modalities"):
+        read(wrong)
+
+
+def test_a_run_free_of_an_attribute_expects_it_in_neither_code(tiny: Recipe, tmp_path: Path):
+    finished = runner.run(changed(small("sepclr"), free_of="digit"), tmp_path / "run", progress=False)
+    (strict, *_) = (json.loads(line) for line in finished.folder.results.read_text().splitlines())
+    assert strict["best_expected"]["digit_common"] == strict["best_expected"]["digit_salient"] == pytest.approx(1 / 3)
+    assert strict["best_expected"]["mark_salient"] == 1
+    assert {"c_with_free_of", "s_with_free_of"} <= {*finished.folder.history()[0]}
+    again, _ = trained.load_method(finished.folder)
+    assert again.free_of == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [("scanner", "free_of: 'scanner' is not an attribute; attributes are digit, mark"), ("mark", "is unknown in background")],
+)
+def test_an_attribute_that_a_run_cannot_be_free_of_is_named_before_anything_is_written(tiny: Recipe, tmp_path: Path, name: str, named: str):
+    with pytest.raises(InputError, match=named):
+        runner.run(changed(small("sepclr"), free_of=name), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_stages_are_trained_one_after_the_other(tiny: Recipe, tmp_path: Path):
+    finished = runner.run(small("modalities"), tmp_path / "run", progress=False)
+    first, then = (finished.folder.path / part / "metrics.jsonl" for part in ("first", ""))
+    seconds = [sum(json.loads(line)["seconds"] for line in path.read_text().splitlines()) for path in (first, then)]
+    assert finished.seconds == pytest.approx(sum(seconds))
+    assert {row["space"] for row in finished.rows} == {"c", "s", "w", "w_to_c"}
+    with pytest.raises(InputError, match="'modalities' has no background"):
+        fit_decoder(finished.folder.path, DecoderOptions())

@@ -27,6 +27,7 @@ from sepclr.data import Cohort
 from sepclr.losses import INDEPENDENCE
 from sepclr.methods import CVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
 from sepclr.methods import variational as variational_module
+from sepclr.methods.modalities import Modalities, Weak
 from sepclr.training import Settings, encode, fit
 from sepclr.training.gather import gathered, in_order, on_the_whole, share
 from sepclr.types import Batch, HasCritic, HasSteering
@@ -36,7 +37,7 @@ TARGETS_OF_RANK = (6, 1, 3)
 """Very different numbers, and more than one process could draw from any other."""
 
 
-def method(independence: str, norm: nets.Norm = "group") -> SepCLR:
+def method(independence: str, norm: nets.Norm = "group", free_of: int = 0) -> SepCLR:
     torch.manual_seed(0)
     return SepCLR(
         nets.encoder("mlp", (FEATURES,), 5, width=8, norm=norm),
@@ -46,10 +47,11 @@ def method(independence: str, norm: nets.Norm = "group") -> SepCLR:
         (5, 4),
         independence=independence,
         weights=SepCLRWeights(salient=2.0, information_less=3.0, independence=10.0),
+        free_of=free_of,
     ).double()
 
 
-def decorrelated() -> Decorrelated:
+def decorrelated(free_of: int = 0) -> Decorrelated:
     torch.manual_seed(0)
     return Decorrelated(
         nets.encoder("mlp", (FEATURES,), 5, width=8, norm="group"),
@@ -59,7 +61,14 @@ def decorrelated() -> Decorrelated:
         (nets.standardise(5, norm="group"), nets.standardise(4, norm="group")),
         (5, 4),
         neighbours=3,
+        free_of=free_of,
     ).double()
+
+
+def modalities() -> Modalities:
+    torch.manual_seed(0)
+    weak, common, salient = (nets.encoder("mlp", (FEATURES,), dim, width=8, norm="group") for dim in (5, 5, 4))
+    return Modalities(Weak(weak), common, salient, stages="together").double()
 
 
 def variational(make: Callable[..., Any]) -> Any:
@@ -74,7 +83,10 @@ def simclr(group: str) -> Any:
 
 
 METHODS: dict[str, Callable[[], Any]] = {name: partial(method, name) for name in INDEPENDENCE} | {
+    "k-jem, free of an attribute": partial(method, "k-jem", free_of=2),
     "decorrelated": decorrelated,
+    "decorrelated, free of an attribute": partial(decorrelated, free_of=2),
+    "modalities": modalities,
     "cvae": partial(variational, partial(CVAE, dims=(5, 4))),
     "cvae released": partial(variational, partial(CVAE, dims=(5, 4), fidelity="released")),
     "convae": partial(variational, partial(ConVAE, dims=(5, 4))),
@@ -94,7 +106,8 @@ def batch(ranks: list[int]) -> tuple[Batch, Batch]:
     """Two views of the samples of some ranks, one rank after the other."""
     is_target = torch.cat([torch.arange(EACH) < TARGETS_OF_RANK[rank] for rank in ranks])
     x = torch.cat([torch.randn(2, EACH, FEATURES, generator=torch.Generator().manual_seed(rank), dtype=torch.float64) for rank in ranks], 1)
-    return Batch(x[0], is_target), Batch(x[1], is_target)
+    extra = {"free_of": torch.cat([torch.arange(EACH) % 3 - 1 for _ in ranks])}
+    return Batch(x[0], is_target, extra | {"weak": x[1]}), Batch(x[1], is_target, extra | {"weak": x[0]})
 
 
 def critic_of(method: Any) -> Sequence[nn.Parameter]:

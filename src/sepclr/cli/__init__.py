@@ -26,6 +26,7 @@ from sepclr.cli.options import (
     phantom_parser,
     recipe_options,
     recipe_parser,
+    rescan_parser,
     underscored,
 )
 from sepclr.datasets import DATA_SETS, DataSet
@@ -172,6 +173,14 @@ def implant(options: Namespace) -> None:
     print(f"table: {implant_table(Path(options.table), options.images, Path(options.out), **given)}")
 
 
+def rescan(options: Namespace) -> None:
+    """Assign the subjects of a table to simulated scanners, to test whether a method is free of them."""
+    from sepclr.imaging.sites import rescan_table
+
+    given = {name: getattr(options, name) for name in ("subject", "sites", "seed")}
+    print(f"table: {rescan_table(Path(options.table), options.images, Path(options.out), **given)}")
+
+
 def phantom(options: Namespace) -> None:
     """Write a study of small synthetic brains, half of them with a known pattern."""
     from sepclr.imaging.phantom import write_phantoms
@@ -248,7 +257,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], d
         for name, data_set in DATA_SETS.items():
             one = options_of(f"{words} {data_set.about}.", data_set)
             add(data, f"{command.__name__} {name}", one, partial(command, data_set))
-    simple = ((check, check_parser), (maps, maps_parser), (implant, implant_parser), (phantom, phantom_parser))
+    simple = ((check, check_parser), (maps, maps_parser), (implant, implant_parser), (rescan, rescan_parser), (phantom, phantom_parser))
     for function, options in (*simple, (encode, encode_parser), (evaluate, evaluate_parser)):
         add(commands, function.__name__, options(function.__doc__), function)
     group = Parser(description=decode.__doc__.partition(": ")[2].capitalize())

@@ -204,6 +204,18 @@ def implant_parser(about: str | None) -> ArgumentParser:
     return parser
 
 
+def rescan_parser(about: str | None) -> ArgumentParser:
+    """Make the parser of ``sepclr rescan``."""
+    parser = Parser(description=about)
+    parser.add_argument("table", type=str, help="TSV or CSV with a row for each image")
+    parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
+    parser.add_argument("--out", type=str, required=True, help="new folder for the images and their table")
+    parser.add_argument("--subject", type=str, default=None, help="subject column (default: participant_id)")
+    parser.add_argument("--sites", type=int, default=2, help="number of scanners (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    return parser
+
+
 def phantom_parser(about: str | None) -> ArgumentParser:
     """Make the parser of ``sepclr phantom``."""
     parser = Parser(description=about)

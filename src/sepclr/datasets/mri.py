@@ -19,16 +19,18 @@ def _load(data: Brains, root: Path | None, download: bool) -> Any:
     if study is None:
         raise InputError("study: mri needs a table of subjects; give --table and the roles of its columns")
     train, test = cohorts(study, data.fold, root)
+    corrected = study.harmonise != "none"
     return Source(
         f"{DATA_SET.title}: {' or '.join(study.target)} against {' or '.join(study.background)}",
         DATA_SET.lead,
         train=train,
         tests={"strict": test},
-        common_attributes=[*study.common, *([study.site] if study.site else [])],
+        common_attributes=[*study.common, *([study.site] if study.site and not corrected else [])],
         salient_attributes=study.salient,
         everyone=True,
-        site=study.site if study.harmonise != "none" else None,
+        site=study.site if corrected else None,
         harmonise=study.harmonise,
+        unwanted=[study.site] if study.site and corrected else [],
     )
 
 

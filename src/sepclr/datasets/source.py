@@ -31,6 +31,7 @@ class Source:
         without: makes the samples of the protocol ``strict`` as they would be without their salient pattern, of the same shape, type and
             order; those of background are the samples themselves. None if unknown. A function, because few runs need them.
         probes: samples that probes are fitted on, where training samples are biased; None for those.
+        unwanted: names of the attributes that belong in neither code.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Source:
     harmonise: Literal["none", "residualise", "combat"] = "none"
     without: Callable[[], Tensor] | None = None
     probes: Cohort | None = None
+    unwanted: Sequence[str] = ()
 
 
 def declared(

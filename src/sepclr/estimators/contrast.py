@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from sepclr.estimators.networks import networks, views
 from sepclr.estimators.report import write
 from sepclr.estimators.samples import TYPES, given, known_samples, labelled, other_tensor, standardised
 from sepclr.estimators.separation import separation
-from sepclr.methods.extra import check_extra
+from sepclr.methods.extra import check_extra, inseparable
 from sepclr.methods.make import make
 from sepclr.methods.options import Declaration, Options
 from sepclr.ranges import check_at_least
@@ -64,8 +65,8 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own. For methods of
                 debiasing its class, any number of labels; for methods of two modalities None.
             extra: what else the method trains on, see the documentation of the class: the ``bias`` of each sample, the ``label`` of
-                those of the source domain (others are not looked at), or ``weak``, another modality of the samples, in their order,
-                or with the identifiers ``ids`` and ``other_ids`` of both.
+                those of the source domain (others are not looked at), the attribute that ``free_of`` names, or ``weak``, another
+                modality of the samples, in their order, or with the identifiers ``ids`` and ``other_ids`` of both.
 
         Returns:
             This estimator.
@@ -85,6 +86,9 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.mean_, self.scale_ = scaler.mean_, scaler.scale_
         cohort = Cohort(standardised(self, samples), torch.from_numpy(is_target), extra=more)
         check_extra(self.declaration, cohort)
+        if alone := inseparable(self.declaration, cohort):
+            names = ", ".join(map(str, self.labels_[alone]))
+            warnings.warn(f"y: class {names} occurs with a single bias, so nothing shows what belongs to which; add samples", stacklevel=2)
         self.further_, self.known_classes_ = cohort.further, cohort.classes
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, accelerator=self.device, devices=1)

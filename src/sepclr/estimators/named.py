@@ -17,7 +17,7 @@ ENCODERS = (
 )
 
 OF_VIEWS = {
-    "crop": (None, "side of an image view, in pixels; three quarters of the shorter side if None."),
+    "crop": (None, "side of an image view, in pixels; three quarters of the shorter side if None, all of it for debiasing."),
     "views": (
         None,
         "callable that draws random views of a batch, such as ``sepclr.views.ImageViews``; chosen by the kind of samples if None.",
@@ -55,7 +55,7 @@ ONE_CODE = {"contrast": "learn one code c for samples of two groups", "modalitie
 TOLD = {
     "y": "y",
     "weak": "weak=X[:, :3]",
-    "bias": "bias=y",
+    "bias": "bias=np.arange(40) % 3",
     "label": "label=np.arange(40) % 3",
     "target_label": "target_label=np.arange(40) % 3",
 }

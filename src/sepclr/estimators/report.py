@@ -45,7 +45,7 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
     made = {"Estimator": " ".join(repr(model).split()), "Versions": ", ".join(f"{name} {version(name)}" for name in ("sepclr", "torch"))}
     page = Page(
         title=f"{type(model).__name__} of {part.is_target.numpy().size} samples",
-        lead=f"Background is {model.classes_[0]}, target is {model.classes_[1]}. Shared patterns belong in c, target-specific ones in s.",
+        lead=_lead(model),
         images=pictures(_samples(part)) if x.ndim > 2 and x.shape[1] in (1, 3) else None,
         is_target=part.is_target.numpy(),
         attributes=part.attributes,
@@ -64,3 +64,10 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
 
 def _samples(cohort: Cohort) -> torch.Tensor:
     return cohort.x[torch.arange(len(cohort))]
+
+
+def _lead(model: Any) -> str:
+    """Describe what the samples are and what belongs in each code."""
+    if model.declaration.task == "debiasing":
+        return "What predicts the class belongs in c, the bias does not. There is no s."
+    return f"Background is {model.classes_[0]}, target is {model.classes_[1]}. Shared patterns belong in c, target-specific ones in s."

@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
 from sepclr.data import Cohort, VolumeCache, matched
+from sepclr.data.attributes import coded
 from sepclr.estimators.groups import membership
+from sepclr.methods.extra import with_free_of
 from sepclr.types import InputError
 
 Samples = NDArray[Any] | VolumeCache
@@ -44,7 +46,8 @@ def given(model: Any, X: Any, y: Any, extra: Mapping[str, ArrayLike]) -> tuple[S
             raise InputError("y: a Cohort has its own groups; omit y" if y is not None else f"{next(iter(extra))}: a Cohort has its own")
         model.classes_, model.n_features_in_ = np.array([False, True]), X.x.shape[1]
         model.labels_ = np.arange(max(X.classes.values(), default=0))
-        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), dict(X.extra)
+        cohort = X if (name := getattr(model, "free_of", None)) is None else with_free_of(X, name)
+        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), dict(cohort.extra)
     how: dict[str, Any] = {"dtype": TYPES, "allow_nd": True, "ensure_min_samples": 4}
     if model.declaration.task == "modalities":
         samples, labels = validate_data(model, X, **how), y
@@ -105,8 +108,8 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
     Raises:
         InputError: an argument that is missing, unknown or of another length; labels that are not two groups; identifiers that differ.
     """
-    task = model.declaration.task
-    allowed = [*model.declaration.extra, *(("ids", "other_ids") if task == "modalities" else ())]
+    task, free_of = model.declaration.task, getattr(model, "free_of", None)
+    allowed = [*model.declaration.extra, *(("ids", "other_ids") if task == "modalities" else ()), *([free_of] if free_of else [])]
     if task == "debiasing":
         allowed.remove("label")  # y
     if unknown := [name for name in given if name not in allowed]:
@@ -124,10 +127,14 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
         raise InputError(f"{wrong[0]}: {len(extra[wrong[0]])} values for {n} samples; give one for each")
     if task == "debiasing":
         model.classes_ = model.labels_ = np.unique(labels)
-        coded = {"label": np.searchsorted(model.labels_, labels)}
-        coded |= {name: np.unique(values, return_inverse=True)[1] for name, values in extra.items()}
-        return Told(np.ones(n, dtype=bool), {name: torch.from_numpy(values.astype(np.int64)) for name, values in coded.items()})
+        index = {"label": np.searchsorted(model.labels_, labels)}
+        index |= {name: np.unique(values, return_inverse=True)[1] for name, values in extra.items()}
+        return Told(np.ones(n, dtype=bool), {name: torch.from_numpy(values.astype(np.int64)) for name, values in index.items()})
     model.classes_, is_target = membership(labels, model.background)
+    if free_of:
+        if free_of not in extra:
+            raise InputError(f"{free_of}: missing; free_of names it, so give a value for each sample: fit(X, y, {free_of}=…)")
+        return Told(is_target, {"free_of": torch.from_numpy(coded(free_of, extra[free_of]))})
     return Told(is_target, _of_domains(model, is_target, extra))
 
 
@@ -138,12 +145,12 @@ def _of_domains(model: Any, is_target: NDArray[np.bool_], extra: Mapping[str, ND
     if len(sets) == 2 and not np.array_equal(sets["label"], sets["target_label"]):
         source, target = (", ".join(map(str, sets[name])) for name in ("label", "target_label"))
         raise InputError(f"target_label: classes are {target}, and {source} in label; give samples of the same classes in both domains")
-    coded = {}
+    found = {}
     for name, values in extra.items():
         model.labels_ = sets[name]
-        coded[name] = torch.full((len(values),), -1)
-        coded[name][torch.from_numpy(seen[name])] = torch.from_numpy(np.searchsorted(sets[name], values[seen[name]]))
-    return coded
+        found[name] = torch.full((len(values),), -1)
+        found[name][torch.from_numpy(seen[name])] = torch.from_numpy(np.searchsorted(sets[name], values[seen[name]]))
+    return found
 
 
 def _match(extra: dict[str, NDArray[Any]], n: int) -> None:

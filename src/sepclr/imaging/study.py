@@ -29,7 +29,7 @@ class Study:
         salient: attribute columns that only targets have, expected in s, such as symptom scores.
         numeric: attribute columns to treat as quantities; inferred from their values if not given.
         categorical: attribute columns to treat as classes; inferred from their values if not given.
-        site: scanner column; probed in both codes, and expected in c.
+        site: scanner column; probed in both codes, and expected in c, or in neither if it is corrected for.
         harmonise: site correction applied before probing: ``none``, ``residualise`` or ``combat``.
         subject: subject column; participant_id if there is one.
         split: column with the values train and test; folds are drawn if not given.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sepclr.methods.options.adapted import AdaptedWeights
 from sepclr.methods.options.convae import ConVAEWeights
 from sepclr.methods.options.cvae import CVAEWeights
+from sepclr.methods.options.debiased import ClassificationWeights, DebiasedWeights
 from sepclr.methods.options.domains import AdversarialWeights, ConfusionWeights, InformationWeights, OneDomainWeights
 from sepclr.methods.options.dsn import DSNWeights
 from sepclr.methods.options.mmcvae import MMcVAEWeights
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sepclr.methods.adapted import Adapted
     from sepclr.methods.convae import ConVAE
     from sepclr.methods.cvae import CVAE
+    from sepclr.methods.debiased import Classifier, Debiased, GroupDRO, LogitAdjusted, Reweighted
     from sepclr.methods.decorrelated import Decorrelated
     from sepclr.methods.domains import DomainAdversarial, DomainConfusion, DomainInformation, SourceOnly, TargetOnly
     from sepclr.methods.dsn import DSN
@@ -35,6 +37,8 @@ __all__ = [
     "AdaptedWeights",
     "AdversarialWeights",
     "CVAEWeights",
+    "ClassificationWeights",
+    "Classifier",
     "ConVAE",
     "ConVAEWeights",
     "ConfusionWeights",
@@ -42,17 +46,22 @@ __all__ = [
     "CrossModal",
     "CrossModalWeights",
     "DSNWeights",
+    "Debiased",
+    "DebiasedWeights",
     "Decorrelated",
     "DecorrelatedWeights",
     "DomainAdversarial",
     "DomainConfusion",
     "DomainInformation",
+    "GroupDRO",
     "InformationWeights",
+    "LogitAdjusted",
     "MMcVAE",
     "MMcVAEWeights",
     "Modalities",
     "ModalitiesWeights",
     "OneDomainWeights",
+    "Reweighted",
     "SepCLR",
     "SepCLRWeights",
     "SepVAE",
@@ -63,9 +72,12 @@ __all__ = [
     "TargetOnly",
 ]
 
-_FILES = {"ContrastiveVAE": "variational", "CrossModal": "modalities"} | dict.fromkeys(
-    ("DomainAdversarial", "DomainConfusion", "DomainInformation", "SourceOnly", "TargetOnly"), "domains"
-)
+_FILES = {
+    "ContrastiveVAE": "variational",
+    "CrossModal": "modalities",
+    **dict.fromkeys(("Classifier", "GroupDRO", "LogitAdjusted", "Reweighted"), "debiased"),
+    **dict.fromkeys(("DomainAdversarial", "DomainConfusion", "DomainInformation", "SourceOnly", "TargetOnly"), "domains"),
+}
 
 
 def __getattr__(name: str) -> Any:

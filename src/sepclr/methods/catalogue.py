@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sepclr.methods.options import METHODS
-from sepclr.methods.options.base import Paper
+from sepclr.methods.options.base import Declaration, Paper
 
 ESTIMATORS = {
     "GeneralisedContrastivePCA": Paper(
@@ -21,13 +21,18 @@ ESTIMATORS = {
 
 def table() -> str:
     """Return a Markdown table of all methods."""
-    lines = ["| method | paper | decoder | critic | linear | object |", "| --- | --- | --- | --- | --- | --- |"]
-    for method in METHODS.values():
-        lines.append(_line(method.name, method.paper, (method.decoder, method.critic, not method.trained), method.where))
-    lines += [_line(name, paper, (True, False, True), f"sepclr.{name}") for name, paper in ESTIMATORS.items()]
+    lines = ["| method | for | paper | decoder | critic | linear | object |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    contrast = [method for method in METHODS.values() if method.task == "contrast"]
+    lines += map(_declared, contrast)
+    lines += [_line(name, "contrast", paper, (True, False, True), f"sepclr.{name}") for name, paper in ESTIMATORS.items()]
+    lines += [_declared(method) for method in METHODS.values() if method not in contrast]
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, paper: Paper, has: tuple[bool, bool, bool], where: str) -> str:
+def _declared(method: Declaration) -> str:
+    return _line(method.name, method.task, method.paper, (method.decoder, method.critic, not method.trained), method.where)
+
+
+def _line(name: str, task: str, paper: Paper, has: tuple[bool, bool, bool], where: str) -> str:
     flags = " | ".join("yes" if flag else "" for flag in has)
-    return f"| {name} | [{paper.title}, {paper.year}]({paper.link}) | {flags} | `{where}` |"
+    return f"| {name} | {task} | [{paper.title}, {paper.year}]({paper.link}) | {flags} | `{where}` |"

@@ -18,17 +18,21 @@ nothing either. To penalise that, the objective reduces
 D is the sum of the squared canonical correlations, over targets except for D_g, with moments over many batches; φ are random cosines. D is
 not a term of the loss. Its gradient is added to that of the codes with the factor min(1, D) ‖∇_h L‖/‖∇_h D‖, with ‖∇_h L‖ over targets.
 Separation thus has the same weight as everything else at D ≥ 1 and none near 0, for any data and weights: there is nothing to tune.
+
+Where an attribute b is known that neither code should hold, such as the scanner, D(h_c, b) over all samples and D(h_s, b) over targets are
+reduced likewise, with √D in place of D in the factor.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, one_hot
 
 from sepclr.losses import (
     Correlation,
@@ -67,6 +71,7 @@ class Decorrelated(nn.Module):
         radius: radius of the ball of s.
         features: number of random cosines φ of each code, in addition to the code itself.
         correlations: correlations whose gradients are added; all are measured.
+        free_of: number of classes of the attribute that neither code should hold, given as ``free_of``; 0 if there is none.
 
     Raises:
         InputError: ``further_views`` or ``neighbours`` below 1, a bandwidth or radius that is not positive, or an unknown correlation.
@@ -88,6 +93,7 @@ class Decorrelated(nn.Module):
         radius: float = 2.0,
         features: int = 64,
         correlations: Sequence[str] = CORRELATIONS,
+        free_of: int = 0,
     ) -> None:
         super().__init__()
         check_at_least(1, further_views=further_views, neighbours=1 if neighbours is None else neighbours)
@@ -104,6 +110,9 @@ class Decorrelated(nn.Module):
         self.phi_c, self.phi_s = CosineFeatures(c, features), CosineFeatures(s, features)
         self.c_with_s, self.s_with_c = RunningCorrelation(c, s + features), RunningCorrelation(s, c + features)
         self.c_with_group = RunningCorrelation(c, 1)
+        self.free_of = free_of
+        if free_of:
+            self.c_with_free_of, self.s_with_free_of = RunningCorrelation(c, free_of), RunningCorrelation(s, free_of)
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute h_c, shape (n, d_c), and h_s, shape (n, d_s): the codes, before the heads."""
@@ -121,7 +130,8 @@ class Decorrelated(nn.Module):
         out = {f"h_{space}": _by_sample(h, number) for space, h in zip("cs", codes, strict=True)}
         # Project these tensors, not those that they were made from, or steering would not see the gradient of the projections.
         projections = self.project(Codes(_by_view(out["h_c"]), _by_view(out["h_s"])))
-        return out | {space: _by_sample(z, number) for space, z in zip("cs", projections, strict=True)}
+        told = {"free_of": views[0].extra["free_of"]} if self.free_of else {}
+        return out | {space: _by_sample(z, number) for space, z in zip("cs", projections, strict=True)} | told
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``common``, ``salient`` and ``information_less``."""
@@ -154,17 +164,32 @@ class Decorrelated(nn.Module):
         with_c = _correlated(self.s_with_c, s, self.phi_c(c))
         with_group = _correlated(self.c_with_group, h_c, group)
 
-        def by_sample(push: Tensor) -> Tensor:  # rows of targets placed among all rows
-            return _by_sample(push.new_zeros(len(h_c), push.shape[1]).index_put((target,), push), number)
+        def by_sample(push: Tensor, rows: Tensor = target) -> Tensor:  # some rows, placed among all
+            return _by_sample(push.new_zeros(len(h_c), push.shape[1]).index_put((rows,), push), number)
 
         found = {  # the code that each moves, D, and its gradient
             "c_with_s": ("h_c", with_s.value, by_sample(with_s.a)),
             "s_with_c": ("h_s", with_c.value, by_sample(with_c.a)),
             "c_with_group": ("h_c", with_group.value, _by_sample(with_group.a, number)),
         }
+        if self.free_of:
+            label = out["free_of"].repeat(number)
+            attribute = one_hot(label.clamp(min=0), self.free_of).to(h_c.dtype)
+            known = label >= 0
+            rows, of_targets = _rows(known), _rows(known & is_target.repeat(number))
+            c_free = _correlated(self.c_with_free_of, h_c[rows], attribute[rows])
+            s_free = _correlated(self.s_with_free_of, h_s[of_targets], attribute[of_targets])
+            found["c_with_free_of"] = "h_c", c_free.value, by_sample(c_free.a, rows)
+            found["s_with_free_of"] = "h_s", s_free.value, by_sample(s_free.a, of_targets)
 
         def pushes(code: str) -> list[tuple[Tensor, Tensor]]:
-            return [(value, push) for name, (of, value, push) in found.items() if of == code and name in self.correlations]
+            asked = {name: (value, push) for name, (of, value, push) in found.items() if of == code}
+            # A scanner is easily seen and its D at most its number of classes less 1: by D itself, it would be pushed too gently.
+            return [
+                (value.sqrt() if "free_of" in name else value, push)
+                for name, (value, push) in asked.items()
+                if "free_of" in name or name in self.correlations
+            ]
 
         return Steering(
             {code: partial(_steered, pushes(code), _rows(is_target)) for code in ("h_c", "h_s")},
@@ -208,4 +233,5 @@ def make(options: DecorrelatedOptions, networks: Networks) -> Decorrelated:
     c, s = dims = options.common_dim, options.salient_dim
     parts = networks.encoder(c), networks.encoder(s), networks.head(c), networks.head(s)
     scales = networks.standardise(c), networks.standardise(s)
-    return Decorrelated(*parts, scales, dims, further_views=options.further_views, weights=options.weights, tau=options.tau)
+    how: dict[str, Any] = {"further_views": options.further_views, "weights": options.weights, "tau": options.tau}
+    return Decorrelated(*parts, scales, dims, **how, free_of=networks.classes["free_of"] if options.free_of else 0)

@@ -13,6 +13,8 @@ U(s̃) over all rows. ``objective="published"`` is what the paper prints: w = 1,
 eq. 7 over targets.
 Independence is −Ĥ(c, s̃) for ``k-jem``, 0 for ``none``, or one of the other terms that the paper compares it with
 (``sepclr.losses.Independence``).
+Where an attribute b is known that neither code should hold, such as the scanner, k-JEM becomes −Ĥ(c, s̃, b), with b as one-hot codes, and
+the salient term gets −Ĥ(s_y, b_y): both spread the codes of the samples that share a value of b. This is ours.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Literal, get_args
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, one_hot
 
 from sepclr.losses import (
     Bandwidth,
@@ -31,8 +33,10 @@ from sepclr.losses import (
     alignment,
     bandwidths,
     full_precision,
+    hide_background,
     infomax_entropies,
     information_less,
+    joint_entropy,
     step_bandwidths,
 )
 from sepclr.methods import decorrelated
@@ -44,6 +48,9 @@ from sepclr.ranges import check_at_least
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 
 Objective = Literal["released", "published"]
+
+FREE_OF = 3.0
+"""Weight of −Ĥ(s_y, b_y) in the salient term, chosen from 1, 3 and 10 on made-up rows."""
 
 
 class SepCLR(nn.Module):
@@ -62,6 +69,7 @@ class SepCLR(nn.Module):
         weights: weight of each term; the default for the independence term if None.
         tau: kernel bandwidth τ, or a pair of them for c and s. ``"median"`` applies the median heuristic per space and step, for s
             on targets only; ``hsic`` always uses it.
+        free_of: number of classes of the attribute that neither code should hold, given as ``free_of``, for ``k-jem``; 0 if there is none.
 
     Raises:
         InputError: unknown objective or independence, ``further_views`` below 1, a critic of the wrong kind or for a term without one,
@@ -82,8 +90,12 @@ class SepCLR(nn.Module):
         critic: ConditionalCritic | Discriminator | None = None,
         weights: SepCLRWeights | None = None,
         tau: Bandwidth | tuple[Bandwidth, Bandwidth] = 0.5,
+        free_of: int = 0,
     ) -> None:
         super().__init__()
+        if free_of and independence != "k-jem":
+            raise InputError(f"free_of: needs independence k-jem or decorrelation, not {independence}")
+        self.free_of = free_of
         if objective not in get_args(Objective):
             raise InputError(f"objective: {objective!r} is unknown; choose {' or '.join(get_args(Objective))}")
         check_at_least(1, further_views=further_views)
@@ -118,18 +130,26 @@ class SepCLR(nn.Module):
         # One pass over all views: more samples for batch normalisation, fewer calls.
         c, s = self.project(self.encode(torch.cat([view.x for view in views])))
         parts = zip(c.chunk(len(views)), s.chunk(len(views)), strict=True)
-        return {f"{space}{number}": z for number, view in enumerate(parts, 1) for space, z in zip("cs", view, strict=True)}
+        told = {"free_of": views[0].extra["free_of"]} if self.free_of else {}
+        return {f"{space}{number}": z for number, view in enumerate(parts, 1) for space, z in zip("cs", view, strict=True)} | told
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms ``common``, ``salient``, ``information_less`` and ``independence``."""
         c, s = self._views(out)
         tau_c, tau_s = tau = step_bandwidths(c, s, is_target, self.tau)
-        common_entropy, salient_entropy, joint_entropy = infomax_entropies(c, s, is_target, tau, self.objective)
+        common_entropy, salient_entropy, joint = infomax_entropies(c, s, is_target, tau, self.objective)
+        if self.free_of:
+            attribute = one_hot(out["free_of"].clamp(min=0), self.free_of).to(c[0].dtype)
+            known = out["free_of"] >= 0
+            joint, apart = self._apart_from(
+                attribute[known], [view[known] for view in c], [view[known] for view in s], is_target[known], tau
+            )
+            salient_entropy = salient_entropy + FREE_OF * apart
         return {
             "common": alignment(c[0], torch.stack(c[1:]), tau_c) + common_entropy,
             "salient": alignment(s[0], torch.stack(s[1:]), tau_s, is_target=is_target) + salient_entropy,
             "information_less": _mean(information_less(view, is_target, tau_s) for view in s),
-            "independence": joint_entropy if self.independence.name == "k-jem" else self._independence(c, s, is_target, tau),
+            "independence": joint if self.independence.name == "k-jem" else self._independence(c, s, is_target, tau),
         }
 
     def _views(self, out: Outputs) -> tuple[list[Tensor], list[Tensor]]:
@@ -142,6 +162,14 @@ class SepCLR(nn.Module):
         # HSIC is insensitive if its kernels are far narrower or wider than the spread of the codes.
         widths = step_bandwidths(c, s, is_target, ("median", "median")) if self.independence.name == "hsic" else tau
         return _mean(self.independence.loss(*view, is_target, widths) for view in zip(c, s, strict=True))
+
+    def _apart_from(
+        self, b: Tensor, c: Sequence[Tensor], s: Sequence[Tensor], is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]
+    ) -> tuple[Scalar, Scalar]:
+        """Compute −Ĥ(c, s̃, b), and −Ĥ(s, b) over targets; a product of Gaussian kernels is the kernel of concatenated codes."""
+        views = list(zip(c, s, strict=True))
+        joint = [joint_entropy(torch.cat([view_c, b], 1), hide_background(view_s, is_target), tau) for view_c, view_s in views]
+        return _mean(joint), _mean(joint_entropy(b[is_target], view[is_target], tau) for view in s)
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:
         """Return the parameters of the independence term's critic; empty if it has none."""
@@ -178,4 +206,5 @@ def make(options: SepCLROptions | DecorrelatedOptions, networks: Networks) -> Se
         weights=options.weights,
         tau=(options.tau, options.tau if options.tau_salient is None else options.tau_salient),
         critic=options.critic,
+        free_of=networks.classes["free_of"] if options.free_of else 0,
     )

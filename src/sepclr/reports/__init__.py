@@ -8,6 +8,7 @@ from sepclr.reports.drawn import as_svg
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.removal_page import RemovalPage, removal_cells, swap_cells, write_removal_page
+from sepclr.reports.scores import predicted
 from sepclr.reports.shown import decoded, pictures, selection
 from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
@@ -27,6 +28,7 @@ __all__ = [
     "markdown",
     "pictures",
     "plain",
+    "predicted",
     "print_comparison",
     "print_separation",
     "removal_cells",

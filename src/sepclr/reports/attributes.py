@@ -56,7 +56,7 @@ def shown_attributes(
     salient: Sequence[str],
     class_names: Mapping[str, Sequence[str]],
 ) -> list[Shown]:
-    """Prepare attributes for display, in order: common, salient, others, group; background has no values of salient ones."""
+    """Prepare attributes for display, in order: common, salient, others, group if there are two; background has no salient ones."""
     order = [name for name in (*common, *salient) if name in attributes]
     order += [name for name in attributes if name not in order]
     result = []
@@ -72,7 +72,7 @@ def shown_attributes(
             elif values.dtype.kind in "US":
                 missing = missing | (values == "")
             result.append(_classes(name, role, values, missing, class_names.get(name, ())))
-    if "group" not in attributes:
+    if "group" not in attributes and len(np.unique(is_target)) > 1:
         result.append(Shown("group", "", GROUPS, is_target.astype(float), tuple(GROUPS[int(t)] for t in is_target)))
     return result
 

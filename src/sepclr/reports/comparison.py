@@ -22,7 +22,7 @@ Published = Mapping[tuple[str, str], Mapping[str, float]]
 NOT_COMPARED = ("seed", "fold", *MACHINE_FIELDS)
 """Recipe fields that may differ between rows that are averaged."""
 
-PLACES = {"common": "from c", "salient": "from s", "weak": "from w", "predicted": "predicted"}
+PLACES = {"common": "from c", "salient": "from s", "weak": "from w", "crossed": "from c, probe of w", "predicted": "predicted"}
 """Display names of spaces."""
 
 DELTAS = {"delta_tot_absolute": "δ_tot", "delta_tot": "δ_tot signed"}
@@ -168,10 +168,15 @@ def run_name(run: Mapping[str, Any]) -> str:
     """Return the independence term of a SepCLR run, or the method and its term of any other; mark our own term and released behaviour."""
     name = str(run["independence"] or run["method"])
     if name == "decorrelation":
-        return f"{name} (ours)"
+        name = f"{name} (ours)"
     if run["independence"] and run["method"] != "sepclr":
         name = f"{run['method']}, {name}"
-    return name + (" (released)" if flattened(run["recipe"]).get("fidelity") == "released" else "")
+    values = flattened(run["recipe"])
+    if values.get("free_of"):
+        return f"{name}, free of {values['free_of']}"
+    if values.get("harmonise", "none") != "none":
+        return f"{name}, then {values['harmonise']}"
+    return name + (" (released)" if values.get("fidelity") == "released" else "")
 
 
 def compare(rows: Sequence[Mapping[str, Any]], published: Published, *, elsewhere: bool = False) -> list[Comparison]:
@@ -282,7 +287,7 @@ def _untrained(
     groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str], errors: Sequence[str]
 ) -> Mapping[str, Mapping[str, float]]:
     """Average scores of untrained encoders over the runs of each method; methods with equal scores share a row."""
-    scores = [column for column in columns if column not in DELTAS]
+    scores = [column for column in columns if column not in DELTAS and not column.endswith("_predicted")]  # which training makes
     methods: dict[str, list[Mapping[str, float]]] = {}
     for (method, _), runs in groups.items():
         methods.setdefault(method, []).extend(run["untrained"] for run in runs if run["untrained"])

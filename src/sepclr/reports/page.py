@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sepclr.reports.attributes import Shown, caption, shown_attributes
 from sepclr.reports.figures import charts, flatten, sheet, strip
 from sepclr.reports.html import write_html
 from sepclr.reports.neighbours import neighbourhood
-from sepclr.reports.scores import SPACES, findings, number, readings, span
+from sepclr.reports.scores import SPACES, Reading, findings, number, predicted, readings, span
 from sepclr.types import InputError, Row
 
 COLOURS = 10
@@ -112,13 +112,17 @@ def _context(page: Page) -> dict[str, Any]:
     main = page.runs[0]
     scored = [(run.name, run.rows) for run in page.runs]
     attributes = shown_attributes(page.attributes, page.is_target, page.common_attributes, page.salient_attributes, page.class_names)
+    spaces = _spaces(page)
     maps = {space: flatten(getattr(main, space)) for space in SPACES}
     return {
         "page": page,
         "main": main,
+        "spaces": spaces,
+        "alone": len(spaces) == 1,
         "run_names": [run.name for run in page.runs],
         "findings": findings(scored, page.common_attributes, page.salient_attributes),
-        "readings": readings(scored, page.common_attributes, page.salient_attributes),
+        "predicted": predicted(main.rows),
+        "readings": [_within(reading, spaces) for reading in readings(scored, page.common_attributes, page.salient_attributes)],
         "rows": [_table_row(run.name, row) for run in page.runs for row in run.rows],
         "attributes": attributes,
         "captions": [caption(attributes, i) for i in range(len(page.is_target))],
@@ -134,6 +138,19 @@ def _context(page: Page) -> dict[str, Any]:
         "signs": [(run.name, sign) for run in page.runs for sign in run.signs],
         "share": lambda value: number(value, "accuracy"),
     }
+
+
+def _spaces(page: Page) -> tuple[str, ...]:
+    """Return the spaces to show: only c for samples of one group without s, as a bias has no code of its own."""
+    one_group = len(np.unique(page.is_target)) == 1
+    return ("c",) if one_group and all(np.ptp(run.s) == 0 for run in page.runs) else SPACES
+
+
+def _within(reading: Reading, spaces: Sequence[str]) -> Reading:
+    """Leave out the lines of other spaces, and with them the lead of one space over the other."""
+    if len(spaces) == len(SPACES):
+        return reading
+    return replace(reading, lines=tuple(line for line in reading.lines if line.space in spaces), ahead=())
 
 
 def _groups() -> tuple[tuple[str, bool], tuple[str, bool]]:

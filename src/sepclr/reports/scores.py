@@ -100,6 +100,12 @@ def findings(runs: Scored, common: Sequence[str], salient: Sequence[str]) -> lis
     return found
 
 
+def predicted(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Format the scores of a method's own predictions under the first protocol: ``name`` of the attribute and ``score``."""
+    own = [row for row in rows if row["space"] == "prediction" and row["metric"] == METRICS[0] and row["protocol"] == PROTOCOLS[0]]
+    return [{"name": row["attribute"], "score": number(row["score"], row["metric"])} for row in own]
+
+
 def number(value: float, metric: str, digits: int = 0) -> str:
     """Format a score: a fraction in 0..1 as a percentage with ``digits`` decimals, an error with three significant digits."""
     if not math.isfinite(value):

@@ -35,7 +35,8 @@ def markdown(results: Sequence[Mapping[str, Any]]) -> str:
         networks: dict[tuple[str, ...], list[str]] = {}
         for run in runs:
             if run["untrained"]:
-                networks.setdefault(tuple(number(name, run["untrained"][name]) for name in cells), []).append(run_name(run))
+                before = run["untrained"]  # which makes no predictions of its own
+                networks.setdefault(tuple(number(name, before[name]) if name in before else "" for name in cells), []).append(run_name(run))
         chance = [number(name, runs[0]["chance"][name.rpartition("_")[0]]) for name in cells]
         for untrained, names in networks.items():
             of = f" of {', '.join(dict.fromkeys(names))}" if len(networks) > 1 else ""

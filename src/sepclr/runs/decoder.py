@@ -55,6 +55,10 @@ def fit_decoder(
     method, _ = load_method(folder)
     if isinstance(method, HasDecoder):
         raise InputError(f"{run}: method {recipe.method.name!r} has a decoder of its own; run sepclr decode evaluate")
+    if recipe.declared.task != "contrast":
+        raise InputError(
+            f"{run}: method {recipe.method.name!r} has no background, so nothing shows what a sample is without its own pattern"
+        )
     if "salient_dim" not in recipe.declared.defaults:
         raise InputError(f"{run}: method {recipe.method.name!r} has no salient code, so there is nothing to remove")
     if options.batch_size is None and recipe.training is not None:

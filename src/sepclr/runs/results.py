@@ -16,7 +16,7 @@ from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe, shared
 from sepclr.types import Row
 
-PLACE = {"c": "common", "s": "salient", "w": "weak", "prediction": "predicted"}
+PLACE = {"c": "common", "s": "salient", "w": "weak", "w_to_c": "crossed", "prediction": "predicted"}
 """How columns name spaces."""
 
 MADE = ("commit", "versions", "machine", "precision", "accelerator")
@@ -53,10 +53,12 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
 
     Scores of classes are balanced accuracies, or plain accuracies under ``published``. Scores of quantities are mean absolute errors, in
     their units. Without quantities, δ_tot is added. ``heads`` holds scores, intervals and ``untrained`` of the projections, if any.
+    Methods of debiasing have no s, so its scores and δ_tot are left out.
     """
     metric = "accuracy" if protocol == "published" else "balanced_accuracy"
     source = run.source
-    rows = [row for row in run.rows if row["protocol"] == protocol]
+    debiasing = run.recipe.declared.task == "debiasing"  # there is no s
+    rows = [row for row in run.rows if row["protocol"] == protocol and not (debiasing and row["space"] == "s")]
     shown = [row for row in rows if row["metric"] in (metric, "mae")]
     codes, heads = ([row for row in shown if row["space"] in spaces] for spaces in (tuple(PLACE), ("c_head", "s_head")))
     trained = {_column(row, source): row for row in codes if row["encoder"] == "trained"}
@@ -64,7 +66,7 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     more: dict[str, Any] = {"heads": _summary(heads, source)} if heads else {}
     if errors := sorted(name for name, row in trained.items() if row["metric"] == "mae"):
         more["errors"] = errors
-    else:
+    elif not debiasing:
         delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
         read["scores"] |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
     return {
@@ -113,7 +115,7 @@ def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
     for row in rows:
         if row["space"] in PLACE and row["encoder"] == "trained" and row["metric"] in ("balanced_accuracy", "mae"):
             belongs = salient if row["space"] == "s" else source.common_attributes
-            if row["attribute"] in {*source.common_attributes, *salient}:
+            if row["attribute"] in {*source.common_attributes, *salient, *source.unwanted}:
                 right = 0.0 if row["metric"] == "mae" else 1.0
                 best[_column(row, source)] = right if row["attribute"] in belongs else row["chance"]
     return best

@@ -16,11 +16,11 @@ from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, Cohort, VolumeCache
 from sepclr.datasets.source import Source
 from sepclr.imaging.subjects import drawn
-from sepclr.methods.extra import check_extra
+from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import ImageAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, harmonised, probe
-from sepclr.reports import print_separation
+from sepclr.reports import predicted, print_separation
 from sepclr.runs.folder import RunFolder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
 from sepclr.runs.make import make_method
@@ -78,6 +78,8 @@ def run(
     }
     if is_first():
         open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
+        for each in inseparable(recipe.declared, source.train):
+            print(f"warning: {source.common_attributes[0]} {each} occurs with a single bias; nothing shows what belongs to which")
     if isinstance(method, LinearCodes):
         begin = time.perf_counter()
         solve(method, cast(LinearOptions, recipe.method), source.train, seed=recipe.seed)
@@ -108,10 +110,15 @@ def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) ->
         download: fetch missing files into ``root``.
 
     Raises:
-        InputError: if the folder or files are missing, or files are damaged.
+        InputError: if the folder or files are missing, files are damaged, or an attribute that codes should not hold is unknown.
     """
     recipe.data_set.check_root(root, download=download)
-    return cast(Source, recipe.data_set.load(recipe.data, root, download))
+    source = cast(Source, recipe.data_set.load(recipe.data, root, download))
+    if (name := getattr(recipe.method, "free_of", None)) is None:
+        return source
+    common, salient = ([each for each in names if each != name] for names in (source.common_attributes, source.salient_attributes))
+    train = with_free_of(source.train, name)
+    return replace(source, train=train, common_attributes=common, salient_attributes=salient, unwanted=[*source.unwanted, name])
 
 
 def prepare(recipe: Recipe, source: Source) -> tuple[Method, Callable[[Tensor], Tensor]]:
@@ -166,7 +173,7 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
         how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
-        train = probed(network, source.train if source.probes is None else source.probes, **how)
+        train = probed(network, source.train if source.probes is None else source.probes, **how, fitted=True)
         for protocol, cohort in source.tests.items():
             sides = train, probed(network, cohort, **how)
             if source.site is not None:
@@ -212,5 +219,7 @@ def print_rows(runs: Sequence[Finished]) -> None:
     rows = {run.recipe.label: run.rows for run in runs}
     print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
     for run in runs:
+        for own in predicted(run.rows):
+            print(f"{run.recipe.label}: {own['name']} predicted with {own['score']} accuracy")
         for sign in run.signs:
             print(f"warning: {run.recipe.label}: {sign}")

@@ -43,8 +43,17 @@ def device_of(recipe: Recipe) -> str:
     return resolve_accelerator("cpu" if recipe.training and recipe.training.accelerator == "cpu" else "auto")
 
 
-def probed(method: Method, cohort: Cohort, *, everyone: bool = False, standardised: bool = False) -> Probed:
-    """Encode a cohort into every space that is probed: codes and, if the method has them, projections and the code of another modality."""
+def probed(method: Method, cohort: Cohort, *, everyone: bool = False, standardised: bool = False, fitted: bool = False) -> Probed:
+    """Encode a cohort into every space that is probed: codes and, if the method has them, projections and the code of another modality.
+
+    Args:
+        method: the method.
+        cohort: the samples.
+        everyone: whether attributes of background samples are known, too.
+        standardised: as ``Probed``.
+        fitted: whether probes are fitted on these samples. The space ``w_to_c`` then holds w, and c otherwise, which shows whether a probe
+            of one modality can be used where only the other is there.
+    """
     codes = encode(method, cohort.x)
     spaces = {"c": codes.c.numpy(), "s": codes.s.numpy()}
     if isinstance(method, HasHeads):
@@ -52,6 +61,7 @@ def probed(method: Method, cohort: Cohort, *, everyone: bool = False, standardis
         spaces |= {"c_head": heads.c.numpy(), "s_head": heads.s.numpy()}
     if isinstance(method, HasModality):
         spaces["w"] = encode(method.other, cohort.extra[method.other_sees]).c.numpy()
+        spaces["w_to_c"] = spaces["w" if fitted else "c"]
     return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone, cohort.subjects, standardised)
 
 

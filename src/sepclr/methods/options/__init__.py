@@ -1,6 +1,6 @@
 """Declarations of all methods; to add a method to the library, add it to this list."""
 
-from sepclr.methods.options import adapted, convae, cvae, domains, dsn, linear, mmcvae, modalities, sepclr, sepvae, simclr
+from sepclr.methods.options import adapted, convae, cvae, debiased, domains, dsn, linear, mmcvae, modalities, sepclr, sepvae, simclr
 from sepclr.methods.options.base import Alternative, Declaration, Options
 from sepclr.parts import Task
 
@@ -18,6 +18,7 @@ METHODS: dict[str, Declaration] = {
         linear.CONTRASTIVE_PCA,
         modalities.METHOD,
         modalities.CROSS_MODAL,
+        *debiased.METHODS,
         adapted.METHOD,
         domains.INFORMATION,
         domains.CONFUSION,

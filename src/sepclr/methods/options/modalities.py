@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from sepclr.methods.options.base import Alternative, Declaration, Options, Paper
+from sepclr.ranges import check_positive
 
 WEAK = {"weak": "other modality of each sample, which has only what both share"}
 
@@ -15,14 +16,14 @@ class ModalitiesWeights:
     """Weight of each term.
 
     Attributes:
-        common: weight of the alignment of c with w, and of its uniformity.
+        common: weight of what makes c the code of the weak modality.
         salient: weight of the alignment and uniformity of s.
         independence: λ, weight of k-JEM.
     """
 
     common: float = 1.0
     salient: float = 1.0
-    independence: float = 100.0
+    independence: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +32,31 @@ class ModalitiesOptions(Options):
 
     Attributes:
         independence: independence term; ``none`` shows what it adds.
+        stages: ``weak-first``, which trains w alone and then freezes it, or ``together``, which contrasts w and c.
         salient_dim: dimension of the salient code s.
-        apart_from: codes that k-JEM keeps s apart from: that of the weak modality, ``w``, the common code, ``c``, or ``both``.
+        apart_from: code that k-JEM keeps s apart from: that of the weak modality, ``w``, or the common code, ``c``.
+        moves: codes that k-JEM moves: ``s``, or ``both``, if s is kept apart from c.
         tau: kernel bandwidth τ.
+        tau_other: kernel bandwidth of w or c in k-JEM.
+        temperature: temperature of the contrast of w and c.
         weights: weight of each term.
     """
 
     name: ClassVar[str] = "modalities"
 
     independence: Literal["k-jem", "none"] = "k-jem"
+    stages: Literal["weak-first", "together"] = "weak-first"
     salient_dim: int = 32
-    apart_from: Literal["w", "c", "both"] = "w"
+    apart_from: Literal["w", "c"] = "c"
+    moves: Literal["s", "both"] = "s"
     tau: float = 0.5
+    tau_other: float = 0.1
+    temperature: float = 0.2
     weights: ModalitiesWeights = field(default_factory=ModalitiesWeights)
+
+    def __post_init__(self) -> None:
+        Options.__post_init__(self)  # super() does not work in a dataclass that is replaced
+        check_positive(tau_other=self.tau_other, temperature=self.temperature)
 
     @property
     def label(self) -> str:
@@ -67,13 +80,13 @@ class CrossModalOptions(Options):
     """SimCLR across modalities.
 
     Attributes:
-        tau: temperature τ.
+        temperature: temperature of the contrast of w and c.
         weights: weight of each term.
     """
 
     name: ClassVar[str] = "simclr-modalities"
 
-    tau: float = 0.5
+    temperature: float = 0.2
     weights: CrossModalWeights = field(default_factory=CrossModalWeights)
 
 

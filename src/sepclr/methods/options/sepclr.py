@@ -92,6 +92,7 @@ class DecorrelatedOptions(Options):
         salient_dim: dimension of the salient code s.
         further_views: number of views of a sample besides the first.
         tau: kernel bandwidth τ.
+        free_of: attribute with classes, known in both groups, that neither code should hold, such as the scanner.
         weights: weight of each term.
     """
 
@@ -102,6 +103,7 @@ class DecorrelatedOptions(Options):
     salient_dim: int = 32
     further_views: int = 1
     tau: float = 0.5
+    free_of: str | None = None
     weights: DecorrelatedWeights = field(default_factory=DecorrelatedWeights)
 
     @property
@@ -121,6 +123,7 @@ class SepCLROptions(Options):
         further_views: number of views of a sample besides the first.
         tau: kernel bandwidth τ, or ``median`` for the median heuristic in each space.
         tau_salient: kernel bandwidth of the salient space, if it differs from τ.
+        free_of: attribute with classes, known in both groups, that neither code should hold, such as the scanner.
         weights: weight of each term.
         critic: critic of the independence term, if it has one.
     """
@@ -133,6 +136,7 @@ class SepCLROptions(Options):
     further_views: int = 1
     tau: float | Literal["median"] = 0.5
     tau_salient: float | Literal["median"] | None = None
+    free_of: str | None = None
     weights: SepCLRWeights = field(default_factory=SepCLRWeights)
     critic: ConditionalCritic | Discriminator | None = None
 
