@@ -73,6 +73,7 @@ def test_the_same_seed_writes_the_same_study(tmp_path: Path):
     ("change", "named"),
     [
         ({"sites": 1}, "sites: 1"),
+        ({"sites": 9}, "sites: 9 for 8 subjects"),
         ({"seed": -1}, "seed: -1"),
         ({"images": "picture"}, "picture"),
         ({"table": "study/participants.tsv"}, "has columns site already"),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sepclr import SepCLR
+from sepclr import Debiased, Modalities, SepCLR, SourceOnly
 from sepclr.data import Cohort
+from sepclr.data.attributes import coded
 from sepclr.methods.extra import check_extra, with_free_of
 from sepclr.methods.options import METHODS
 from sepclr.probes import Probed, probe
@@ -112,3 +113,55 @@ def test_fit_names_the_attribute_that_it_needs():
         SepCLR().fit(X, y, site=y)
     with pytest.raises(InputError, match="site: 3 values for 20 samples"):
         SepCLR(free_of="site").fit(X, y, site=y[:3])
+
+
+X, HALVES = np.random.default_rng(0).normal(size=(24, 4)), np.arange(24) % 2
+FAST = {"common_dim": 3, "width": 8, "max_epochs": 2, "random_state": 0}
+
+
+@pytest.mark.parametrize("missing", [-1, None])
+def test_unknown_labels_of_the_source_are_no_class(missing: object):
+    label = np.array(["a", "b"] * 12, dtype=object) if missing is None else np.array([0, 1] * 12)
+    label[0] = missing
+    model = SourceOnly(**FAST).fit(X, np.arange(24) >= 12, label=label)
+    assert model.labels_.tolist() == (["a", "b"] if missing is None else [0, 1])
+
+
+def test_labels_of_the_target_domain_are_not_looked_at_in_a_cohort_either():
+    x, is_target, labels = torch.from_numpy(X).float(), torch.arange(24) >= 12, torch.arange(24) % 3
+    hidden = torch.where(is_target, -1, labels)
+    one, two = (SourceOnly(**FAST).fit(Cohort(x, is_target, extra={"label": each})) for each in (labels, hidden))
+    np.testing.assert_array_equal(one.transform(X), two.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("bias", "named"),
+    [
+        (np.where(np.arange(24) == 3, -1, HALVES), r"bias: unknown \(-1\) for 1 sample"),
+        (np.where(np.arange(24) == 3, np.nan, HALVES), "bias: a quantity, or classes with missing values as numbers"),
+        (HALVES[:, None], r"bias: shape \(24, 1\)"),
+        (np.zeros(24, dtype=int), "bias: all samples are 0"),
+    ],
+)
+def test_a_bias_that_is_unknown_or_misshapen_is_named(bias: np.ndarray, named: str):
+    with pytest.raises(InputError, match=named):
+        Debiased(**FAST).fit(X, np.arange(24) % 3, bias=bias)
+
+
+def test_an_attribute_unknown_in_one_group_is_named_from_arrays_too():
+    site = np.where(HALVES == 1, "", np.where(np.arange(24) % 4 == 0, "a", "b"))
+    with pytest.raises(InputError, match="free_of: 'site' is unknown in target"):
+        SepCLR(**FAST, free_of="site").fit(X, HALVES, site=site)
+
+
+def test_missing_values_of_a_table_are_unknown():
+    assert coded("site", np.array(["b", None, "a", float("nan")], dtype=object))[0].tolist() == [1, -1, 0, -1]
+
+
+def test_a_cohort_of_two_modalities_is_fitted_as_arrays_are():
+    weak = np.random.default_rng(1).normal(size=(24, 3)) * 5
+    by_arrays = Modalities(**FAST).fit(X, weak=weak)
+    extra = {"weak": torch.from_numpy(weak)}
+    by_cohort = Modalities(**FAST).fit(Cohort(torch.from_numpy(X), torch.ones(24, dtype=torch.bool), extra=extra))
+    np.testing.assert_allclose(by_cohort.transform_other(weak), by_arrays.transform_other(weak), rtol=1e-5, atol=1e-6)
+    assert [epoch["epoch"] for epoch in by_arrays.history_] == [0, 1]

@@ -212,5 +212,5 @@ def test_two_stages_are_trained_one_after_the_other(tiny: Recipe, tmp_path: Path
     seconds = [sum(json.loads(line)["seconds"] for line in path.read_text().splitlines()) for path in (first, then)]
     assert finished.seconds == pytest.approx(sum(seconds))
     assert {row["space"] for row in finished.rows} == {"c", "s", "w", "w_to_c"}
-    with pytest.raises(InputError, match="'modalities' has no background"):
+    with pytest.raises(InputError, match="'modalities' is for modalities; decoders are for contrastive analysis"):
         fit_decoder(finished.folder.path, DecoderOptions())

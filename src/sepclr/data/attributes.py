@@ -22,16 +22,28 @@ def known(truth: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(truth != "") if truth.dtype.kind in "US" else np.ones(len(truth), dtype=bool)
 
 
-def coded(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the classes of an attribute as 0, 1, …, and -1 where it is missing, which for whole numbers means negative.
+def coded(name: str, values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Number the classes of an attribute.
+
+    Args:
+        name: its name, for errors.
+        values: whole numbers, of which negative ones mean that the class is unknown, or text, where the empty string, None and NaN do.
+
+    Returns:
+        The number of each sample's class, 0, 1, …, or -1 where it is unknown, shape (n,), and the classes in order.
 
     Raises:
-        InputError: a quantity.
+        InputError: a quantity, or values that are not one for each sample.
     """
+    if values.ndim != 1:
+        raise InputError(f"{name}: shape {values.shape}; give one value for each sample")
+    if values.dtype.kind == "O":
+        values = np.array(["" if value is None or value != value else str(value) for value in values])
     if is_quantity(values):
-        raise InputError(f"{name}: a quantity; give an attribute with classes, or cut it into some")
-    there, found = known(values), np.full(len(values), -1)
+        raise InputError(f"{name}: a quantity, or classes with missing values as numbers; give whole numbers, -1 where unknown, or text")
+    there = known(values)
     if np.issubdtype(values.dtype, np.signedinteger):
         there &= values >= 0
-    found[there] = np.unique(values[there], return_inverse=True)[1]
-    return found
+    classes, found = np.unique(values[there]), np.full(len(values), -1)
+    found[there] = np.searchsorted(classes, values[there])
+    return found, classes

@@ -16,7 +16,7 @@ from torch import Tensor
 from sepclr.data import Cohort, VolumeCache, matched
 from sepclr.data.attributes import coded
 from sepclr.estimators.groups import membership
-from sepclr.methods.extra import with_free_of
+from sepclr.methods.extra import free_of_label, with_free_of
 from sepclr.types import InputError
 
 Samples = NDArray[Any] | VolumeCache
@@ -47,7 +47,8 @@ def given(model: Any, X: Any, y: Any, extra: Mapping[str, ArrayLike]) -> tuple[S
         model.classes_, model.n_features_in_ = np.array([False, True]), X.x.shape[1]
         model.labels_ = np.arange(max(X.classes.values(), default=0))
         cohort = X if (name := getattr(model, "free_of", None)) is None else with_free_of(X, name)
-        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), dict(cohort.extra)
+        more = {name: each if each.ndim == 1 else _other(model, name, each.numpy()) for name, each in cohort.extra.items()}
+        return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), more
     how: dict[str, Any] = {"dtype": TYPES, "allow_nd": True, "ensure_min_samples": 4}
     if model.declaration.task == "modalities":
         samples, labels = validate_data(model, X, **how), y
@@ -128,28 +129,28 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
     if task == "debiasing":
         model.classes_ = model.labels_ = np.unique(labels)
         index = {"label": np.searchsorted(model.labels_, labels)}
-        index |= {name: np.unique(values, return_inverse=True)[1] for name, values in extra.items()}
+        index |= {name: coded(name, values)[0] for name, values in extra.items()}
         return Told(np.ones(n, dtype=bool), {name: torch.from_numpy(values.astype(np.int64)) for name, values in index.items()})
     model.classes_, is_target = membership(labels, model.background)
     if free_of:
         if free_of not in extra:
             raise InputError(f"{free_of}: missing; free_of names it, so give a value for each sample: fit(X, y, {free_of}=…)")
-        return Told(is_target, {"free_of": torch.from_numpy(coded(free_of, extra[free_of]))})
+        return Told(is_target, {"free_of": free_of_label(free_of, extra[free_of], torch.from_numpy(is_target))})
     return Told(is_target, _of_domains(model, is_target, extra))
 
 
 def _of_domains(model: Any, is_target: NDArray[np.bool_], extra: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """Code the classes of one domain, as each argument has them; those of the other domain are not looked at."""
-    seen = {name: is_target if name == "target_label" else ~is_target for name in extra}
-    sets = {name: np.unique(values[seen[name]]) for name, values in extra.items()}
+    found, sets = {}, {}
+    for name, values in extra.items():
+        seen = is_target if name == "target_label" else ~is_target
+        index, sets[name] = coded(name, values[seen])
+        found[name] = torch.full((len(values),), -1)
+        found[name][torch.from_numpy(seen)] = torch.from_numpy(index)
+        model.labels_ = sets[name]
     if len(sets) == 2 and not np.array_equal(sets["label"], sets["target_label"]):
         source, target = (", ".join(map(str, sets[name])) for name in ("label", "target_label"))
         raise InputError(f"target_label: classes are {target}, and {source} in label; give samples of the same classes in both domains")
-    found = {}
-    for name, values in extra.items():
-        model.labels_ = sets[name]
-        found[name] = torch.full((len(values),), -1)
-        found[name][torch.from_numpy(seen[name])] = torch.from_numpy(np.searchsorted(sets[name], values[seen[name]]))
     return found
 
 

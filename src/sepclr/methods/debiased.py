@@ -42,7 +42,7 @@ from sepclr.nets import Networks
 from sepclr.ranges import check_choice, check_positive
 from sepclr.types import Batch, Codes, Outputs, Scalar, Steering
 
-Any_Options = DebiasedOptions | BalancedOptions | PlainOptions | ReweightingOptions | GroupDROOptions | LogitAdjustmentOptions
+AnyOptions = DebiasedOptions | BalancedOptions | PlainOptions | ReweightingOptions | GroupDROOptions | LogitAdjustmentOptions
 
 SCALE = 10.0
 """Factor of the logits: those of codes of length 1 would be too small for a confident prediction."""
@@ -272,7 +272,7 @@ def pairs(label: Int[Tensor, " n"], bias: Int[Tensor, " n"], like: Float[Tensor,
     return torch.zeros_like(like).index_put((label.to(like.device), bias.to(like.device)), one, accumulate=True)
 
 
-def make(options: Any_Options, networks: Networks) -> Classifier:
+def make(options: AnyOptions, networks: Networks) -> Classifier:
     """Create the method from its options."""
     dim, classes, biases = options.common_dim, networks.classes["label"], networks.classes.get("bias", 0)
     parts = networks.encoder(dim), networks.standardise(dim), nn.Linear(dim, classes)

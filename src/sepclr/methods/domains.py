@@ -98,7 +98,9 @@ class DomainClassifier(nn.Module):
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the term ``classification``."""
-        return {"classification": mean(classification(out[f"logits{view}"], out["label"]) for view in (1, 2))}
+        seen = is_target if self.labels == "target_label" else ~is_target  # labels of the other domain are not looked at
+        labels = out["label"].masked_fill(~seen, -1)
+        return {"classification": mean(classification(out[f"logits{view}"], labels) for view in (1, 2))}
 
 
 class SourceOnly(DomainClassifier):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from sepclr.data import Cohort
 from sepclr.data.attributes import coded
@@ -50,15 +52,20 @@ def with_free_of(cohort: Cohort, name: str) -> Cohort:
     """
     if name not in cohort.attributes:
         raise InputError(f"free_of: {name!r} is not an attribute; attributes are {', '.join(cohort.attributes) or 'none'}")
-    label = torch.from_numpy(coded(f"free_of: {name!r}", cohort.attributes[name]))
-    for group, members in (("background", ~cohort.is_target), ("target", cohort.is_target)):
+    return replace(cohort, extra={**cohort.extra, "free_of": free_of_label(name, cohort.attributes[name], cohort.is_target)})
+
+
+def free_of_label(name: str, values: NDArray[Any], is_target: torch.Tensor) -> torch.Tensor:
+    """Return the classes of an attribute that codes should not hold, shape (n,), -1 where unknown; raises as ``with_free_of``."""
+    label = torch.from_numpy(coded(f"free_of: {name!r}", values)[0])
+    for group, members in (("background", ~is_target), ("target", is_target)):
         if not (label[members] >= 0).any():
             raise InputError(f"free_of: {name!r} is unknown in {group}; give an attribute that both groups have")
-    return replace(cohort, extra={**cohort.extra, "free_of": label})
+    return label
 
 
 def _check_classes(name: str, classes: torch.Tensor) -> None:
-    if classes.is_floating_point() or int(classes.min()) < -1:
+    if classes.dtype.is_floating_point or classes.dtype == torch.bool or int(classes.min()) < -1:
         raise InputError(f"{name}: give whole numbers from 0, and -1 where the class is unknown")
     if len(known := torch.unique(classes[classes >= 0])) < 2:
         raise InputError(f"{name}: {f'all samples are {known[0]}' if len(known) else 'no class is known'}; give at least two classes")

@@ -172,11 +172,9 @@ def run_name(run: Mapping[str, Any]) -> str:
     if run["independence"] and run["method"] != "sepclr":
         name = f"{run['method']}, {name}"
     values = flattened(run["recipe"])
-    if values.get("free_of"):
-        return f"{name}, free of {values['free_of']}"
-    if values.get("harmonise", "none") != "none":
-        return f"{name}, then {values['harmonise']}"
-    return name + (" (released)" if values.get("fidelity") == "released" else "")
+    name += " (released)" if values.get("fidelity") == "released" else ""
+    name += f", free of {values['free_of']}" if values.get("free_of") else ""
+    return name + (f", then {how}" if (how := values.get("harmonise", "none")) != "none" else "")
 
 
 def compare(rows: Sequence[Mapping[str, Any]], published: Published, *, elsewhere: bool = False) -> list[Comparison]:

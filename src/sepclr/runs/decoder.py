@@ -56,9 +56,7 @@ def fit_decoder(
     if isinstance(method, HasDecoder):
         raise InputError(f"{run}: method {recipe.method.name!r} has a decoder of its own; run sepclr decode evaluate")
     if recipe.declared.task != "contrast":
-        raise InputError(
-            f"{run}: method {recipe.method.name!r} has no background, so nothing shows what a sample is without its own pattern"
-        )
+        raise InputError(f"{run}: method {recipe.method.name!r} is for {recipe.declared.task}; decoders are for contrastive analysis")
     if "salient_dim" not in recipe.declared.defaults:
         raise InputError(f"{run}: method {recipe.method.name!r} has no salient code, so there is nothing to remove")
     if options.batch_size is None and recipe.training is not None:

@@ -53,7 +53,7 @@ def fit(
             checkpoint, training resumes from it.
         progress: show a progress bar with the loss terms on a terminal, print a line per epoch elsewhere; a string labels each line and
             replaces the bar.
-        callbacks: additional Lightning callbacks.
+        callbacks: additional Lightning callbacks; of two stages, for the second.
 
     Raises:
         InputError: if the cohort or the batch size does not allow batches of both groups.
@@ -61,12 +61,13 @@ def fit(
     Batches(cohort, settings.batch_size, seed=seed, epoch=0, evened=evened(method))  # raises InputError before anything starts
     if isinstance(method, HasCounts):
         method.count(cohort.extra, cohort.is_target)
-    how: dict[str, Any] = {"seed": seed, "progress": progress, "callbacks": callbacks}
+    how: dict[str, Any] = {"seed": seed, "progress": progress}
     if isinstance(method, HasModality) and method.other_first:
         seen = replace(cohort, x=cohort.extra[method.other_sees], extra={})
-        _fit(method.other, views, seen, settings, folder=folder / FIRST if folder is not None else None, **how)
+        # Callbacks belong to the second stage: their state, such as that of early stopping, must not carry over from one to the other.
+        _fit(method.other, views, seen, settings, folder=folder / FIRST if folder is not None else None, **how, callbacks=())
         cast(nn.Module, method.other).requires_grad_(False)
-    _fit(method, views, cohort, settings, folder=folder, **how)
+    _fit(method, views, cohort, settings, folder=folder, **how, callbacks=callbacks)
 
 
 def _fit(
