@@ -282,7 +282,7 @@ def _untrained(
     groups: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], columns: Sequence[str], errors: Sequence[str]
 ) -> Mapping[str, Mapping[str, float]]:
     """Average scores of untrained encoders over the runs of each method; methods with equal scores share a row."""
-    scores = [column for column in columns if column not in DELTAS]
+    scores = [column for column in columns if column not in DELTAS and not column.endswith("_predicted")]
     methods: dict[str, list[Mapping[str, float]]] = {}
     for (method, _), runs in groups.items():
         methods.setdefault(method, []).extend(run["untrained"] for run in runs if run["untrained"])
