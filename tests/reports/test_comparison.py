@@ -313,3 +313,30 @@ def test_predictions_of_a_method_have_no_untrained_score():
     assert table.untrained == {"erm": {"digit_common": 30.0}}
     assert comparison_markdown([table]).count("90.0") == 1
     assert markdown([row | {"scores": row["scores"] | {"delta_tot_absolute": 5.0}}]).count("90.0") == 1
+
+
+def test_rows_of_debiasing_have_predictions_that_untrained_encoders_lack(tmp_path: Path):
+    scores = {"digit_common": 0.8, "colour_common": 0.3, "digit_predicted": 0.7}
+    row = {
+        "recipe": {"data": {"name": "coloured-mnist"}, "seed": 0},
+        "protocol": "strict",
+        "method": "erm",
+        "independence": "",
+        "seed": 0,
+        "scores": scores,
+        "intervals": {name: [value - 0.1, value + 0.1] for name, value in scores.items()},
+        "untrained": {"digit_common": 0.5, "colour_common": 0.9},
+        "best_expected": {"digit_common": 1.0, "colour_common": 0.1, "digit_predicted": 1.0},
+        "chance": {"digit": 0.1, "colour": 0.1},
+        "seconds": 60.0,
+    }
+    (table,) = compare([row], {})
+    assert table.heading("digit_predicted") == "digit predicted ↑"
+    assert table.heading("colour_common") == "colour from c ↓"
+    text = comparison_markdown([table])
+    assert "| *untrained encoders of erm* |  | 90.0 |  | 50.0 |" in text
+    assert "70.0" in text
+    assert "digit predicted" in svg(table)
+    print_comparison([table])
+    write_table_page(tmp_path / "table.html", title="Tiny", lead="Noise.", tables=[table], made={})
+    assert "digit predicted" in (tmp_path / "table.html").read_text()

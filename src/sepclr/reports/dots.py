@@ -8,7 +8,7 @@ from typing import Any
 from sepclr.reports.comparison import Comparison, Line
 from sepclr.reports.drawn import as_svg
 
-COLOUR = {"common": "#1d5fbf", "salient": "#bd4b00", "tot": "#1b1d20", "absolute": "#1b1d20"}
+COLOUR = {"common": "#1d5fbf", "salient": "#bd4b00", "weak": "#1b1d20", "predicted": "#1b1d20", "tot": "#1b1d20", "absolute": "#1b1d20"}
 """Colours of c, s and δ_tot, as on the pages, by the suffix of a column's name."""
 QUIET = "#5c636c"
 ROW_HEIGHT = 0.27
