@@ -213,6 +213,6 @@ def test_an_estimator_warns_of_a_class_with_a_single_bias_and_names_it():
         warnings.simplefilter("error")
         sepclr.Debiased(4, **how).fit(X, y, bias=bias)
     with pytest.raises(InputError, match="bias: all samples are 0"):
-        sepclr.Debiased(4, **how).fit(X, y, bias=np.zeros(80))
+        sepclr.Debiased(4, **how).fit(X, y, bias=np.zeros(80, dtype=int))
     with pytest.raises(InputError, match="bias: missing; debiased trains on the bias"):
         sepclr.Debiased(4, **how).fit(X, y)
