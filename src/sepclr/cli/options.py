@@ -191,13 +191,18 @@ def maps_parser(about: str | None) -> ArgumentParser:
     return parser
 
 
-def implant_parser(about: str | None) -> ArgumentParser:
-    """Make the parser of ``sepclr implant``."""
-    parser = Parser(description=about)
+def _add_images(parser: ArgumentParser) -> None:
+    """Add the options of a command that writes changed images of a table."""
     parser.add_argument("table", type=str, help="TSV or CSV with a row for each image")
     parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
     parser.add_argument("--out", type=str, required=True, help="new folder for the images and their table")
     parser.add_argument("--subject", type=str, default=None, help="subject column (default: participant_id)")
+
+
+def implant_parser(about: str | None) -> ArgumentParser:
+    """Make the parser of ``sepclr implant``."""
+    parser = Parser(description=about)
+    _add_images(parser)
     parser.add_argument("--share", type=float, default=0.5, help="share of subjects that become patients (default: 0.5)")
     parser.add_argument("--strength", type=float, default=0.5, help="largest share of the signal that is lost (default: 0.5)")
     parser.add_argument("--seed", type=int, default=0, help="random seed for assigning patterns (default: 0)")
@@ -207,10 +212,7 @@ def implant_parser(about: str | None) -> ArgumentParser:
 def rescan_parser(about: str | None) -> ArgumentParser:
     """Make the parser of ``sepclr rescan``."""
     parser = Parser(description=about)
-    parser.add_argument("table", type=str, help="TSV or CSV with a row for each image")
-    parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
-    parser.add_argument("--out", type=str, required=True, help="new folder for the images and their table")
-    parser.add_argument("--subject", type=str, default=None, help="subject column (default: participant_id)")
+    _add_images(parser)
     parser.add_argument("--sites", type=int, default=2, help="number of scanners (default: 2)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     return parser

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from sepclr.losses import alignment, full_precision, joint_entropy, mmd, uniformity
-from sepclr.methods.domains import SCALE, DomainClassifier, by_view, classifier_parts, mean, of_domain, ramp
+from sepclr.losses.average import over_views
+from sepclr.methods.domains import SCALE, DomainClassifier, by_view, classifier_parts, of_domain, ramp
 from sepclr.methods.options.adapted import AdaptedOptions, AdaptedWeights
 from sepclr.nets import Networks
 from sepclr.ranges import check_choice, check_positive
@@ -82,13 +83,15 @@ class Adapted(DomainClassifier):
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the unweighted terms."""
         c, s = ([out[f"{name}{view}"] for view in (1, 2)] for name in "cs")
-        jointly = mean(joint_entropy(c[view], s[view], self.tau) for view in (0, 1)) if self.independence == "k-jem" else 0 * s[0].sum()
+        jointly = (
+            over_views(joint_entropy(c[view], s[view], self.tau) for view in (0, 1)) if self.independence == "k-jem" else 0 * s[0].sum()
+        )
         return super().terms(out, is_target) | {
             "common": alignment(c[0], c[1], self.tau) + uniformity(c[0], self.tau) + uniformity(c[1], self.tau),
             "salient": alignment(s[0], s[1], self.tau) + uniformity(s[0], self.tau) + uniformity(s[1], self.tau),
             "domain": of_domain(out, "domain", is_target),
             "independence": self.ramp * jointly,
-            "similarity": self.ramp * mean(mmd(view, is_target, self.tau) for view in c),
+            "similarity": self.ramp * over_views(mmd(view, is_target, self.tau) for view in c),
         }
 
 

@@ -25,7 +25,6 @@ self pairs, which outweigh all others for narrow kernels: about 0 if the codes o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
@@ -34,6 +33,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize, one_hot
 
 from sepclr.losses import full_precision, joint_entropy, mmd
+from sepclr.losses.average import over_views
 from sepclr.methods.options.domains import (
     AdversarialOptions,
     AdversarialWeights,
@@ -100,7 +100,7 @@ class DomainClassifier(nn.Module):
         """Compute the term ``classification``."""
         seen = is_target if self.labels == "target_label" else ~is_target  # labels of the other domain are not looked at
         labels = out["label"].masked_fill(~seen, -1)
-        return {"classification": mean(classification(out[f"logits{view}"], labels) for view in (1, 2))}
+        return {"classification": over_views(classification(out[f"logits{view}"], labels) for view in (1, 2))}
 
 
 class SourceOnly(DomainClassifier):
@@ -144,7 +144,7 @@ class DomainConfusion(DomainClassifier):
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the terms ``classification`` and ``similarity``."""
-        similarity = mean(mmd(out[f"c{view}"], is_target, self.tau) for view in (1, 2))
+        similarity = over_views(mmd(out[f"c{view}"], is_target, self.tau) for view in (1, 2))
         return super().terms(out, is_target) | {"similarity": self.ramp * similarity}
 
 
@@ -205,7 +205,7 @@ class DomainInformation(DomainClassifier):
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the terms ``classification`` and ``information``."""
-        known = mean(domain_information(out[f"c{view}"], is_target, self.tau) for view in (1, 2))
+        known = over_views(domain_information(out[f"c{view}"], is_target, self.tau) for view in (1, 2))
         return super().terms(out, is_target) | {"information": self.ramp * known}
 
 
@@ -226,7 +226,7 @@ def classification(logits: Float[Tensor, "n classes"], labels: Int[Tensor, " n"]
 
 def of_domain(out: Outputs, name: str, is_target: Bool[Tensor, " n"]) -> Scalar:
     """Compute the cross-entropy of the domain from its logits in two views."""
-    return mean(binary_cross_entropy_with_logits(out[f"{name}{view}"], is_target.to(out[f"{name}{view}"])) for view in (1, 2))
+    return over_views(binary_cross_entropy_with_logits(out[f"{name}{view}"], is_target.to(out[f"{name}{view}"])) for view in (1, 2))
 
 
 def reversed_gradient(z: Float[Tensor, "n d"], factor: float) -> Float[Tensor, "n d"]:
@@ -237,11 +237,6 @@ def reversed_gradient(z: Float[Tensor, "n d"], factor: float) -> Float[Tensor, "
 def ramp(share: float) -> float:
     """Return 2/(1 + exp(−10p)) − 1 for the share p of training that is done (Ganin et al. 2016)."""
     return 2 / (1 + math.exp(-10 * share)) - 1
-
-
-def mean(values: Iterable[Scalar]) -> Scalar:
-    """Average a term over views."""
-    return torch.stack([*values]).mean()
 
 
 def by_view(**both: Tensor) -> dict[str, Tensor]:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
 from sepclr.losses import full_precision
-from sepclr.methods.domains import DomainClassifier, by_view, classifier_parts, domain_head, mean, of_domain, ramp, reversed_gradient
+from sepclr.losses.average import over_views
+from sepclr.methods.domains import DomainClassifier, by_view, classifier_parts, domain_head, of_domain, ramp, reversed_gradient
 from sepclr.methods.options.dsn import DSNOptions, DSNWeights
 from sepclr.nets import Networks
 from sepclr.types import Batch, Codes, Outputs, Scalar
@@ -79,8 +80,8 @@ class DSN(DomainClassifier):
         groups = is_target, ~is_target
         difference = [sum_of_products(out[f"c{view}"][group], out[f"p{view}"][group]) for view in (1, 2) for group in groups]
         return super().terms(out, is_target) | {
-            "reconstruction": mean(out[f"error{view}"].mean() for view in (1, 2)),
-            "difference": 2 * mean(difference),
+            "reconstruction": over_views(out[f"error{view}"].mean() for view in (1, 2)),
+            "difference": 2 * over_views(difference),
             "similarity": of_domain(out, "domain", is_target),
         }
 

@@ -21,7 +21,7 @@ photographs of one thing, ``stages="together"`` replaces the first stage and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from sepclr.losses import alignment, full_precision, joint_entropy, nt_xent, uniformity
+from sepclr.losses.average import over_views
 from sepclr.methods.options.modalities import CrossModalOptions, CrossModalWeights, ModalitiesOptions, ModalitiesWeights
 from sepclr.nets import Networks
 from sepclr.ranges import check_choice, check_positive
@@ -75,7 +76,7 @@ class Weak(nn.Module):
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the term ``common``."""
         w1, w2 = out["w1"], out["w2"]
-        return {"common": alignment(w1, w2, self.tau) + _mean(uniformity(w, self.tau) for w in (w1, w2))}
+        return {"common": alignment(w1, w2, self.tau) + over_views(uniformity(w, self.tau) for w in (w1, w2))}
 
 
 class Modalities(nn.Module):
@@ -155,9 +156,9 @@ class Modalities(nn.Module):
         kept = kept if self.moves == "both" else [each.detach() for each in kept]
         joint = [joint_entropy(s[view], kept[view], (self.tau, self.tau_other)) for view in (0, 1)]
         return {
-            "common": _mean(common),
-            "salient": alignment(s[0], s[1], self.tau) + _mean(uniformity(each, self.tau) for each in s),
-            "independence": _mean(joint) if self.independence == "k-jem" else 0 * s[0].sum(),
+            "common": over_views(common),
+            "salient": alignment(s[0], s[1], self.tau) + over_views(uniformity(each, self.tau) for each in s),
+            "independence": over_views(joint) if self.independence == "k-jem" else 0 * s[0].sum(),
         }
 
 
@@ -196,7 +197,7 @@ class CrossModal(nn.Module):
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
         """Compute the term ``common``."""
-        return {"common": _mean(nt_xent(out[f"w{view}"], out[f"c{view}"], self.temperature) for view in (1, 2))}
+        return {"common": over_views(nt_xent(out[f"w{view}"], out[f"c{view}"], self.temperature) for view in (1, 2))}
 
 
 def make(options: ModalitiesOptions | CrossModalOptions, networks: Networks) -> Modalities | CrossModal:
@@ -217,8 +218,3 @@ def make(options: ModalitiesOptions | CrossModalOptions, networks: Networks) -> 
         tau=(options.tau, options.tau_other),
         temperature=options.temperature,
     )
-
-
-def _mean(values: Iterable[Scalar]) -> Scalar:
-    """Average a term over views."""
-    return torch.stack([*values]).mean()

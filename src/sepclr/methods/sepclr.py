@@ -19,7 +19,7 @@ the salient term gets −Ĥ(s_y, b_y): both spread the codes of the samples that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
@@ -39,6 +39,7 @@ from sepclr.losses import (
     joint_entropy,
     step_bandwidths,
 )
+from sepclr.losses.average import over_views
 from sepclr.methods import decorrelated
 from sepclr.methods.decorrelated import Decorrelated
 from sepclr.methods.options.base import Discriminator
@@ -148,7 +149,7 @@ class SepCLR(nn.Module):
         return {
             "common": alignment(c[0], torch.stack(c[1:]), tau_c) + common_entropy,
             "salient": alignment(s[0], torch.stack(s[1:]), tau_s, is_target=is_target) + salient_entropy,
-            "information_less": _mean(information_less(view, is_target, tau_s) for view in s),
+            "information_less": over_views(information_less(view, is_target, tau_s) for view in s),
             "independence": joint if self.independence.name == "k-jem" else self._independence(c, s, is_target, tau),
         }
 
@@ -161,7 +162,7 @@ class SepCLR(nn.Module):
         """Compute the independence term, averaged over views."""
         # HSIC is insensitive if its kernels are far narrower or wider than the spread of the codes.
         widths = step_bandwidths(c, s, is_target, ("median", "median")) if self.independence.name == "hsic" else tau
-        return _mean(self.independence.loss(*view, is_target, widths) for view in zip(c, s, strict=True))
+        return over_views(self.independence.loss(*view, is_target, widths) for view in zip(c, s, strict=True))
 
     def _apart_from(
         self, b: Tensor, c: Sequence[Tensor], s: Sequence[Tensor], is_target: Tensor, tau: tuple[Bandwidth, Bandwidth]
@@ -169,7 +170,7 @@ class SepCLR(nn.Module):
         """Compute −Ĥ(c, s̃, b), and −Ĥ(s, b) over targets; a product of Gaussian kernels is the kernel of concatenated codes."""
         views = list(zip(c, s, strict=True))
         joint = [joint_entropy(torch.cat([view_c, b], 1), hide_background(view_s, is_target), tau) for view_c, view_s in views]
-        return _mean(joint), _mean(joint_entropy(b[is_target], view[is_target], tau) for view in s)
+        return over_views(joint), over_views(joint_entropy(b[is_target], view[is_target], tau) for view in s)
 
     def critic_parameters(self) -> Sequence[nn.Parameter]:
         """Return the parameters of the independence term's critic; empty if it has none."""
@@ -181,12 +182,7 @@ class SepCLR(nn.Module):
         Raises:
             InputError: an independence term without a critic.
         """
-        return _mean(self.independence.critic_loss(c, s, is_target) for c, s in zip(*self._views(out), strict=True))
-
-
-def _mean(values: Iterable[Scalar]) -> Scalar:
-    """Average a term over views."""
-    return torch.stack([*values]).mean()
+        return over_views(self.independence.critic_loss(c, s, is_target) for c, s in zip(*self._views(out), strict=True))
 
 
 def make(options: SepCLROptions | DecorrelatedOptions, networks: Networks) -> SepCLR | Decorrelated:
