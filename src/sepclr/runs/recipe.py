@@ -8,10 +8,10 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from sepclr.data.study import Own, Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
 from sepclr.fields import NAMED, check_type, flat, flattened, hints_of, options_of, replaced
-from sepclr.imaging.study import Brains, Study, study_from
 from sepclr.methods.options import METHODS, Declaration, Options, of_task
 from sepclr.parts import MACHINE_FIELDS, Data, Encoder, ImageAugmentation, Settings, VolumeAugmentation
 from sepclr.ranges import check_at_least, check_choice
@@ -25,7 +25,7 @@ class Recipe:
     """Everything that determines the results of one run.
 
     Attributes:
-        data: the data set; for brains, with the study and its fold.
+        data: the data set; for a user's own data, with the study and its fold.
         method: options of the method.
         encoder: networks of the method; None for a method without networks.
         views: random views of samples; None for a method that uses the samples themselves.
@@ -59,12 +59,12 @@ class Recipe:
     @property
     def study(self) -> Study | None:
         """The study, for a data set that has one; None for others."""
-        return self.data.study if isinstance(self.data, Brains) else None
+        return self.data.study if isinstance(self.data, Own) else None
 
     @property
     def fold(self) -> int:
         """The cross-validation fold that is tested; 0 for a data set without folds."""
-        return self.data.fold if isinstance(self.data, Brains) else 0
+        return self.data.fold if isinstance(self.data, Own) else 0
 
     @property
     def independence(self) -> str:
@@ -89,7 +89,7 @@ class Recipe:
 
     def of(self, study: Study | None) -> Recipe:
         """Return the recipe with a study; unchanged for a data set without studies."""
-        return replace(self, data=replace(self.data, study=study)) if isinstance(self.data, Brains) else self
+        return replace(self, data=replace(self.data, study=study)) if isinstance(self.data, Own) else self
 
 
 def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
@@ -158,7 +158,7 @@ def _changed(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     for name, value in given.items():
         if name in MACHINE_FIELDS and recipe.training is None:
             continue  # they do not affect the results
-        if name == "study" and isinstance(recipe.data, Brains):
+        if name == "study" and isinstance(recipe.data, Own):
             recipe = recipe.of(value)
             continue
         if name not in known:
@@ -214,8 +214,12 @@ def shared(recipe: Recipe) -> dict[str, Any]:
     values = nested(recipe)
     if recipe.study is not None and recipe.study.content:
         study = values["data"]["study"]
-        study |= {name: Path(study[name]).name for name in ("table", "mask") if study[name]}
+        study |= {name: _without_folder(study[name]) for name in recipe.study.FILES if study[name]}
     return values
+
+
+def _without_folder(given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    return Path(given).name if isinstance(given, str) else tuple(Path(each).name for each in given)
 
 
 def read(values: Mapping[str, Any]) -> Recipe:
@@ -236,8 +240,8 @@ def read(values: Mapping[str, Any]) -> Recipe:
     check_choice(tuple(DATA_SETS), data=data)
     data_set = DATA_SETS[data]
     _method(method, data_set)
-    if study := parts["data"].get("study"):
-        parts["data"]["study"] = study_from(study)
+    if (study := parts["data"].get("study")) and data_set.study is not None:
+        parts["data"]["study"] = study_from(data_set.study, study)
     return Recipe(
         data=_part("data", type(data_set.options), parts["data"] | {"name": data}),
         method=METHODS[method].asked(flattened(parts["method"])),

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, Cohort, VolumeCache
+from sepclr.data.folds import drawn
 from sepclr.datasets.source import Source
-from sepclr.imaging.subjects import drawn
 from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import ImageAugmentation, VolumeAugmentation
@@ -105,7 +105,7 @@ def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) ->
     """Load the data set of a recipe.
 
     Args:
-        recipe: recipe with the data set and, for brains, the study and its fold.
+        recipe: recipe with the data set and, for a user's own data, the study and its fold.
         root: data folder, or the volume cache for brains; None for a data set without files.
         download: fetch missing files into ``root``.
 
