@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sepclr.atomic import replacing
-from sepclr.data import VolumeCache
+from sepclr.data import Lazy
 from sepclr.data.samples import read_samples
 from sepclr.imaging.cache import store
 from sepclr.imaging.grid import Grid
@@ -41,7 +41,7 @@ class TableOfVolumes(NamedTuple):
 
     subjects: NDArray[Any]
     paths: Sequence[Path]
-    x: VolumeCache
+    x: Lazy
     affines: Float[np.ndarray, "n 4 4"]
     grid: Grid
 
