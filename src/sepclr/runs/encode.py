@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sepclr.atomic import replacing
-from sepclr.data import VolumeCache
+from sepclr.data import Lazy
 from sepclr.data.samples import read_samples
 from sepclr.data.tables import listed, read_cells, subjects_of, write_cells
 from sepclr.imaging.cache import store
@@ -43,7 +43,7 @@ class TableOfVolumes(NamedTuple):
 
     subjects: NDArray[Any]
     paths: Sequence[Path]
-    x: VolumeCache
+    x: Lazy
     affines: Float[np.ndarray, "n 4 4"]
     grid: Grid
 

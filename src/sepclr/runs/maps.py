@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from sepclr.data import Cohort, VolumeCache
+from sepclr.data import Cohort, Lazy
 from sepclr.data.attributes import is_quantity, known
 from sepclr.data.folds import test_rows
 from sepclr.imaging.participants import as_file_name
@@ -182,7 +182,7 @@ def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[A
     return answer
 
 
-def mean_volume(x: VolumeCache, affines: Float[np.ndarray, "n 4 4"], first: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "x y z"]:
+def mean_volume(x: Lazy, affines: Float[np.ndarray, "n 4 4"], first: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "x y z"]:
     """Compute the mean of single-channel volumes on the grid of the affine ``first``, reading one volume at a time."""
     total = np.zeros(x.shape[2:])
     for row in range(len(x)):

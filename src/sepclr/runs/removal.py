@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sepclr.atomic import replacing
+from sepclr.data import VolumeCache
 from sepclr.datasets.source import Source
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.truth import true_volumes
@@ -157,7 +158,7 @@ def _targets(recipe: Recipe, source: Source, truth: str | None) -> tuple[Tensor,
         if source.without is None:
             return pixels(test.x[place[-SHOWN:]]), None
         return pixels(test.x[place]), pixels(source.without()[place])
-    if not isinstance(recipe.study, BrainStudy) or isinstance(test.x, Tensor):
+    if not isinstance(recipe.study, BrainStudy) or not isinstance(test.x, VolumeCache):
         raise InputError(f"truth: {truth!r} is for a table of images, but the run is on {recipe.data.name}; leave --truth out")
     clean = true_volumes(recipe.study, recipe.fold, truth, test.x)[-TARGETS:]
     return pixels(test.x[place]), pixels(clean)
