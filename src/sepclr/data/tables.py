@@ -69,6 +69,34 @@ def subjects_of(table: Path, cells: Mapping[str, NDArray[Any]], named: str | Non
     return column(table, cells, named, "subject") if named else np.arange(len(next(iter(cells.values())))).astype(str)
 
 
+def check_groups(
+    table: Path, name: str, group: NDArray[Any], background: Sequence[str], target: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the rows that belong to a group, and which of these are targets.
+
+    Args:
+        table: the table, for errors.
+        name: name of its group column, for errors.
+        group: values of the column, shape (n,).
+        background: values for background.
+        target: values for target.
+
+    Returns:
+        True for rows of a group, shape (n,), and True for target, shape (rows of a group,).
+
+    Raises:
+        InputError: a group without rows, or a value for both groups.
+    """
+    for role, values in (("background", background), ("target", target)):
+        if not np.isin(group, values).any():
+            there = ", ".join(f"{value or 'empty'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
+            raise InputError(f"{table}: no {role} rows: column {name!r} has no value {' or '.join(values)}; values are {there}")
+    if twice := set(background) & set(target):
+        raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
+    chosen = np.isin(group, [*background, *target])
+    return chosen, np.isin(group[chosen], target)
+
+
 def write_cells(table: Path, cells: Mapping[str, Sequence[str] | NDArray[Any]]) -> Path:
     """Write a tab-separated table of strings; cells with a tab or a quote are quoted, as ``read_cells`` expects."""
     with table.open("w", encoding="utf-8", newline="") as file:
@@ -81,12 +109,21 @@ def column(table: Path, cells: Mapping[str, NDArray[Any]], name: str, option: st
     """Return a column of a table.
 
     Raises:
-        InputError: no such column; the message begins with ``option`` and names the nearest column.
+        InputError: no such column, as ``column_of``.
     """
-    if name in cells:
-        return cells[name]
-    near = difflib.get_close_matches(name, cells, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"columns are {', '.join(cells)}"
+    return cells[column_of(table, list(cells), name, option)]
+
+
+def column_of(table: Path, names: Sequence[str], name: str, option: str) -> str:
+    """Return the name of a column if a table has it.
+
+    Raises:
+        InputError: no such column; the message begins with ``option`` and names the nearest one.
+    """
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"columns are {', '.join(names[:20])}" + (" …" if len(names) > 20 else "")
     raise InputError(f"{option}: column {name!r} not found in {table}; {hint}")
 
 

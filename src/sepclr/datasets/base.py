@@ -9,7 +9,7 @@ from typing import Any
 
 from sepclr.data.study import Study
 from sepclr.errors import InputError
-from sepclr.parts import Data, ImageAugmentation, Profile, Task, VolumeAugmentation
+from sepclr.parts import Augmentation, Data, Profile, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class DataSet:
         return self.options.name
 
     @property
-    def views(self) -> ImageAugmentation | VolumeAugmentation:
+    def views(self) -> Augmentation:
         """Random views of its samples, with the strengths of the default profile."""
         return next(iter(self.profiles.values())).views
 

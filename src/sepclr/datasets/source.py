@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from sepclr.data import Cohort
+from sepclr.data.preparation import Preparation
 from sepclr.datasets.base import DataSet
 
 
@@ -32,6 +33,7 @@ class Source:
             order; those of background are the samples themselves. None if unknown. A function, because few runs need them.
         probes: samples that probes are fitted on, where training samples are biased; None for those.
         unwanted: names of the attributes that belong in neither code.
+        preparation: what was done to rows, for new ones; None for other samples.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Source:
     without: Callable[[], Tensor] | None = None
     probes: Cohort | None = None
     unwanted: Sequence[str] = ()
+    preparation: Preparation | None = None
 
 
 def declared(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.members import Members
-from sepclr.data.tables import Kind, attribute, column, kinds, listed, read_cells, sides_of, subjects_of, without_missing
+from sepclr.data.tables import Kind, attribute, check_groups, column, kinds, listed, read_cells, sides_of, subjects_of, without_missing
 from sepclr.errors import InputError
 from sepclr.imaging.study import BrainStudy
 
@@ -104,17 +104,9 @@ def read_participants(table: Path, columns: Columns) -> Participants:
     """
     cells = read_cells(table)
     group = column(table, cells, columns.group, "group")
-    chosen = np.isin(group, [*columns.background, *columns.target])
-    for role in ("background", "target"):
-        values = getattr(columns, role)
-        if not np.isin(group, values).any():
-            there = ", ".join(f"{value or 'empty'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
-            raise InputError(f"{table}: no {role} rows: column {columns.group!r} has no value {' or '.join(values)}; values are {there}")
-    if twice := set(columns.background) & set(columns.target):
-        raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
+    chosen, is_target = check_groups(table, columns.group, group, columns.background, columns.target)
     cells = {name: values[chosen] for name, values in cells.items()}
     subjects = subjects_of(table, cells, columns.subject)
-    is_target = np.isin(cells[columns.group], columns.target)
     if both := sorted(set(subjects[is_target].tolist()) & set(subjects[~is_target].tolist())):
         raise InputError(f"group: {len(both)} subjects of {table} are in both background and target: {listed(both)}; fix the table")
     known = {name: without_missing(column(table, cells, name, "attributes")) for name in columns.attributes}

@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def preparation(self) -> Path:
+        """What is done to rows before the method sees them."""
+        return self.path / "preparation.safetensors"
+
+    @property
     def rows(self) -> Path:
         """Rows of the evaluation."""
         return self.path / "rows.jsonl"

@@ -13,7 +13,7 @@ from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
 from sepclr.fields import NAMED, check_type, flat, flattened, hints_of, options_of, replaced
 from sepclr.methods.options import METHODS, Declaration, Options, of_task
-from sepclr.parts import MACHINE_FIELDS, Data, Encoder, ImageAugmentation, Settings, VolumeAugmentation
+from sepclr.parts import MACHINE_FIELDS, Augmentation, Data, Encoder, ImageAugmentation, RowAugmentation, Settings, VolumeAugmentation
 from sepclr.ranges import check_at_least, check_choice
 
 METHOD_FIELDS = tuple(dict.fromkeys(name for method in METHODS.values() for name in method.defaults))
@@ -39,7 +39,7 @@ class Recipe:
     data: Data
     method: Options
     encoder: Encoder | None
-    views: ImageAugmentation | VolumeAugmentation | None
+    views: Augmentation | None
     training: Settings | None
     seed: int = 0
 
@@ -113,7 +113,8 @@ def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
     options = method.asked({**size.options.get(label, size.options.get(name, {})), **of_method})
     if not method.trained:
         return _changed(Recipe(data=data_set.options, method=options, encoder=None, views=None, training=None), wanted)
-    own: dict[str, Any] = {"kind": method.encoder, "width": method.width} if method.encoder else {}
+    of_images = method.encoder and size.encoder.kind != "mlp"
+    own: dict[str, Any] = {"kind": method.encoder, "width": method.width} if of_images else {}
     training: dict[str, Any] = {"learning_rate": method.learning_rate} if method.learning_rate else {}
     if size.small and data in method.epochs:
         training["max_epochs"] = method.epochs[data]
@@ -176,7 +177,7 @@ def _lacking(recipe: Recipe, name: str) -> str:
     usual = recipe.data_set.views
     if recipe.views is None and name in flat(usual):
         return f"{method.name!r} uses no random views; add --views random"
-    kinds = {ImageAugmentation: "images", VolumeAugmentation: "volumes"}
+    kinds = {ImageAugmentation: "images", VolumeAugmentation: "volumes", RowAugmentation: "rows"}
     if name in {each.name for kind in kinds for each in fields(kind)}:
         return f"views of {kinds[type(usual)]} have no such option"
     return f"{recipe.label!r} on {recipe.data.name} has no such option"

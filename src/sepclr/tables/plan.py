@@ -15,7 +15,7 @@ from sepclr.datasets import DATA_SETS
 from sepclr.errors import InputError
 from sepclr.fields import flat, flattened
 from sepclr.methods.options import METHODS, of_task
-from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation, VolumeAugmentation
+from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation, RowAugmentation, VolumeAugmentation
 from sepclr.runs.recipe import METHOD_FIELDS, Recipe, as_options, flat_values, shared, usual
 
 LEFT_OUT = ("simclr-target", "hsic")
@@ -53,7 +53,7 @@ class Job:
         values = flattened(shared(self.recipe))
         usual = {
             name: value
-            for part in (type(self.recipe.method)(), Encoder(), ImageAugmentation(), VolumeAugmentation())
+            for part in (type(self.recipe.method)(), Encoder(), ImageAugmentation(), VolumeAugmentation(), RowAugmentation())
             for name, value in flat(part).items()
             if not name.startswith(("weight_", "critic_"))
         } | {"precision": "auto"}
