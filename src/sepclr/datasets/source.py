@@ -32,6 +32,7 @@ class Source:
             order; those of background are the samples themselves. None if unknown. A function, because few runs need them.
         probes: samples that probes are fitted on, where training samples are biased; None for those.
         unwanted: names of the attributes that belong in neither code.
+        feature_names: names of the features of rows; if empty, reports call them x0, x1, ….
     """
 
     title: str
@@ -48,6 +49,7 @@ class Source:
     without: Callable[[], Tensor] | None = None
     probes: Cohort | None = None
     unwanted: Sequence[str] = ()
+    feature_names: tuple[str, ...] = ()
 
 
 def declared(
