@@ -34,7 +34,7 @@ class Encoder:
     """The encoders of a method, all of one kind.
 
     Attributes:
-        kind: kind of both encoders: ``mlp`` for rows; ``conv``, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10``, ``resnet18``, ``densenet121``
+        kind: both encoders: ``mlp`` for rows, ``conv``, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10``, ``resnet18`` or ``densenet121``.
         width: channels of an encoder's first stage.
         stem_stride: stride of an encoder's stem.
         checkpointing: recompute an encoder's activations in the backward pass instead of storing them; slower, but uses less memory.

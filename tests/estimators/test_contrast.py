@@ -331,6 +331,7 @@ def test_a_report_shows_the_rows(tmp_path: Path, name: str, shape: tuple[int, ..
     assert rows == model.score_separation(X, y, attributes)
     page = (tmp_path / "report.html").read_text()
     assert all(word in page for word in (name, "kind", "age", "patient"))
+    assert ("Features from which c is read" in page) == (len(shape) == 1)
     with pytest.raises(InputError, match="attributes: 'sex' not found; attributes are kind, age"):
         model.report(tmp_path / "report.html", X, y, attributes, common=("sex",))
     with pytest.raises(InputError, match="not a file path in an existing folder"):

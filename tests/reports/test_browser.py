@@ -8,9 +8,18 @@ from typing import Any
 
 import pytest
 
+from sepclr.probes import Importance
 from sepclr.reports.page import Page, write_page
 
 pytestmark = pytest.mark.browser
+
+
+ROWS = [
+    Importance(name=f"a_protein_with_a_long_name_{j}", space=space, how=how, attribute=attribute, value=j / 20, low=j / 30, high=j / 15)
+    for j in range(20)
+    for space in "cs"
+    for how, attribute in (("permutation", ""), ("weights", ""), ("probe", "group"))
+]
 
 
 @pytest.fixture(params=[1280, 400])
@@ -71,3 +80,20 @@ def test_another_attribute_recolours(opened: Any) -> None:
     assert opened.locator("#legend").inner_text().split() == ["ring", "cross", "background"]
     opened.locator("#legend button").first.click()
     assert 0 < opened.locator("#map-c circle.off").count() < 60
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_page_of_rows_shows_maps_first_and_no_pictures(browser: Any, tmp_path: Path, make_page: Callable[..., Page], width: int) -> None:
+    write_page(tmp_path / "rows.html", make_page(images=None, features=ROWS))
+    view = browser.new_page(viewport={"width": width, "height": 900})
+    view.goto((tmp_path / "rows.html").as_uri())
+    assert view.locator("section").first.locator("#map-c circle[data-index]").count() == 60
+    assert view.locator(".tile").count() == 0
+    rows = view.locator("table.features.line-s tbody tr")
+    assert rows.count() == 15
+    assert rows.first.locator("th").inner_text().split("\n") == ["a_protein_with_a_long_name_19", "group −0.95"]
+    lengths = rows.locator("td:not(.weights) .fill").evaluate_all("fills => fills.map(fill => fill.getBoundingClientRect().width)")
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] > 50
+    assert view.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    view.close()

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sepclr.probes import Importance
 from sepclr.reports.figures import charts, flatten, sheet
 from sepclr.reports.neighbours import nearest
 from sepclr.reports.page import Page, RunView, write_page
@@ -291,3 +292,24 @@ def test_without_a_salient_code_the_page_has_one_space(tmp_path: Path, make_page
     both = html(tmp_path, page)
     assert 'id="map-s"' in both
     assert "The two spaces" in both
+
+
+def test_features_are_listed_by_permutation_and_without_it_by_weights(tmp_path: Path, make_page: Callable[..., Page]):
+    def importance(name: str, space: str, how: str, value: float) -> Importance:
+        return Importance(name=name, space=space, how=how, attribute="", value=value, low=value, high=value)
+
+    weights = [importance(name, space, "weights", value) for space in "cs" for name, value in (("ERK", 0.1), ("<NR1>", 0.4), ("flat", 0))]
+    write_page(tmp_path / "page.html", make_page(images=None, features=weights))
+    page = (tmp_path / "page.html").read_text()
+    assert page.index("&lt;NR1&gt;") < page.index('scope="row">ERK')
+    assert "mean absolute loading" in page
+    assert "Permutation" not in page
+    assert 'scope="row">flat' not in page
+    permuted = [importance("ERK", space, "permutation", 0.25) for space in "cs"]
+    write_page(tmp_path / "page.html", make_page(images=None, features=weights + permuted))
+    page = (tmp_path / "page.html").read_text()
+    assert "25.0 %" in page
+    assert "1 of the features were permuted, those with the largest weights." in page
+    assert "&lt;NR1&gt;" not in page
+    write_page(tmp_path / "page.html", make_page())
+    assert 'id="features"' not in (tmp_path / "page.html").read_text()

@@ -34,6 +34,7 @@ class Source:
         probes: samples that probes are fitted on, where training samples are biased; None for those.
         unwanted: names of the attributes that belong in neither code.
         preparation: what was done to rows, for new ones; None for other samples.
+        feature_names: names of the features of rows; if empty, reports call them x0, x1, ….
     """
 
     title: str
@@ -51,6 +52,7 @@ class Source:
     probes: Cohort | None = None
     unwanted: Sequence[str] = ()
     preparation: Preparation | None = None
+    feature_names: tuple[str, ...] = ()
 
 
 def declared(

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from sepclr.data import Cohort
-from sepclr.estimators.separation import separation
-from sepclr.reports import Page, RunView, decoded, pictures, selection, write_page
+from sepclr.estimators.separation import halves, separation
+from sepclr.probes import Importance
+from sepclr.reports import Page, RunView, decoded, read_features, selection, shown_images, write_page
 from sepclr.training import encode
 from sepclr.types import InputError, Row
 
@@ -46,7 +47,7 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
     page = Page(
         title=f"{type(model).__name__} of {part.is_target.numpy().size} samples",
         lead=_lead(model),
-        images=pictures(_samples(part)) if x.ndim > 2 and x.shape[1] in (1, 3) else None,
+        images=shown_images(_samples(part)),
         is_target=part.is_target.numpy(),
         attributes=part.attributes,
         common_attributes=common,
@@ -54,12 +55,23 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
         class_names={},
         runs=[view],
         made=made,
+        features=_features(model, cohort),
     )
     try:
         write_page(path, page)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another path") from None
     return rows
+
+
+def _features(model: Any, cohort: Cohort) -> list[Importance] | None:
+    """Compute which features the codes of rows are read from, on one half of them; probes are fitted on the other. None for images."""
+    if cohort.x.ndim != 2:
+        return None
+    names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
+    sides = halves(cohort, 0, grouped=model.declaration.task in ("contrast", "domains"))
+    train, test = (cohort.where(np.isin(np.arange(len(cohort)), half)) for half in sides)
+    return read_features(model.method_, train, test, names)
 
 
 def _samples(cohort: Cohort) -> torch.Tensor:

@@ -28,7 +28,7 @@ def separation(model: Any, cohort: Cohort, seed: int) -> list[Row]:
     Raises:
         InputError: groups that cannot be halved, or an attribute of a single class.
     """
-    train, test = _halves(cohort, seed, grouped=model.declaration.task in ("contrast", "domains"))
+    train, test = halves(cohort, seed, grouped=model.declaration.task in ("contrast", "domains"))
     rows: list[Row] = []
     spaces = ("c", "s") if "salient_dim" in model.declaration.defaults else ("c",)
     for encoder, method in (("untrained", model.untrained()), ("trained", model.method_)):
@@ -52,12 +52,12 @@ def _codes(method: Method, cohort: Cohort, spaces: tuple[str, ...]) -> dict[str,
     return {space: codes[space].numpy() for space in spaces}
 
 
-def _halves(cohort: Cohort, seed: int, *, grouped: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def halves(cohort: Cohort, seed: int, *, grouped: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Split both groups in half without splitting subjects."""
     is_target = cohort.is_target.numpy()
     if min(is_target.sum(), (~is_target).sum() if grouped else len(cohort)) < 4:
         raise InputError(f"y: {is_target.sum()} target and {(~is_target).sum()} background sample(s); give at least 4 of each group")
     kind = StratifiedKFold if cohort.subjects is None else StratifiedGroupKFold
-    halves = kind(2, shuffle=True, random_state=seed).split(np.zeros(len(cohort)), is_target, cohort.subjects)
-    train, test = next(iter(halves))
+    split = kind(2, shuffle=True, random_state=seed).split(np.zeros(len(cohort)), is_target, cohort.subjects)
+    train, test = next(iter(split))
     return train, test

@@ -1,8 +1,9 @@
-"""Evaluation of frozen codes, on NumPy arrays: linear probes, δ_tot, site correction and confounders; and of counterfactuals."""
+"""Evaluation of frozen codes, on NumPy arrays (probes, δ_tot, site correction, confounders, importance), and of counterfactuals."""
 
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
+from sepclr.probes.importance import Importance, by_permutation, by_weights, most_read
 from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader, score
 from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
 from sepclr.probes.swap import Swap, swap_scores
@@ -11,16 +12,20 @@ __all__ = [
     "GROUP",
     "Confounding",
     "EncoderState",
+    "Importance",
     "ProbeProtocol",
     "Probed",
     "Removal",
     "RemovalJudge",
     "Swap",
     "baselines",
+    "by_permutation",
+    "by_weights",
     "confounding",
     "delta_tot",
     "frechet",
     "harmonised",
+    "most_read",
     "probe",
     "reader",
     "removal",

@@ -81,7 +81,7 @@ def probe(train: Probed, test: Probed, *, encoder: EncoderState, protocol: Probe
     rows: list[Row] = []
     scaled = protocol == "strict" or train.standardised
     for space, codes in train.spaces.items():
-        for name, train_rows, test_rows, train_truth, test_truth in _questions(train, test):
+        for name, train_rows, test_rows, train_truth, test_truth in questions(train, test):
             answers = _predict(codes[train_rows], train_truth, test.spaces[space][test_rows], protocol, name, scaled)
             whose = None if test.subjects is None else test.subjects[test_rows]
             about = {"attribute": name, "space": space, "encoder": encoder, "protocol": protocol}
@@ -112,8 +112,8 @@ def score(
     ]
 
 
-def _questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[Any]]]:
-    """Yield each attribute to probe: its name, masks of the train and test rows to use, and their true values."""
+def questions(train: Probed, test: Probed) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.bool_], NDArray[Any], NDArray[Any]]]:
+    """Yield each attribute to probe, the group last: its name, masks of the train and test rows to use, and their true values."""
     for name, truth in train.attributes.items():
         asked = [
             (np.ones_like(side.is_target) if side.everyone else side.is_target) & known(side.attributes[name]) for side in (train, test)

@@ -5,11 +5,12 @@ from sepclr.reports.comparison import Comparison, compare
 from sepclr.reports.console import print_comparison, print_separation
 from sepclr.reports.dots import svg
 from sepclr.reports.drawn import as_svg
+from sepclr.reports.features import read_features
 from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.removal_page import RemovalPage, removal_cells, swap_cells, write_removal_page
 from sepclr.reports.scores import predicted
-from sepclr.reports.shown import decoded, pictures, selection
+from sepclr.reports.shown import decoded, pictures, selection, shown_images
 from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
 from sepclr.reports.tables import comparison_markdown, markdown, plain, spread
@@ -31,8 +32,10 @@ __all__ = [
     "predicted",
     "print_comparison",
     "print_separation",
+    "read_features",
     "removal_cells",
     "selection",
+    "shown_images",
     "signs",
     "spread",
     "svg",

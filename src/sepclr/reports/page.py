@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.probes import Importance
 from sepclr.reports.attributes import Shown, caption, shown_attributes
+from sepclr.reports.features import feature_bars
 from sepclr.reports.figures import charts, flatten, sheet, strip
 from sepclr.reports.html import write_html
 from sepclr.reports.neighbours import neighbourhood
@@ -63,6 +65,7 @@ class Page:
         class_names: optional names of the classes 0, 1, … of integer attributes.
         runs: at least one run.
         made: how the page was made, shown unchanged.
+        features: for rows, which features the codes of the first run are read from; None if the samples are not rows.
 
     Raises:
         InputError: there is no sample or no run, lengths differ, or images have another shape.
@@ -78,6 +81,7 @@ class Page:
     class_names: Mapping[str, Sequence[str]]
     runs: Sequence[RunView]
     made: Mapping[str, str]
+    features: Sequence[Importance] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.is_target)
@@ -131,6 +135,7 @@ def _context(page: Page) -> dict[str, Any]:
         "counts": {name: int((page.is_target == flag).sum()) for name, flag in _groups()},
         "maps": maps,
         "data": _data(page, attributes, {space: plane for space, (plane, _) in maps.items()}),
+        "features": None if page.features is None else feature_bars(page.features, spaces),
         "near": neighbourhood({space: getattr(main, space) for space in SPACES}, page.is_target, attributes),
         "decoded": [(name, strip(images)) for name, images in main.decoded.items()],
         "charts": charts([(run.name, run.history) for run in page.runs]),

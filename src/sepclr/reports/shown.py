@@ -39,6 +39,11 @@ def decoded(method: Method, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
     return {what: pixels(torch.from_numpy(pictures(images))).numpy() for what, images in made.items()}
 
 
+def shown_images(x: Shaped[Tensor, "n ..."]) -> NDArray[np.uint8] | None:
+    """Return samples as ``pictures`` does, or None if they are rows or have other than 1 or 3 channels."""
+    return pictures(x) if x.ndim > 2 and x.shape[1] in (1, 3) else None
+
+
 def pictures(x: Shaped[Tensor, "n channels ..."]) -> NDArray[np.uint8]:
     """Return images, or middle slices of volumes seen from below, front up, as uint8 of shape (n, channels, height, width)."""
     images = torch.rot90(x[..., x.shape[-1] // 2], 1, (2, 3)) if x.ndim == 5 else x

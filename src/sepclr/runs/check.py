@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from sepclr.data.facts import counted
 from sepclr.imaging.participants import Columns, Participants, read_participants
 from sepclr.imaging.volumes import Volume, look_into, problems
 from sepclr.probes import confounding
@@ -37,6 +38,7 @@ def check_table(table: Path, columns: Columns, out: Path, *, resample: bool = Fa
     volumes = look_into(people.images)
     found = problems(volumes, people.subjects.tolist(), resample=resample)
     once = np.sort(np.unique(people.subjects, return_index=True)[1])  # a subject with several images counts once
+    grid = _grid(volumes)
     page = CheckPage(
         title=f"{table.name}: {' or '.join(columns.target)} against {' or '.join(columns.background)}",
         problems=found,
@@ -44,12 +46,13 @@ def check_table(table: Path, columns: Columns, out: Path, *, resample: bool = Fa
         subjects=people.subjects,
         attributes=people.attributes,
         confounding=confounding(people.is_target[once], {name: values[once] for name, values in people.attributes.items()}),
-        slices=[volume.middle for volume in volumes],
+        facts=[("Volumes", grid)],
+        pictures=[volume.middle for volume in volumes],
+        caption="The middle slice of each image along the last axis, scaled from its minimum to its maximum.",
         left_out=people.left_out,
-        grid=_grid(volumes),
     )
     write_check_page(out, page)
-    _print(people, page)
+    _print(people, page, grid)
     return found
 
 
@@ -60,12 +63,13 @@ def _grid(volumes: list[Volume]) -> str:
         return "No image could be read."
     shapes = Counter((volume.shape, tuple(voxel_sizes(volume.affine).round(2))) for volume in whole)
     (shape, voxel), count = shapes.most_common(1)[0]
-    return f"{count} volumes of {' x '.join(map(str, shape))} voxels of {' x '.join(f'{side:g}' for side in voxel)} mm."
+    return f"{counted(count, 'volumes')} of {' x '.join(map(str, shape))} voxels of {' x '.join(f'{side:g}' for side in voxel)} mm."
 
 
-def _print(people: Participants, page: CheckPage) -> None:
+def _print(people: Participants, page: CheckPage, grid: str) -> None:
     targets = int(people.is_target.sum())
-    print(f"{len(people) - targets} background and {targets} target images; {people.left_out} rows of neither group. {page.grid}")
+    sizes = f"{len(people) - targets} background and {counted(targets, 'target images')}"
+    print(f"{sizes}; {counted(people.left_out, 'rows')} of neither group. {grid}")
     for each in page.confounding:
         if each.warns:
             print(f"warning: groups differ in {each.attribute} ({each.measure} {each.effect:.2f}, p {each.p:.2g})")

@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
-from sepclr.reports import Page, RunView, decoded, pictures, selection, write_page
+from sepclr.probes import Importance
+from sepclr.reports import Page, RunView, decoded, read_features, selection, shown_images, write_page
+from sepclr.runs.linear import LinearCodes
 from sepclr.runs.recipe import flat_values, nested
 from sepclr.runs.results import Finished
 from sepclr.runs.trained import load_method
@@ -33,7 +35,7 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
     page = Page(
         title=source.title,
         lead=source.lead,
-        images=pictures(test.x[torch.from_numpy(shown)]),
+        images=shown_images(test.x[torch.from_numpy(shown)]),
         is_target=test.is_target.numpy()[shown],
         attributes={name: values[shown] for name, values in test.attributes.items()},
         common_attributes=source.common_attributes,
@@ -50,8 +52,18 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
             **({"Study": _listed(nested(first.recipe)["data"]["study"])} if first.recipe.study else {}),
             "Recipe": _listed(flat_values(first.recipe.of(None))),
         },
+        features=_features(first),
     )
     write_page(path, page)
+
+
+def _features(finished: Finished) -> list[Importance] | None:
+    """Compute which features the codes of a run on rows are read from; None for other samples."""
+    source = finished.source
+    fitted = source.train if source.probes is None else source.probes
+    method, _ = load_method(finished.folder)
+    linear = isinstance(method, LinearCodes)
+    return read_features(method, fitted, source.tests["strict"], source.feature_names, permutation=not linear, everyone=source.everyone)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from sepclr.training.fit import check, fit, precision_of, resolve_accelerator
 from sepclr.training.gather import is_first
 from sepclr.training.module import evened
 from sepclr.training.records import History
+from sepclr.training.saliency import saliency
 
 __all__ = [
     "History",
@@ -20,4 +21,5 @@ __all__ = [
     "precision_of",
     "project",
     "resolve_accelerator",
+    "saliency",
 ]
