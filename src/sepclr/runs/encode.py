@@ -16,6 +16,9 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import Lazy
+from sepclr.data.preparation import load_preparation
+from sepclr.data.row_cohorts import new_rows
+from sepclr.data.row_study import RowStudy
 from sepclr.data.samples import read_samples
 from sepclr.data.tables import listed, read_cells, subjects_of, write_cells
 from sepclr.imaging.cache import store
@@ -57,7 +60,8 @@ def encode_file(
         run: folder of the run.
         source: ``.npy``; ``.npz`` with the samples in an array ``x``; or ``.parquet`` with a column per value, reshaped to samples. Samples
             have the shape (n, *sample) of the training samples; images are uint8 in 0..255 or floating point in 0..1. For a run on
-            ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image; images are resampled to the grid of the run.
+            ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image; images are resampled to the grid of the run. For a run
+            on ``rows``, a table with the features and covariates of the run, prepared as its training rows were.
         output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images,
             ``subject`` is added as an array or as the first column.
         images: column of paths in the table, or a pattern with {COLUMN} in it; that of the run if None.
@@ -74,7 +78,11 @@ def encode_file(
     folder = RunFolder(run)
     method, _ = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
-    if source.suffix in TABLES:
+    study = folder.recipe().study
+    if isinstance(study, RowStudy):
+        whose["subject"], rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
+        codes = encode(method, rows)
+    elif source.suffix in TABLES:
         found = read_volumes(folder, source, images, subject, cache)
         whose["subject"], codes = found.subjects, encode(method, found.x)
     else:
