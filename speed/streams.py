@@ -32,13 +32,14 @@ class Items(Dataset[tuple[np.ndarray, bool]]):
     """Rows of a file, every other one a target."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.is_target = path, np.arange(len(np.load(path, mmap_mode="r"))) % 2 == 1
+        self.x = np.load(path, mmap_mode="r")
+        self.is_target = np.arange(len(self.x)) % 2 == 1
 
     def __len__(self) -> int:
         return len(self.is_target)
 
     def __getitem__(self, row: int) -> tuple[np.ndarray, bool]:
-        return np.array(np.load(self.path, mmap_mode="r")[row]), bool(row % 2)
+        return np.array(self.x[row]), bool(row % 2)
 
 
 class Blocks:
