@@ -32,6 +32,7 @@ class Source:
             order; those of background are the samples themselves. None if unknown. A function, because few runs need them.
         probes: samples that probes are fitted on, where training samples are biased; None for those.
         unwanted: names of the attributes that belong in neither code.
+        target_groups: names of the target groups 0, 1, … of the cohorts, where there are several.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Source:
     without: Callable[[], Tensor] | None = None
     probes: Cohort | None = None
     unwanted: Sequence[str] = ()
+    target_groups: Sequence[str] = ()
 
 
 def declared(

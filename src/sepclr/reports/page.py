@@ -63,6 +63,7 @@ class Page:
         class_names: optional names of the classes 0, 1, … of integer attributes.
         runs: at least one run.
         made: how the page was made, shown unchanged.
+        target_groups: address of the page of each target group by name, where there are several; empty for this one.
 
     Raises:
         InputError: there is no sample or no run, lengths differ, or images have another shape.
@@ -78,6 +79,7 @@ class Page:
     class_names: Mapping[str, Sequence[str]]
     runs: Sequence[RunView]
     made: Mapping[str, str]
+    target_groups: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.is_target)
