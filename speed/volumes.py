@@ -22,7 +22,7 @@ import torch
 
 from sepclr import nets
 from sepclr.imaging.phantom import write_phantoms
-from sepclr.imaging.study import Study
+from sepclr.imaging.study import BrainStudy
 from sepclr.runs.folder import made_with
 from sepclr.runs.recipe import usual
 from sepclr.runs.results import write_results
@@ -62,7 +62,9 @@ def study(subjects: int) -> dict[str, Any]:
     """Bring a study onto its grid, train on it for an epoch, and return the memory used."""
     with tempfile.TemporaryDirectory() as folder:
         table = write_phantoms(Path(folder) / "study", subjects)
-        brains = Study(str(table), "image", "group", ("control",), ("patient",), ("age",), spacing=2.0)
+        brains = BrainStudy(
+            table=str(table), images="image", group="group", background=("control",), target=("patient",), common=("age",), spacing=2.0
+        )
         small = {"encoder": "resnet8", "width": 8, "max_epochs": 1, "batch_size": 16, "accelerator": "cpu", "devices": "1"}
         recipe = usual("mri", independence="k-jem", study=brains, **small)
         source = load(recipe, Path(folder) / "cache")

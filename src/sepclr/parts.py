@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sepclr.errors import InputError
-from sepclr.ranges import check_at_least, check_choice, check_image_views, check_positive, check_volume_views
+from sepclr.ranges import check_at_least, check_choice, check_image_views, check_positive, check_row_views, check_volume_views
 
 Task = Literal["contrast", "modalities", "debiasing", "domains"]
 """What is known about what samples share: a background that has only that, another modality, classes and a bias, or a second domain."""
@@ -34,7 +34,7 @@ class Encoder:
     """The encoders of a method, all of one kind.
 
     Attributes:
-        kind: kind of both encoders: ``conv``, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10``, ``resnet18`` or ``densenet121``.
+        kind: kind of both encoders: ``mlp`` for rows; ``conv``, ``cnn3``, ``cnn4``, ``resnet8``, ``resnet10``, ``resnet18``, ``densenet121``
         width: channels of an encoder's first stage.
         stem_stride: stride of an encoder's stem.
         checkpointing: recompute an encoder's activations in the backward pass instead of storing them; slower, but uses less memory.
@@ -104,6 +104,26 @@ class VolumeAugmentation:
 
     def __post_init__(self) -> None:
         check_volume_views(self.flip, self.shift, self.rotation, self.blur, self.gamma, self.noise, self.cutout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowAugmentation:
+    """Random views of rows.
+
+    Attributes:
+        corruption: probability that a feature takes the value of another sample.
+        noise: standard deviation of Gaussian noise, in standard deviations of the features.
+    """
+
+    corruption: float = 0.3
+    noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_row_views(self.corruption, self.noise)
+
+
+Augmentation = ImageAugmentation | VolumeAugmentation | RowAugmentation
+"""Random views of samples of each kind."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +222,7 @@ class Profile:
     """
 
     encoder: Encoder
-    views: ImageAugmentation | VolumeAugmentation
+    views: Augmentation
     training: Settings
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     small: bool = True

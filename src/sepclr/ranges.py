@@ -103,3 +103,15 @@ def check_volume_views(flip: float, shift: float, rotation: float, blur: float, 
     for name, value in (("shift", shift), ("rotation", rotation), ("blur", blur), ("gamma", gamma), ("noise", noise)):
         if not 0 <= value < math.inf:
             raise InputError(f"{name}: {value} is not a finite number of at least 0")
+
+
+def check_row_views(corruption: float, noise: float) -> None:
+    """Check the options of views of rows.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+    if not 0 <= corruption < 1:
+        raise InputError(f"corruption: {corruption} is not a probability in [0, 1)")
+    if not 0 <= noise < math.inf:
+        raise InputError(f"noise: {noise} is not a finite standard deviation of at least 0")

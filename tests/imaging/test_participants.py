@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sepclr.imaging.participants import Columns, listed, read_cells, read_participants, write_cells
+from sepclr.data.tables import listed, read_cells, write_cells
+from sepclr.imaging.participants import Columns, read_participants
 from sepclr.types import InputError
 
 ROWS = """participant_id\tgroup\tage\tsex\tscore\tfile\tside

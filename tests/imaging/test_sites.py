@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sepclr import cli
-from sepclr.imaging.participants import read_cells
+from sepclr.data.tables import read_cells
 from sepclr.imaging.phantom import phantom, write_phantoms
 from sepclr.imaging.sites import rescan_table, scanned
 

@@ -17,10 +17,13 @@ import torch
 
 from sepclr.cli import main
 from sepclr.data import Cohort, VolumeCache
-from sepclr.imaging.participants import read_cells, write_cells
+from sepclr.data.folds import drawn, test_rows
+from sepclr.data.study import study_from
+from sepclr.data.tables import read_cells, write_cells
+from sepclr.imaging.participants import columns_of
 from sepclr.imaging.phantom import write_phantoms
-from sepclr.imaging.study import Study, study_from
-from sepclr.imaging.subjects import cohorts, columns_of, drawn, known_by_content, test_rows, volumes
+from sepclr.imaging.study import BrainStudy
+from sepclr.imaging.subjects import cohorts, volumes
 from sepclr.imaging.volumes import inside_brain
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.make import make_method
@@ -47,22 +50,22 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def study(table: Path) -> Study:
-    return Study(
-        str(table),
-        "image",
-        "group",
-        ("control",),
-        ("patient",),
-        ("age", "sex"),
-        ("subtype", "severity"),
+def study(table: Path) -> BrainStudy:
+    return BrainStudy(
+        table=str(table),
+        images="image",
+        group="group",
+        background=("control",),
+        target=("patient",),
+        common=("age", "sex"),
+        salient=("subtype", "severity"),
         site="site",
         folds=4,
         spacing=16.0,
     )
 
 
-def test_volumes_and_what_is_known_of_them_come_in_the_order_of_the_table(study: Study, tmp_path: Path):
+def test_volumes_and_what_is_known_of_them_come_in_the_order_of_the_table(study: BrainStudy, tmp_path: Path):
     people, x, affines = volumes(study, tmp_path)
     assert isinstance(x, VolumeCache)
     assert x.shape == (32, 1, 16, 16, 16)
@@ -71,7 +74,7 @@ def test_volumes_and_what_is_known_of_them_come_in_the_order_of_the_table(study:
     assert np.isnan(people.attributes["severity"][~people.is_target]).all()
 
 
-def test_every_subject_is_tested_once_and_groups_keep_their_share(study: Study, tmp_path: Path):
+def test_every_subject_is_tested_once_and_groups_keep_their_share(study: BrainStudy, tmp_path: Path):
     people, _, _ = volumes(study, tmp_path)
     tested = [test_rows(people, study, fold) for fold in range(4)]
     assert (np.sum(tested, 0) == 1).all()
@@ -81,7 +84,7 @@ def test_every_subject_is_tested_once_and_groups_keep_their_share(study: Study, 
     assert torch.equal(test.is_target, torch.from_numpy(people.is_target[tested[1]]))
 
 
-def test_all_images_of_a_subject_are_on_one_side(study: Study, table: Path, tmp_path: Path):
+def test_all_images_of_a_subject_are_on_one_side(study: BrainStudy, table: Path, tmp_path: Path):
     with table.open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     patients = [row for row in rows if row["group"] == "patient"]
@@ -104,7 +107,7 @@ def test_all_images_of_a_subject_are_on_one_side(study: Study, table: Path, tmp_
         assert probed(untrained, test).subjects is test.subjects
 
 
-def test_a_split_of_the_table_is_the_only_fold(study: Study, table: Path, tmp_path: Path):
+def test_a_split_of_the_table_is_the_only_fold(study: BrainStudy, table: Path, tmp_path: Path):
     lines = table.read_text().splitlines()
     split = [f"{line}\t{'split' if place == 0 else 'test' if place % 4 == 0 else 'train'}" for place, line in enumerate(lines)]
     other = table.parent / "split.tsv"
@@ -126,7 +129,7 @@ def test_a_split_of_the_table_is_the_only_fold(study: Study, table: Path, tmp_pa
         ({"site": None, "harmonise": "combat"}, "harmonise: combat needs a site column; name it with --site"),
     ],
 )
-def test_roles_that_contradict_each_other_are_named(study: Study, change: dict, named: str):
+def test_roles_that_contradict_each_other_are_named(study: BrainStudy, change: dict, named: str):
     with pytest.raises(InputError, match=named):
         columns_of(replace(study, **change))
 
@@ -136,20 +139,20 @@ def test_roles_that_contradict_each_other_are_named(study: Study, change: dict, 
     [
         ({"folds": 9}, 0, "folds: 9, but one group has 16 subjects; give at most 8"),
         ({}, 4, "fold: 4 of 4"),
-        ({"categorical": ("age",)}, 0, r"attributes: 'age' is .* only in test subjects of fold 0"),
+        ({"categorical": ("age",)}, 0, r"attributes: 'age' is .* only in test samples of fold 0"),
         ({"mask": "nowhere.nii"}, 0, "mask: nowhere.nii: no such file"),
     ],
 )
-def test_studies_that_cannot_be_dealt_into_folds_are_named(study: Study, tmp_path: Path, change: dict, fold: int, named: str):
+def test_studies_that_cannot_be_dealt_into_folds_are_named(study: BrainStudy, tmp_path: Path, change: dict, fold: int, named: str):
     with pytest.raises(InputError, match=named):
         cohorts(replace(study, **change), fold, tmp_path)
 
 
-def test_a_study_survives_its_way_through_a_file(study: Study):
-    assert study_from(json.loads(json.dumps(vars(study)))) == study
+def test_a_study_survives_its_way_through_a_file(study: BrainStudy):
+    assert study_from(BrainStudy, json.loads(json.dumps(vars(study)))) == study
 
 
-def test_a_table_of_brains_is_that_of_the_paper_and_a_row_can_be_made_alone(study: Study):
+def test_a_table_of_brains_is_that_of_the_paper_and_a_row_can_be_made_alone(study: BrainStudy):
     jobs = plan("mri", folds=range(4), study=study)
     assert len(jobs) == 4 * (len(TABLE_3[0]) + 1)  # SepCLR is there twice, decorrelated and with k-JEM
     assert len({job.key for job in jobs}) == len({job.name for job in jobs}) == len(jobs)
@@ -167,8 +170,8 @@ def test_a_table_of_brains_is_that_of_the_paper_and_a_row_can_be_made_alone(stud
     assert "--fold " not in command
 
 
-def test_the_command_of_a_row_of_brains_makes_that_row(study: Study, monkeypatch: pytest.MonkeyPatch):
-    whole, _ = drawn(known_by_content(replace(study, shape=(16, 24, 16), numeric=("age",), resample=True)), None)
+def test_the_command_of_a_row_of_brains_makes_that_row(study: BrainStudy, monkeypatch: pytest.MonkeyPatch):
+    whole, _ = drawn(replace(study, shape=(16, 24, 16), numeric=("age",), resample=True).noted(None), None)
     (job,) = plan("mri", folds=[1], study=whole, methods=["sepvae"])
     made: list[Job] = []
     monkeypatch.setattr("sepclr.tables.table.print_status", lambda jobs, places: made.extend(jobs))
@@ -176,19 +179,19 @@ def test_the_command_of_a_row_of_brains_makes_that_row(study: Study, monkeypatch
     assert made == [job]
 
 
-def test_a_study_is_known_by_what_its_table_says_wherever_it_lies(study: Study, table: Path, tmp_path: Path):
+def test_a_study_is_known_by_what_its_table_says_wherever_it_lies(study: BrainStudy, table: Path, tmp_path: Path):
     moved = tmp_path / "moved"
     shutil.copytree(table.parent, moved)
-    here, there = known_by_content(study), known_by_content(replace(study, table=str(moved / table.name)))
+    here, there = study.noted(None), replace(study, table=str(moved / table.name)).noted(None)
     assert here.volumes == there.volumes
     assert len({plan("mri", study=each, methods=["sepvae"])[0].key for each in (here, there)}) == 1
     assert shared(plan("mri", study=there)[0].recipe)["data"]["study"]["table"] == table.name
     cells = read_cells(moved / table.name)
     cells["age"][3] = "99"
     write_cells(moved / table.name, cells)
-    other = known_by_content(there)
+    other = there.noted(None)
     assert plan("mri", study=other)[0].key != plan("mri", study=here)[0].key
-    with pytest.raises(InputError, match=r"participants.tsv: its subjects or their values changed since training"):
+    with pytest.raises(InputError, match=r"participants.tsv: its samples or their values changed since training"):
         volumes(there, tmp_path / "cache")
 
 
@@ -208,7 +211,7 @@ def test_a_run_is_not_evaluated_on_an_edited_table(table: Path, tmp_path: Path, 
     assert (
         main(["fit", "mri", "--config", str(run / "config.yaml"), "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "new")]) == 2
     )
-    assert "participants.tsv: the table changed since the run of --config" in capsys.readouterr().err
+    assert "participants.tsv: its samples or their values changed since the run of --config" in capsys.readouterr().err
 
 
 def test_the_config_of_a_run_on_brains_makes_the_same_run(table: Path, tmp_path: Path):
@@ -294,7 +297,7 @@ def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_new_images_are_encoded_on_the_grid_of_the_run(run: Path, table: Path, study: Study, tmp_path: Path):
+def test_new_images_are_encoded_on_the_grid_of_the_run(run: Path, table: Path, study: BrainStudy, tmp_path: Path):
     people, x, _ = volumes(study, tmp_path)
     method, _ = load_method(RunFolder(run))
     expected = encode(method, x)
@@ -388,7 +391,7 @@ def test_the_network_of_maps_may_compute_elsewhere(run: Path):
         answer(torch.zeros(5, 1, 16, 16, 16))
 
 
-def test_what_is_explained_of_a_volume_is_its_own(run: Path, study: Study, tmp_path: Path):
+def test_what_is_explained_of_a_volume_is_its_own(run: Path, study: BrainStudy, tmp_path: Path):
     people, x, _ = volumes(study, tmp_path)
     method, _ = load_method(RunFolder(run))
     before = [value.clone() for value in method.state_dict().values()]
@@ -399,7 +402,7 @@ def test_what_is_explained_of_a_volume_is_its_own(run: Path, study: Study, tmp_p
     assert all(torch.equal(one, two) for one, two in zip(before, method.state_dict().values(), strict=True))
 
 
-def test_maps_explain_codes_from_which_sites_are_taken_as_they_are_for_the_probes(run: Path, study: Study, tmp_path: Path):
+def test_maps_explain_codes_from_which_sites_are_taken_as_they_are_for_the_probes(run: Path, study: BrainStudy, tmp_path: Path):
     people, x, _ = volumes(study, tmp_path)
     method, _ = load_method(RunFolder(run))
     chosen = np.arange(32) % 4 > 0
@@ -463,6 +466,6 @@ def test_agreement_counts_the_strongest_voxels_of_the_brain():
     assert scores == {"dice": pytest.approx(2 * 50 / 150), "peak_inside": 1.0, "chance": pytest.approx(2 * 5 / 150)}
 
 
-def test_the_mean_volume_is_the_mean(study: Study, tmp_path: Path):
+def test_the_mean_volume_is_the_mean(study: BrainStudy, tmp_path: Path):
     _, x, affines = volumes(study, tmp_path)
     np.testing.assert_allclose(mean_volume(x, affines, affines[0]), x[:].float().mean(0)[0], rtol=1e-5)

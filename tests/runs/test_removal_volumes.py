@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from sepclr.cli import main
+from sepclr.data.tables import read_cells
 from sepclr.imaging.grid import Grid, on_grid, unit_of
-from sepclr.imaging.participants import read_cells
 from sepclr.imaging.phantom import write_phantoms
 from sepclr.methods.flow import Flow
 

@@ -29,9 +29,9 @@ from sepclr.cli.options import (
     rescan_parser,
     underscored,
 )
+from sepclr.data.study import Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
-from sepclr.imaging.study import Study, study_from
 from sepclr.runs import preflight
 from sepclr.runs.recipe import compared, usual
 from sepclr.tables.plan import plan
@@ -80,8 +80,8 @@ def fit(data_set: DataSet, options: Namespace) -> None:
     out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{recipe.seed}{fold}")
     how = {"resume": options.resume, "root": _root(options), "download": options.get("download", False)}
     preflight.check_run(recipe, out, **how)
-    if hasattr(recipe.data, "study"):
-        recipe = recipe.of(_study(options))
+    if data_set.study is not None:
+        recipe = recipe.of(_study(data_set.study, options))
     from sepclr.runs.run import run
 
     _show(run(recipe, out, **how))
@@ -119,9 +119,9 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
         check_workers(options.jobs, options.backend, options.scheduler)
         preflight.check_rows([job.recipe for job in jobs], root, download=download)
         preflight.check_table_places(runs, results)
-    if hasattr(data_set.options, "study"):
-        study = _study(options)
-        from sepclr.imaging.subjects import with_drawn_folds_beside
+    if data_set.study is not None:
+        study = _study(data_set.study, options)
+        from sepclr.data.folds import with_drawn_folds_beside
 
         folds = options.only_folds or range(1 if study.split else study.folds)
         jobs = plan(data_set.name, options.profile, **rows, folds=folds, study=with_drawn_folds_beside(study, runs))
@@ -142,7 +142,8 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
 
 def check(options: Namespace) -> None:
     """Check a table of subjects and their volumes, and summarise it on a page."""
-    from sepclr.imaging.participants import Columns, kinds, read_participants
+    from sepclr.data.tables import kinds
+    from sepclr.imaging.participants import Columns, read_participants
 
     attributes = kinds(options.attributes, options.numeric, options.categorical)
     columns = Columns(options.images, options.group, options.background, options.target, attributes, options.subject, options.split)
@@ -188,22 +189,20 @@ def phantom(options: Namespace) -> None:
     print(f"table: {write_phantoms(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
 
 
-def _study(options: Namespace) -> Study:
+def _study(kind: type[Study], options: Namespace) -> Study:
     """Make a study from its options, with absolute paths, because workers may run in other folders.
 
     Raises:
-        InputError: if the table or its images cannot be used, or differ from those of ``--config``.
+        InputError: if its files cannot be used, or differ from those of ``--config``.
     """
     values = dict(vars(options))
-    for name in ("table", "mask"):
-        values[name] = str(Path(values[name]).absolute()) if values[name] else None
-    preflight.check_table_exists(Path(values["table"]))
-    from sepclr.imaging.subjects import known_by_content
-
-    study = known_by_content(study_from(values), _cache(options))
-    for name, what in (("content", "the table"), ("volumes", "its images")):
-        if options.noted.get(name, there := getattr(study, name)) != there:
-            raise InputError(f"{values['table']}: {what} changed since the run of --config; restore what changed, or leave --config out")
+    for name in kind.FILES:
+        if given := values[name]:
+            values[name] = str(Path(given).absolute()) if isinstance(given, str) else tuple(str(Path(each).absolute()) for each in given)
+    study = study_from(kind, values).noted(_cache(options))
+    for name, what in (("content", "its samples or their values"), ("volumes", "the content of its images")):
+        if options.noted.get(name, there := getattr(study, name, None)) != there:
+            raise InputError(f"{study.source}: {what} changed since the run of --config; restore what changed, or leave --config out")
     return replace(study, folds_file=options.noted.get("folds_file"))
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
+from sepclr.data.study import NOTED
+from sepclr.datasets import DATA_SETS
 from sepclr.errors import InputError
 from sepclr.fields import flattened
-from sepclr.imaging.study import NOTED
 from sepclr.runs.recipe import as_options
 
 
@@ -37,7 +38,7 @@ def with_config(words: Sequence[str], known: Mapping[str, Sequence[str]]) -> tup
     if data not in (None, "marked-digits" if name == "demo" else words[1]):
         raise InputError(f"{path}: is for {data}; use sepclr {words[0] if name != 'demo' else 'fit'} {data}")
     noted = {option: values.pop(option) for option in NOTED if option in values}
-    if data == "mri" and (folds := path.with_name("folds.tsv")).exists():
+    if data in DATA_SETS and DATA_SETS[data].study and (folds := path.with_name("folds.tsv")).exists():
         noted["folds_file"] = str(folds.absolute())
     if unknown := [option for option in values if option not in known.get(name, ())]:
         raise InputError(f"{path}: sepclr {name} has no option {unknown[0]!r}; see sepclr {name} --help")

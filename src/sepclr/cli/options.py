@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from sepclr.data.study import NOTED, Study
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.fields import described, literals, options_of
-from sepclr.imaging.study import NOTED, Study
 from sepclr.methods.options import of_task
 from sepclr.parts import Encoder, Settings, Task
 from sepclr.runs.recipe import default_method, flat_values, usual
@@ -82,8 +82,8 @@ def _add_data(parser: ArgumentParser, data_set: DataSet, *, required: bool) -> N
         parser.add_argument("--root", type=str, required=required, default=None, help=f"folder of {data_set.files}")
     if data_set.download:
         parser.add_argument("--download", action="store_true", help="fetch missing data into --root and verify them")
-    if hasattr(data_set.options, "study"):
-        _add_study(parser)
+    if data_set.study is not None:
+        add_study(parser, data_set.study)
 
 
 def recipe_options(data_set: DataSet) -> dict[str, tuple[Any, str]]:
@@ -274,21 +274,21 @@ def several(known: Sequence[str] | None) -> Callable[[Any], list[Any]]:
     return words
 
 
-def _add_study(parser: ArgumentParser) -> None:
-    """Add an option for every field of a study; several values are comma-separated."""
-    parser.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: in the user's cache)")
-    hints, about = get_type_hints(Study), described(Study)
-    for field in fields(Study):
+def add_study(parser: ArgumentParser, kind: type[Study]) -> None:
+    """Add an option for every field of a kind of study; several values are comma-separated."""
+    parser.add_argument("--cache", type=str, default=None, help="folder for prepared samples (default: in the user's cache)")
+    hints, about = get_type_hints(kind), described(Study) | described(kind)
+    for field in fields(kind):
         if field.name in NOTED:
             continue
         needed = field.default is MISSING
         how: dict[str, Any] = {"type": hints[field.name]}
         if hints[field.name] is bool:
             how = {"action": "store_true"}
-        elif field.name in ("spacing", "folds"):
-            how["default"] = field.default
         elif "tuple" in str(hints[field.name]):
-            how = {"type": several(None if field.name == "shape" else ())}
+            how = {"type": several(None if "tuple[int" in str(hints[field.name]) else ())}
+        elif field.default is not None and not needed:
+            how["default"] = field.default
         parser.add_argument(f"--{field.name}", required=needed, help=about[field.name], **how)
 
 

@@ -1,14 +1,15 @@
-"""Samples of both groups: cohorts, batches and a cache of volumes."""
+"""Samples of both groups: cohorts, batches and samples that are read on access, such as a cache of volumes."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sepclr.data.batches import Batches
     from sepclr.data.cohort import Cohort
+    from sepclr.data.lazy import Lazy
     from sepclr.data.pairs import matched
     from sepclr.data.volume_cache import VolumeCache
 
-__all__ = ["Batches", "Cohort", "VolumeCache", "matched"]
+__all__ = ["Batches", "Cohort", "Lazy", "VolumeCache", "matched"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,5 +18,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sepclr.data' has no attribute {name!r}")
     from importlib import import_module
 
-    home = {"Batches": "batches", "Cohort": "cohort", "VolumeCache": "volume_cache", "matched": "pairs"}[name]
+    home = {"Batches": "batches", "Cohort": "cohort", "Lazy": "lazy", "VolumeCache": "volume_cache", "matched": "pairs"}[name]
     return getattr(import_module(f"sepclr.data.{home}"), name)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int64, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sepclr.data.volume_cache import VolumeCache
+from sepclr.data.lazy import Lazy
 from sepclr.types import TARGET_GROUP, InputError
 
 
@@ -21,7 +21,8 @@ class Cohort:
     """Samples of background and target.
 
     Attributes:
-        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point. Volumes may be in a file (``VolumeCache``).
+        x: samples, shape (n, features) or (n, channels, *space); uint8 or floating point. They may be read on
+            access (``Lazy``).
         is_target: True for target, False for background, shape (n,).
         attributes: attributes of the samples by name, each of shape (n,); integers or strings are classes, floating point is a
             quantity. Only the values of targets are read, unless a data set declares that its background has them too.
@@ -38,7 +39,7 @@ class Cohort:
     """
 
     # Different names for one length, so that a mismatch raises the error below even where annotations are checked.
-    x: Shaped[Tensor, "n ..."] | VolumeCache
+    x: Shaped[Tensor, "n ..."] | Lazy
     is_target: Bool[Tensor, " members"]
     attributes: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     subjects: NDArray[Any] | None = None
@@ -64,7 +65,7 @@ class Cohort:
             _check_target_groups(self.extra[TARGET_GROUP], self.is_target)
         if self.degrees is not None:
             _check_degrees(self.degrees.cpu(), self.is_target.cpu())  # training moves only the latter to a GPU
-        # Cached volumes were checked when they were read from their files.
+        # Samples that are read on access are checked by what reads them.
         if isinstance(self.x, Tensor):
             _check_finite("x", self.x)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sepclr.data.study import Study
 from sepclr.errors import InputError
-from sepclr.parts import Data, ImageAugmentation, Profile, Task, VolumeAugmentation
+from sepclr.parts import Augmentation, Data, Profile, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class DataSet:
         columns: names of attributes in published tables, where these differ.
         files: what the folder contains, for data sets that have one.
         download: whether missing files can be fetched.
+        study: kind of study, for data that users bring.
         task: what is known about its samples; methods declare the same.
     """
 
@@ -43,6 +45,7 @@ class DataSet:
     columns: Mapping[str, str] = field(default_factory=dict)
     files: str | None = None
     download: bool = False
+    study: type[Study] | None = None
     task: Task = "contrast"
 
     @property
@@ -51,7 +54,7 @@ class DataSet:
         return self.options.name
 
     @property
-    def views(self) -> ImageAugmentation | VolumeAugmentation:
+    def views(self) -> Augmentation:
         """Random views of its samples, with the strengths of the default profile."""
         return next(iter(self.profiles.values())).views
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sepclr.data.study import Own
 from sepclr.datasets.base import DataSet
 from sepclr.errors import InputError
-from sepclr.imaging.study import Brains
+from sepclr.imaging.study import BrainStudy
 from sepclr.parts import Encoder, Profile, Settings, VolumeAugmentation
 
 
-def _load(data: Brains, root: Path | None, download: bool) -> Any:
+def _load(data: Own, root: Path | None, download: bool) -> Any:
     from sepclr.datasets.source import Source
     from sepclr.imaging.subjects import cohorts
 
     study = data.study
-    if study is None:
+    if not isinstance(study, BrainStudy):
         raise InputError("study: mri needs a table of subjects; give --table and the roles of its columns")
     train, test = cohorts(study, data.fold, root)
     corrected = study.harmonise != "none"
@@ -70,7 +71,8 @@ Result: results/ixi-implants.jsonl.
 """
 
 DATA_SET = DataSet(
-    options=Brains("mri"),
+    options=Own("mri"),
+    study=BrainStudy,
     title="Brains",
     lead="Background and target are groups of subjects, with a brain volume for each subject. What both groups share belongs in c, "
     "what only the target has in s.",

@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from sepclr.data import Cohort
+from sepclr.data.preparation import Preparation
 from sepclr.datasets.base import DataSet
 
 
@@ -33,6 +34,7 @@ class Source:
         probes: samples that probes are fitted on, where training samples are biased; None for those.
         unwanted: names of the attributes that belong in neither code.
         target_groups: names of the target groups 0, 1, … of the cohorts, where there are several.
+        preparation: what was done to rows, for new ones; None for other samples.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Source:
     probes: Cohort | None = None
     unwanted: Sequence[str] = ()
     target_groups: Sequence[str] = ()
+    preparation: Preparation | None = None
 
 
 def declared(

@@ -18,7 +18,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor, nn
 
-from sepclr.data import Cohort, VolumeCache
+from sepclr.data import Cohort, Lazy
 from sepclr.estimators import saved
 from sepclr.estimators.networks import networks, views
 from sepclr.estimators.report import write
@@ -253,7 +253,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         # A parameter grid from NumPy holds NumPy scalars.
         return self.declaration.asked({name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()})
 
-    def _tensor(self, X: Any) -> Tensor | VolumeCache:
+    def _tensor(self, X: Any) -> Tensor | Lazy:
         """Convert samples as in ``fit`` to encoder inputs; rows are standardised."""
         check_is_fitted(self)
         return standardised(self, known_samples(self, X))
@@ -272,7 +272,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         finally:
             module.cpu()
 
-    def _encodable(self, X: Any) -> Tensor | VolumeCache:
+    def _encodable(self, X: Any) -> Tensor | Lazy:
         x = self._tensor(X)
         return x.double() if isinstance(x, Tensor) and x.ndim == 2 else x
 
@@ -285,7 +285,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         with self._placed() as method:
             return self._made(method, what, self._encodable(X), None if donor is None else self._encodable(donor))
 
-    def _made(self, method: Method, what: str, x: Tensor | VolumeCache, donor: Tensor | VolumeCache | None) -> Floats:
+    def _made(self, method: Method, what: str, x: Tensor | Lazy, donor: Tensor | Lazy | None) -> Floats:
         if donor is not None and len(donor) != len(x):
             raise InputError(f"donor: {len(donor)} samples for {len(x)}; give one for each")
         made = decode(method, x, donor, what=(what,))[what].numpy()

@@ -13,13 +13,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from torch import Tensor
 
-from sepclr.data import Cohort, VolumeCache, matched
+from sepclr.data import Cohort, Lazy, matched
 from sepclr.data.attributes import coded
 from sepclr.estimators.groups import membership
 from sepclr.methods.extra import free_of_label, with_free_of
 from sepclr.types import InputError
 
-Samples = NDArray[Any] | VolumeCache
+Samples = NDArray[Any] | Lazy
 TYPES = [np.float32, np.float64, np.uint8]
 
 
@@ -96,9 +96,9 @@ def known_samples(model: Any, X: Any) -> Samples:
     return samples
 
 
-def standardised(model: Any, samples: Samples) -> Tensor | VolumeCache:
+def standardised(model: Any, samples: Samples) -> Tensor | Lazy:
     """Convert samples to encoder inputs; rows are standardised as in ``fit``. Raises as ``as_tensor``."""
-    if isinstance(samples, VolumeCache):
+    if not isinstance(samples, np.ndarray):
         return samples
     return as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
 

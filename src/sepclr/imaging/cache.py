@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pooch
 from filelock import FileLock
 from jaxtyping import Float
 from joblib import Parallel, delayed
 
 from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
+from sepclr.data.cache import cache_folder
 from sepclr.imaging.contents import contents
 from sepclr.imaging.grid import Grid, GridSpec, choose_grid, on_grid
 from sepclr.imaging.volumes import Volume, look_into, problems
@@ -46,7 +46,7 @@ def store(
     Raises:
         InputError: unusable volumes, of which the first three problems are listed, or a folder that cannot be written.
     """
-    folder = cache_folder(folder)
+    folder = cache_folder(folder, "volumes")
     try:
         path = folder / f"{_key(paths, wanted, folder)}.npy"
         beside = _beside(path)
@@ -87,11 +87,6 @@ def _fill(part: Path, paths: Sequence[Path], grid: Grid) -> list[Any]:
     return affines
 
 
-def cache_folder(given: Path | None) -> Path:
-    """Return the folder of cached volumes: the given one, or one in the user's cache."""
-    return given or Path(pooch.os_cache("sepclr")) / "volumes"
-
-
 def images_digest(paths: Sequence[Path], mask: Path | None, folder: Path | None) -> str:
     """Return a hash of the contents of images and their mask.
 
@@ -106,7 +101,7 @@ def images_digest(paths: Sequence[Path], mask: Path | None, folder: Path | None)
     Raises:
         InputError: a file that cannot be read, or a folder that cannot be written.
     """
-    folder = cache_folder(folder)
+    folder = cache_folder(folder, "volumes")
     try:
         hashes = [contents(paths, folder), contents([mask], folder) if mask else None]
     except OSError as error:

@@ -17,8 +17,9 @@ from joblib import Parallel, delayed
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
+from sepclr.data.tables import read_cells, subjects_of, write_cells
 from sepclr.errors import InputError
-from sepclr.imaging.participants import as_file_name, image_paths, read_cells, subjects_of, write_cells
+from sepclr.imaging.participants import as_file_name, image_paths
 from sepclr.imaging.volumes import inside_brain, look_into, problems, read_volume
 from sepclr.ranges import check_at_least
 

@@ -5,28 +5,20 @@ A table is TSV or CSV with a header and a row for each image, such as a BIDS ``p
 
 from __future__ import annotations
 
-import csv
-import difflib
-import hashlib
-import json
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.data.members import Members
+from sepclr.data.tables import Kind, attribute, check_groups, column, kinds, listed, read_cells, sides_of, subjects_of, without_missing
 from sepclr.errors import InputError
-
-Kind = Literal["numeric", "categorical"]
-
-MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "None", "null")
-"""Cell values that count as missing."""
-
-SIDES = ("train", "test")
+from sepclr.imaging.study import BrainStudy
 
 
 @dataclass(frozen=True)
@@ -54,48 +46,46 @@ class Columns:
     split: str | None = None
 
 
-def kinds(names: Sequence[str], numeric: Sequence[str], categorical: Sequence[str]) -> dict[str, Kind | None]:
-    """Return the kind of each attribute; None if it is inferred from the values.
-
-    Raises:
-        InputError: an attribute of both kinds.
-    """
-    if both := sorted(set(numeric) & set(categorical)):
-        raise InputError(f"numeric, categorical: {', '.join(both)} cannot be both")
-    undecided: dict[str, Kind | None] = dict.fromkeys(names)
-    return undecided | dict.fromkeys(numeric, "numeric") | dict.fromkeys(categorical, "categorical")
-
-
-@dataclass(frozen=True, eq=False)
-class Participants:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Participants(Members):
     """The rows of a table that belong to a group.
 
     Attributes:
         images: image path of each row, n of them.
-        subjects: subject of each row, shape (n,).
         rows: place of each row in the table, from 0, shape (n,).
-        is_target: True for target, shape (n,).
-        attributes: by name, shape (n,): floating point, NaN where missing, or strings, empty where missing.
-        split: ``train`` or ``test`` for each row, shape (n,); None without a split column.
-        left_out: number of rows in neither group.
     """
 
     images: Sequence[Path]
-    subjects: NDArray[Any]
     rows: NDArray[np.intp]
-    is_target: NDArray[np.bool_]
-    attributes: Mapping[str, NDArray[Any]]
-    split: NDArray[Any] | None
-    left_out: int
 
-    def __len__(self) -> int:
-        return len(self.images)
+    @property
+    def names(self) -> list[str]:
+        """Names of the image files."""
+        return [path.name for path in self.images]
 
-    def digest(self) -> str:
-        """Return a hash of the rows that does not depend on the folders of the images."""
-        columns = [self.subjects, self.is_target, *self.attributes.values(), *([] if self.split is None else [self.split])]
-        facts = [[path.name for path in self.images], [*self.attributes], [values.astype(str).tolist() for values in columns]]
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+def columns_of(study: BrainStudy) -> Columns:
+    """Return the roles of the columns of a study's table.
+
+    Raises:
+        InputError: an attribute with two roles or two kinds, or a kind for a column that is not an attribute.
+    """
+    site = (study.site,) if study.site else ()
+    if study.harmonise not in ("none", "residualise", "combat"):
+        raise InputError(f"harmonise: {study.harmonise!r} is unknown; choose none, residualise or combat")
+    if study.harmonise != "none" and not site:
+        raise InputError(f"harmonise: {study.harmonise} needs a site column; name it with --site")
+    names = [*study.common, *study.salient, *site]
+    if both := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"common, salient, site: {', '.join(both)} listed more than once; give each column one role")
+    if "group" in names or study.group in names:
+        raise InputError("common, salient: the group is always probed in both codes; name other columns")
+    if stray := sorted({*study.numeric, *study.categorical} - set(names)):
+        raise InputError(f"numeric, categorical: not attributes: {listed(stray)}; name them with --common or --salient")
+    if study.site in study.numeric:
+        raise InputError(f"numeric: {study.site} is the site column, which is categorical")
+    attributes = kinds(names, study.numeric, (*study.categorical, *site))
+    return Columns(study.images, study.group, study.background, study.target, attributes, study.subject, study.split)
 
 
 def read_participants(table: Path, columns: Columns) -> Participants:
@@ -113,84 +103,23 @@ def read_participants(table: Path, columns: Columns) -> Participants:
             that is constant or not numeric, or a subject in both train and test.
     """
     cells = read_cells(table)
-    group = _column(table, cells, columns.group, "group")
-    chosen = np.isin(group, [*columns.background, *columns.target])
-    for role in ("background", "target"):
-        values = getattr(columns, role)
-        if not np.isin(group, values).any():
-            there = ", ".join(f"{value or 'empty'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
-            raise InputError(f"{table}: no {role} rows: column {columns.group!r} has no value {' or '.join(values)}; values are {there}")
-    if twice := set(columns.background) & set(columns.target):
-        raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
+    group = column(table, cells, columns.group, "group")
+    chosen, is_target = check_groups(table, columns.group, group, columns.background, columns.target)
     cells = {name: values[chosen] for name, values in cells.items()}
     subjects = subjects_of(table, cells, columns.subject)
-    is_target = np.isin(cells[columns.group], columns.target)
     if both := sorted(set(subjects[is_target].tolist()) & set(subjects[~is_target].tolist())):
         raise InputError(f"group: {len(both)} subjects of {table} are in both background and target: {listed(both)}; fix the table")
-    known = {name: _known(_column(table, cells, name, "attributes")) for name in columns.attributes}
-    attributes = {name: _attribute(table, name, known[name], kind) for name, kind in columns.attributes.items()}
+    known = {name: without_missing(column(table, cells, name, "attributes")) for name in columns.attributes}
+    attributes = {name: attribute(table, name, known[name], kind) for name, kind in columns.attributes.items()}
     return Participants(
-        image_paths(table, cells, columns.images, subjects),
-        subjects,
-        np.flatnonzero(chosen),
-        is_target,
-        attributes,
-        _split(table, cells, columns.split, subjects),
-        int((~chosen).sum()),
+        images=image_paths(table, cells, columns.images, subjects),
+        subjects=subjects,
+        rows=np.flatnonzero(chosen),
+        is_target=is_target,
+        attributes=attributes,
+        split=sides_of(table, cells, columns.split, subjects),
+        left_out=int((~chosen).sum()),
     )
-
-
-def read_cells(table: Path) -> dict[str, NDArray[Any]]:
-    """Return all columns of a table as strings, by name.
-
-    Raises:
-        InputError: a table that cannot be read, has no rows, or has duplicate column names.
-    """
-    import pyarrow
-    from pyarrow import csv as arrow
-
-    separated = arrow.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t")
-    try:
-        names = arrow.open_csv(table, parse_options=separated).schema.names
-        as_words = arrow.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=False)
-        read = arrow.read_csv(table, parse_options=separated, convert_options=as_words)
-    except FileNotFoundError:
-        raise InputError(f"{table}: no such table") from None
-    except (OSError, UnicodeDecodeError, pyarrow.ArrowInvalid) as error:
-        raise InputError(f"{table}: cannot be read as a table in UTF-8 ({str(error).splitlines()[0]})") from None
-    if len(set(names)) < len(names):
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        raise InputError(f"{table}: several columns are called {', '.join(twice)}; rename them")
-    if read.num_rows == 0:
-        raise InputError(f"{table}: no rows below the header")
-    return {name: np.array([value.strip() for value in read[name].to_pylist()], dtype=np.str_) for name in names}
-
-
-def subjects_of(table: Path, cells: Mapping[str, NDArray[Any]], column: str | None) -> NDArray[Any]:
-    """Return the subject of each row: ``column``, else ``participant_id`` if there is one, otherwise each row is a subject."""
-    named = column or ("participant_id" if "participant_id" in cells else None)
-    return _column(table, cells, named, "subject") if named else np.arange(len(next(iter(cells.values())))).astype(str)
-
-
-def write_cells(table: Path, cells: Mapping[str, Sequence[str] | NDArray[Any]]) -> Path:
-    """Write a tab-separated table of strings; cells with a tab or a quote are quoted, as ``read_cells`` expects."""
-    with table.open("w", encoding="utf-8", newline="") as file:
-        # pyarrow's writer would quote every string, and readers of plain TSV keep the quotes.
-        csv.writer(file, delimiter="\t", lineterminator="\n").writerows([[*cells], *zip(*cells.values(), strict=True)])
-    return table
-
-
-def _column(table: Path, cells: Mapping[str, NDArray[Any]], name: str, option: str) -> NDArray[Any]:
-    if name in cells:
-        return cells[name]
-    near = difflib.get_close_matches(name, cells, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"columns are {', '.join(cells)}"
-    raise InputError(f"{option}: column {name!r} not found in {table}; {hint}")
-
-
-def _known(values: NDArray[Any]) -> NDArray[Any]:
-    """Replace values that count as missing by empty strings."""
-    return np.where(np.isin(values, MISSING), "", values)
 
 
 def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, subjects: NDArray[Any], option: str = "images") -> list[Path]:
@@ -216,10 +145,10 @@ def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, sub
             raise InputError(f"{option}: {images!r} is not a valid pattern ({error}); write {{COLUMN}} for the value of a column") from None
         if any(form or conversion for _, _, form, conversion in parts):
             raise InputError(f"{option}: {images!r} contains a format or conversion; write only {{COLUMN}} for the value of a column")
-        texts = [(text, _column(table, cells, name, option) if name is not None else None) for text, name, _, _ in parts]
-        named = ["".join(text + ("" if column is None else column[row]) for text, column in texts) for row in range(len(subjects))]
+        texts = [(text, column(table, cells, name, option) if name is not None else None) for text, name, _, _ in parts]
+        named = ["".join(text + ("" if values is None else values[row]) for text, values in texts) for row in range(len(subjects))]
     else:
-        named = _known(_column(table, cells, images, option)).tolist()
+        named = without_missing(column(table, cells, images, option)).tolist()
     if without := [subject for subject, name in zip(subjects, named, strict=True) if not name]:
         raise InputError(f"{option}: {len(without)} of {len(named)} rows have no image path: {listed(without)}")
     paths = [table.parent / name for name in named]
@@ -230,51 +159,6 @@ def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, sub
     return paths
 
 
-def _attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) -> NDArray[Any]:
-    """Convert a column to numbers or classes."""
-    known = values[values != ""]
-    if len(np.unique(known)) < 2:
-        says = f"is {str(known[0])!r} in every row of" if len(known) else "has no values in"
-        raise InputError(f"attributes: {name!r} {says} {table}; an attribute needs two different values")
-    strange = [value for value in known.tolist() if not _is_number(value)]
-    if kind == "numeric" and strange:
-        raise InputError(f"attributes: {name!r} holds {listed(strange)}, which are not numbers; fix {table} or declare it categorical")
-    if kind is None and 2 * len(strange) < len(known) and strange:
-        raise InputError(
-            f"attributes: most values of {name!r} are numbers, but not {listed(strange)}; fix {table} or declare it categorical"
-        )
-    if kind == "categorical" or strange or (kind is None and len(np.unique(known)) == 2):
-        return values
-    return np.array([float(value) if value else np.nan for value in values])
-
-
-def _is_number(value: str) -> bool:
-    try:
-        return bool(np.isfinite(float(value)))
-    except ValueError:
-        return False
-
-
-def _split(table: Path, cells: Mapping[str, NDArray[Any]], column: str | None, subjects: NDArray[Any]) -> NDArray[Any] | None:
-    if column is None:
-        return None
-    sides = _column(table, cells, column, "split")
-    if strange := sorted(set(sides.tolist()) - set(SIDES)):
-        raise InputError(f"split: column {column!r} of {table} contains {listed(strange)}; values must be {' or '.join(SIDES)}")
-    both = sorted(set(subjects[sides == "train"].tolist()) & set(subjects[sides == "test"].tolist()))
-    if both:
-        raise InputError(
-            f"split: {len(both)} subjects are in both train and test: {listed(both)}; keep all images of a subject in one of them"
-        )
-    return sides
-
-
 def as_file_name(subject: str) -> str:
     """Return a subject's name with characters that are unsafe in file names replaced."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in subject)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Join the first three names and count the rest."""
-    rest = len(names) - 3
-    return ", ".join(map(str, names[:3])) + (f" and {rest} more" if rest > 0 else "")

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 
+from sepclr.data.tables import read_cells, write_cells
 from sepclr.errors import InputError
 from sepclr.imaging.implant import implant_table
-from sepclr.imaging.participants import read_cells, write_cells
 from sepclr.ranges import check_at_least
 
 SHAPE = (40, 48, 40)

@@ -11,15 +11,17 @@ from joblib import Parallel, delayed
 from torch import Tensor
 
 from sepclr.data import VolumeCache
+from sepclr.data.folds import test_rows
+from sepclr.data.tables import read_cells
 from sepclr.imaging.grid import Grid, on_grid_of
-from sepclr.imaging.participants import image_paths, read_cells, read_participants
-from sepclr.imaging.study import Study
-from sepclr.imaging.subjects import columns_of, grid_spec_of, test_rows
+from sepclr.imaging.participants import image_paths
+from sepclr.imaging.study import BrainStudy
+from sepclr.imaging.subjects import grid_spec_of
 from sepclr.imaging.volumes import look_into, problems
 from sepclr.types import InputError
 
 
-def true_volumes(study: Study, fold: int, column: str, like: VolumeCache) -> Float[Tensor, "n 1 x y z"]:
+def true_volumes(study: BrainStudy, fold: int, column: str, like: VolumeCache) -> Float[Tensor, "n 1 x y z"]:
     """Load what the test targets of a fold look like without their pattern, on the grid and scale of the targets.
 
     Args:
@@ -35,7 +37,7 @@ def true_volumes(study: Study, fold: int, column: str, like: VolumeCache) -> Flo
         InputError: a column that does not exist, or volumes that are missing, cannot be read or are not aligned with their targets.
     """
     table = Path(study.table)
-    people = read_participants(table, columns_of(study))
+    people = study.members()
     tested = np.flatnonzero(test_rows(people, study, fold) & people.is_target)
     whose = people.subjects[tested]
     cells = {name: values[people.rows[tested]] for name, values in read_cells(table).items()}

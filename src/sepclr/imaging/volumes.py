@@ -14,8 +14,8 @@ from jaxtyping import Float
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from sepclr.data.tables import listed
 from sepclr.errors import InputError
-from sepclr.imaging.participants import listed
 
 SUFFIXES = (".nii", ".nii.gz", ".npy")
 DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, AttributeError, zlib.error)

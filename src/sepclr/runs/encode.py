@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sepclr.atomic import replacing
-from sepclr.data import VolumeCache
+from sepclr.data import Lazy
 from sepclr.data.samples import read_samples
+from sepclr.data.tables import listed, read_cells, subjects_of, write_cells
 from sepclr.imaging.cache import store
 from sepclr.imaging.grid import Grid
-from sepclr.imaging.participants import image_paths, listed, read_cells, subjects_of, write_cells
+from sepclr.imaging.participants import image_paths
+from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import grid_spec_of
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.preflight import TABLES, check_codes
@@ -41,7 +43,7 @@ class TableOfVolumes(NamedTuple):
 
     subjects: NDArray[Any]
     paths: Sequence[Path]
-    x: VolumeCache
+    x: Lazy
     affines: Float[np.ndarray, "n 4 4"]
     grid: Grid
 
@@ -88,7 +90,7 @@ def read_arrays(folder: RunFolder, source: Path) -> Tensor:
         InputError: if samples cannot be read or do not fit.
     """
     study = folder.recipe().study
-    scaled = study is None or study.scaling != "none"
+    scaled = not isinstance(study, BrainStudy) or study.scaling != "none"
     return torch.from_numpy(read_samples(source, folder.samples()["sample_shape"], scaled=scaled))
 
 
@@ -131,7 +133,7 @@ def read_volumes(folder: RunFolder, table: Path, images: str | None, subject: st
     """
     recipe = folder.recipe()
     study = recipe.study
-    if study is None:
+    if not isinstance(study, BrainStudy):
         raise InputError(f"{table}: a table of images, but the run is on {recipe.data.name}; give samples as .npy, .npz or .parquet")
     noted = folder.samples()
     if "grid" not in noted:

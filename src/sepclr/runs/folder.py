@@ -19,9 +19,9 @@ import yaml
 from safetensors import safe_open
 
 from sepclr.atomic import write_whole
+from sepclr.data.study import NOTED
 from sepclr.errors import InputError
 from sepclr.fields import flattened
-from sepclr.imaging.study import NOTED
 from sepclr.parts import FIRST, MACHINE_FIELDS
 from sepclr.runs.machine import machine
 from sepclr.runs.recipe import Recipe, nested, read, shared
@@ -63,6 +63,11 @@ class RunFolder:
     def model(self) -> Path:
         """Weights of the method, as safetensors."""
         return self.path / "model.safetensors"
+
+    @property
+    def preparation(self) -> Path:
+        """What is done to rows before the method sees them."""
+        return self.path / "preparation.safetensors"
 
     @property
     def rows(self) -> Path:
@@ -178,7 +183,7 @@ def open_folder(
     noted = environment(command) | dict(used or {}) | {"root": str(root.resolve()) if root else None, "earlier": earlier}
     try:
         if folds is not None and not resume:
-            from sepclr.imaging.folds import write_folds  # imports scikit-learn
+            from sepclr.data.folds import write_folds  # imports scikit-learn
 
             write_folds(folder.folds, folds)  # before the config: a folder that has one can be resumed
         write_whole(folder.config, yaml.safe_dump(json.loads(json.dumps(nested(recipe))), sort_keys=False))

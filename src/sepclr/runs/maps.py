@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from sepclr.data import Cohort, VolumeCache
+from sepclr.data import Cohort, Lazy
 from sepclr.data.attributes import is_quantity, known
+from sepclr.data.folds import test_rows
 from sepclr.imaging.participants import as_file_name
-from sepclr.imaging.study import Study
-from sepclr.imaging.subjects import test_rows, volumes
+from sepclr.imaging.study import BrainStudy
+from sepclr.imaging.subjects import volumes
 from sepclr.imaging.volumes import inside_brain, read_volume
 from sepclr.probes import GROUP, harmonised, reader
 from sepclr.reports.maps_page import MapsPage, write_maps_page
@@ -75,7 +76,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     folder = RunFolder(run)
     recipe = folder.recipe()
     study = recipe.study
-    if study is None:
+    if not isinstance(study, BrainStudy):
         raise InputError(f"{run}: a run on {recipe.data.name}, which has no volumes; give a run of sepclr fit mri")
     method, _ = load_method(folder)
     people, x, affines = volumes(study, cache or folder.root())
@@ -114,7 +115,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     return out / "maps.html"
 
 
-def salient_codes(method: Method, train: Cohort, study: Study) -> Float[np.ndarray, "n d_s"]:
+def salient_codes(method: Method, train: Cohort, study: BrainStudy) -> Float[np.ndarray, "n d_s"]:
     """Return the salient codes of training subjects, with the site correction of the study's probes."""
     seen = probed(method, train, everyone=True)
     if study.site is not None and study.harmonise != "none":
@@ -181,7 +182,7 @@ def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[A
     return answer
 
 
-def mean_volume(x: VolumeCache, affines: Float[np.ndarray, "n 4 4"], first: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "x y z"]:
+def mean_volume(x: Lazy, affines: Float[np.ndarray, "n 4 4"], first: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "x y z"]:
     """Compute the mean of single-channel volumes on the grid of the affine ``first``, reading one volume at a time."""
     total = np.zeros(x.shape[2:])
     for row in range(len(x)):

@@ -29,7 +29,7 @@ def check_recipe(recipe: Recipe) -> None:
     """
     if recipe.declared.views and recipe.views is None:
         raise InputError(f"views: {recipe.method.name!r} needs random views; set views to random")
-    if recipe.training and recipe.training.workers and not hasattr(recipe.data, "study"):
+    if recipe.training and recipe.training.workers and recipe.data_set.study is None:
         raise InputError(f"workers: {recipe.training.workers}, but the samples are in memory; leave it at 0")
 
 

@@ -8,12 +8,12 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from sepclr.data.study import Own, Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
 from sepclr.fields import NAMED, check_type, flat, flattened, hints_of, options_of, replaced
-from sepclr.imaging.study import Brains, Study, study_from
 from sepclr.methods.options import METHODS, Declaration, Options, of_task
-from sepclr.parts import MACHINE_FIELDS, Data, Encoder, ImageAugmentation, Settings, VolumeAugmentation
+from sepclr.parts import MACHINE_FIELDS, Augmentation, Data, Encoder, ImageAugmentation, RowAugmentation, Settings, VolumeAugmentation
 from sepclr.ranges import check_at_least, check_choice
 
 METHOD_FIELDS = tuple(dict.fromkeys(name for method in METHODS.values() for name in method.defaults))
@@ -25,7 +25,7 @@ class Recipe:
     """Everything that determines the results of one run.
 
     Attributes:
-        data: the data set; for brains, with the study and its fold.
+        data: the data set; for a user's own data, with the study and its fold.
         method: options of the method.
         encoder: networks of the method; None for a method without networks.
         views: random views of samples; None for a method that uses the samples themselves.
@@ -39,7 +39,7 @@ class Recipe:
     data: Data
     method: Options
     encoder: Encoder | None
-    views: ImageAugmentation | VolumeAugmentation | None
+    views: Augmentation | None
     training: Settings | None
     seed: int = 0
 
@@ -59,12 +59,12 @@ class Recipe:
     @property
     def study(self) -> Study | None:
         """The study, for a data set that has one; None for others."""
-        return self.data.study if isinstance(self.data, Brains) else None
+        return self.data.study if isinstance(self.data, Own) else None
 
     @property
     def fold(self) -> int:
         """The cross-validation fold that is tested; 0 for a data set without folds."""
-        return self.data.fold if isinstance(self.data, Brains) else 0
+        return self.data.fold if isinstance(self.data, Own) else 0
 
     @property
     def independence(self) -> str:
@@ -89,7 +89,7 @@ class Recipe:
 
     def of(self, study: Study | None) -> Recipe:
         """Return the recipe with a study; unchanged for a data set without studies."""
-        return replace(self, data=replace(self.data, study=study)) if isinstance(self.data, Brains) else self
+        return replace(self, data=replace(self.data, study=study)) if isinstance(self.data, Own) else self
 
 
 def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
@@ -113,7 +113,8 @@ def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
     options = method.asked({**size.options.get(label, size.options.get(name, {})), **of_method})
     if not method.trained:
         return _changed(Recipe(data=data_set.options, method=options, encoder=None, views=None, training=None), wanted)
-    own: dict[str, Any] = {"kind": method.encoder, "width": method.width} if method.encoder else {}
+    of_images = method.encoder and size.encoder.kind != "mlp"
+    own: dict[str, Any] = {"kind": method.encoder, "width": method.width} if of_images else {}
     training: dict[str, Any] = {"learning_rate": method.learning_rate} if method.learning_rate else {}
     if size.small and data in method.epochs:
         training["max_epochs"] = method.epochs[data]
@@ -158,7 +159,7 @@ def _changed(recipe: Recipe, given: Mapping[str, Any]) -> Recipe:
     for name, value in given.items():
         if name in MACHINE_FIELDS and recipe.training is None:
             continue  # they do not affect the results
-        if name == "study" and isinstance(recipe.data, Brains):
+        if name == "study" and isinstance(recipe.data, Own):
             recipe = recipe.of(value)
             continue
         if name not in known:
@@ -176,7 +177,7 @@ def _lacking(recipe: Recipe, name: str) -> str:
     usual = recipe.data_set.views
     if recipe.views is None and name in flat(usual):
         return f"{method.name!r} uses no random views; add --views random"
-    kinds = {ImageAugmentation: "images", VolumeAugmentation: "volumes"}
+    kinds = {ImageAugmentation: "images", VolumeAugmentation: "volumes", RowAugmentation: "rows"}
     if name in {each.name for kind in kinds for each in fields(kind)}:
         return f"views of {kinds[type(usual)]} have no such option"
     return f"{recipe.label!r} on {recipe.data.name} has no such option"
@@ -214,8 +215,12 @@ def shared(recipe: Recipe) -> dict[str, Any]:
     values = nested(recipe)
     if recipe.study is not None and recipe.study.content:
         study = values["data"]["study"]
-        study |= {name: Path(study[name]).name for name in ("table", "mask") if study[name]}
+        study |= {name: _without_folder(study[name]) for name in recipe.study.FILES if study[name]}
     return values
+
+
+def _without_folder(given: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    return Path(given).name if isinstance(given, str) else tuple(Path(each).name for each in given)
 
 
 def read(values: Mapping[str, Any]) -> Recipe:
@@ -236,8 +241,8 @@ def read(values: Mapping[str, Any]) -> Recipe:
     check_choice(tuple(DATA_SETS), data=data)
     data_set = DATA_SETS[data]
     _method(method, data_set)
-    if study := parts["data"].get("study"):
-        parts["data"]["study"] = study_from(study)
+    if (study := parts["data"].get("study")) and data_set.study is not None:
+        parts["data"]["study"] = study_from(data_set.study, study)
     return Recipe(
         data=_part("data", type(data_set.options), parts["data"] | {"name": data}),
         method=METHODS[method].asked(flattened(parts["method"])),

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from sepclr.atomic import replacing
+from sepclr.data import VolumeCache
 from sepclr.datasets.source import Source
+from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.truth import true_volumes
 from sepclr.methods.flow import Flow
 from sepclr.probes.removal import baselines, change_of_background, pattern_mask, removal
@@ -156,7 +158,7 @@ def _targets(recipe: Recipe, source: Source, truth: str | None) -> tuple[Tensor,
         if source.without is None:
             return pixels(test.x[place[-SHOWN:]]), None
         return pixels(test.x[place]), pixels(source.without()[place])
-    if recipe.study is None or isinstance(test.x, Tensor):
+    if not isinstance(recipe.study, BrainStudy) or not isinstance(test.x, VolumeCache):
         raise InputError(f"truth: {truth!r} is for a table of images, but the run is on {recipe.data.name}; leave --truth out")
     clean = true_volumes(recipe.study, recipe.fold, truth, test.x)[-TARGETS:]
     return pixels(test.x[place]), pixels(clean)
@@ -197,7 +199,7 @@ def _without(recipe: Recipe, x: Tensor, made: Mapping[str, Tensor]) -> Tensor:
     if x.ndim == 4:
         return made["without_salient"]
     change = made["without_salient"] - made["reconstruction"]
-    masked = recipe.study is not None and recipe.study.mask is not None
+    masked = isinstance(recipe.study, BrainStudy) and recipe.study.mask is not None
     return x + (change * (x != 0) if masked else change)
 
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, VolumeCache
+from sepclr.data.folds import drawn
 from sepclr.datasets.source import Source
-from sepclr.imaging.subjects import drawn
 from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
-from sepclr.parts import ImageAugmentation, VolumeAugmentation
+from sepclr.parts import Augmentation, RowAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, harmonised, probe
 from sepclr.reports import predicted, print_separation
 from sepclr.runs.folder import RunFolder, open_folder, same_recipe
@@ -31,7 +31,7 @@ from sepclr.runs.targets import by_target, of_target, rows_of
 from sepclr.runs.trained import device_of, load_method, predictions, probed, shapes_of
 from sepclr.training import check, evened, fit, is_first, precision_of, resolve_accelerator
 from sepclr.types import HasClassifier, Method, Row
-from sepclr.views import ImageViews, VolumeViews, pixels
+from sepclr.views import ImageViews, RowViews, VolumeViews, pixels
 
 
 def run(
@@ -89,6 +89,8 @@ def run(
         fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
     if not is_first():
         return None  # only the first process evaluates and writes
+    if source.preparation is not None:
+        source.preparation.save(folder.preparation)
     weights = {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()}
     with replacing(folder.model) as part:
         save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source))})  # one key: the order of several would vary
@@ -108,7 +110,7 @@ def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) ->
     """Load the data set of a recipe.
 
     Args:
-        recipe: recipe with the data set and, for brains, the study and its fold.
+        recipe: recipe with the data set and, for a user's own data, the study and its fold.
         root: data folder, or the volume cache for brains; None for a data set without files.
         download: fetch missing files into ``root``.
 
@@ -149,12 +151,14 @@ def check_machine(recipe: Recipe) -> None:
         check(recipe.training)
 
 
-def _views(views: ImageAugmentation | VolumeAugmentation | None, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
+def _views(views: Augmentation | None, shape: Sequence[int]) -> Callable[[Tensor], Tensor]:
     """Return the function that draws random views; without views, it only scales pixels."""
     if views is None:
         return pixels
     if isinstance(views, VolumeAugmentation):
         return VolumeViews(**vars(views))
+    if isinstance(views, RowAugmentation):
+        return RowViews(**vars(views))
     strengths: dict[str, Any] = vars(views) | {"crop_scale": (views.crop_scale, 1.0)}
     return ImageViews(shape[0], **strengths)
 

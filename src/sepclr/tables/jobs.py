@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 
 from sepclr.atomic import write_whole
+from sepclr.data.folds import keep_folds, with_folds
 from sepclr.datasets.source import Source
-from sepclr.imaging.subjects import keep_folds, with_folds
 from sepclr.runs.folder import RunFolder, make_folder
 from sepclr.runs.leftovers import remove_own
 from sepclr.runs.preflight import check_row

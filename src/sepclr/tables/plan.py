@@ -7,15 +7,15 @@ import itertools
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from sepclr.data.study import NOTED, Study
 from sepclr.datasets import DATA_SETS
 from sepclr.errors import InputError
 from sepclr.fields import flat, flattened
-from sepclr.imaging.study import NOTED, Study
 from sepclr.methods.options import METHODS, of_task
-from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation, VolumeAugmentation
+from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation, RowAugmentation, VolumeAugmentation
 from sepclr.runs.recipe import METHOD_FIELDS, Recipe, as_options, flat_values, shared, usual
 
 LEFT_OUT = ("simclr-target", "hsic")
@@ -53,7 +53,7 @@ class Job:
         values = flattened(shared(self.recipe))
         usual = {
             name: value
-            for part in (type(self.recipe.method)(), Encoder(), ImageAugmentation(), VolumeAugmentation())
+            for part in (type(self.recipe.method)(), Encoder(), ImageAugmentation(), VolumeAugmentation(), RowAugmentation())
             for name, value in flat(part).items()
             if not name.startswith(("weight_", "critic_"))
         } | {"precision": "auto"}
@@ -80,7 +80,7 @@ class Job:
         if recipe.data_set.files:
             words += ["--root", "DIR"]
         if recipe.study is not None:
-            unset = flat(Study("", "", "", (), ()))
+            unset = {field.name: field.default for field in fields(recipe.study)}
             study = {name: value for name, value in flat(recipe.study).items() if name not in NOTED and value != unset[name]}
             words += as_options({"only_folds": recipe.fold} | study)
         if recipe.independence:
@@ -112,7 +112,7 @@ def plan(
         independence: independence terms of the methods that have them; if empty, those of the table.
         seeds: random seeds of each row.
         folds: cross-validation folds of the study.
-        study: the study, for ``mri``.
+        study: the study, for a user's own data.
         options: options of every recipe that replace those of its profile; None keeps the profile's.
 
     Returns:
@@ -143,7 +143,7 @@ def plan(
     alone = len(rows) == 1 or not any(METHODS[name].trained for name, _ in rows)  # then an option that does not apply is an error
     jobs = []
     for seed, fold in itertools.product(seeds, dict.fromkeys(folds)):
-        of_data = {"study": study, "fold": fold} if hasattr(DATA_SETS[data].options, "study") else {}
+        of_data = {"study": study, "fold": fold} if DATA_SETS[data].study else {}
         for method, way in rows:
             meant = given if alone else _meant(given, _recipe(data, profile, method, way))
             jobs.append(Job(_recipe(data, profile, method, way, seed=seed, **of_data, **meant), profile))

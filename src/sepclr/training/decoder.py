@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sepclr.data import Batches, Cohort, VolumeCache
+from sepclr.data import Batches, Cohort, Lazy
 from sepclr.methods.flow import Flow
 from sepclr.nets.denoiser import Denoiser
 from sepclr.parts import DecoderOptions, Settings
@@ -96,12 +96,12 @@ def fresh_decoder(
     return Flow(method, denoiser, codes, is_target, span=span, steps=options.steps)
 
 
-def span_of(x: Tensor | VolumeCache) -> tuple[float, float]:
+def span_of(x: Tensor | Lazy) -> tuple[float, float]:
     """Return the smallest and the largest value of samples: 0 and 1 for pixels, whatever there is for volumes in units of their own."""
     low, high = 0.0, 1.0
     if isinstance(x, Tensor) and (x.dtype == torch.uint8 or x.ndim == 2):
         return low, high
-    for row in range(len(x)):  # one at a time: volumes may be in a file
+    for row in range(len(x)):  # one at a time: they may be read on access
         one = x[row : row + 1]
         low, high = min(low, float(one.min())), max(high, float(one.max()))
     return low, high

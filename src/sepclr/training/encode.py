@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from sepclr.data import VolumeCache
+from sepclr.data import Lazy
 from sepclr.methods.options import METHODS
 from sepclr.training.gather import in_order, processes, share
 from sepclr.training.module import by_layout, layout
@@ -26,14 +26,15 @@ OF_TARGETS = ("reconstruction", "without_salient", "swapped")
 """What a method with a decoder computes from a target, and its function for it."""
 
 
-def encode(method: Method, x: Shaped[Tensor, "n ..."] | VolumeCache, batch_size: int | None = None) -> Codes:
+def encode(method: Method, x: Shaped[Tensor, "n ..."] | Lazy, batch_size: int | None = None) -> Codes:
     """Compute the codes of whole samples, without views, in evaluation mode.
 
     Several processes share the work, and each returns the codes of all samples, in order.
 
     Args:
         method: the method; it runs on the device of its parameters, and its mode is restored.
-        x: samples, shape (n, features) or (n, channels, *space), uint8 or floating point, or volumes in a file.
+        x: samples, shape (n, features) or (n, channels, *space), uint8 or floating point; they may be
+            read on access.
         batch_size: samples at a time; if None, 500, or fewer if these would hold more than 2²⁴ values.
 
     Returns:
@@ -69,8 +70,8 @@ def classify(method: HasClassifier, codes: Codes) -> Float[Tensor, "n classes"]:
 
 def decode(
     method: Method,
-    x: Shaped[Tensor, "n ..."] | VolumeCache,
-    donor: Shaped[Tensor, "n ..."] | VolumeCache | None = None,
+    x: Shaped[Tensor, "n ..."] | Lazy,
+    donor: Shaped[Tensor, "n ..."] | Lazy | None = None,
     *,
     what: Sequence[str] = OF_TARGETS,
 ) -> dict[str, Float[Tensor, "n ..."]]:
@@ -107,7 +108,7 @@ def decode(
     return {name: torch.cat(each) for name, each in parts.items()}
 
 
-def _at_once(x: Tensor | VolumeCache) -> int:
+def _at_once(x: Tensor | Lazy) -> int:
     """Return the number of samples to encode at once: 500, or fewer if these would hold more than 2²⁴ values."""
     return max(1, min(500, AT_ONCE // max(math.prod(x.shape[1:]), 1)))
 

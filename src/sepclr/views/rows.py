@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sepclr.types import InputError
+from sepclr.ranges import check_row_views
 
 
 class RowViews(nn.Module):
@@ -24,10 +22,7 @@ class RowViews(nn.Module):
 
     def __init__(self, corruption: float = 0.3, noise: float = 0.1) -> None:
         super().__init__()
-        if not 0 <= corruption < 1:
-            raise InputError(f"corruption: {corruption} is not a probability in [0, 1)")
-        if not 0 <= noise < math.inf:
-            raise InputError(f"noise: {noise} is not a finite standard deviation of at least 0")
+        check_row_views(corruption, noise)
         self.corruption, self.noise = corruption, noise
 
     @torch.no_grad()

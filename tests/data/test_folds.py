@@ -13,8 +13,8 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from sepclr.cli import main
-from sepclr.imaging import folds as module
-from sepclr.imaging.participants import read_cells, write_cells
+from sepclr.data import folds as module
+from sepclr.data.tables import read_cells, write_cells
 from sepclr.imaging.phantom import write_phantoms
 from sepclr.imaging.subjects import cohorts, volumes
 from sepclr.runs.folder import RunFolder

@@ -1,0 +1,83 @@
+"""Training and test cohorts of a study of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sepclr.atomic import replacing
+from sepclr.data.cache import cache_folder
+from sepclr.data.cohort import Cohort
+from sepclr.data.folds import test_rows
+from sepclr.data.halves import halves
+from sepclr.data.preparation import Preparation, fit_preparation
+from sepclr.data.row_file import file_digest
+from sepclr.data.row_study import RowStudy
+from sepclr.data.rows import Chunks, cache_key, rows_of
+from sepclr.data.stored import Stored
+from sepclr.types import InputError
+
+
+def cohorts(study: RowStudy, fold: int, cache: Path | None = None) -> tuple[Cohort, Cohort, Preparation]:
+    """Load the training and the test rows of one fold, prepared as training rows say.
+
+    Args:
+        study: the study.
+        fold: fold to test, from 0.
+        cache: folder of rows that do not fit into memory; the user's cache if None.
+
+    Returns:
+        Training and test cohort, and what was done to the rows.
+
+    Raises:
+        InputError: an unusable table, or one that changed since training.
+    """
+    members = study.members()
+    if study.content not in (None, file_digest(Path(study.table))):
+        raise InputError(f"{study.table}: its samples or their values changed since training; restore it, or train again")
+    tested = test_rows(members, study, fold)
+    shape = len(members), len(members.features)
+    in_memory = 4 * shape[0] * shape[1] <= study.memory * 2**20
+    chunks, covariates = rows_of(study, members), members.covariates
+    made = fit_preparation(chunks, ~tested, members.features, covariates, impute=study.impute, in_memory=in_memory)
+    if in_memory:
+        held = np.empty(shape, np.float32)
+        _fill(held, made, chunks, covariates)
+        x: Tensor | Stored = torch.from_numpy(held)
+    else:
+        x = _stored(f"{cache_key(study, tested, members.features)}.npy", shape, made, chunks, covariates, cache)
+    whole = Cohort(x, torch.from_numpy(members.is_target), members.attributes, members.subjects)
+    return *halves(whole, tested, fold), made
+
+
+def _stored(
+    name: str, shape: tuple[int, int], made: Preparation, chunks: Chunks, covariates: Mapping[str, NDArray[Any]], cache: Path | None
+) -> Stored:
+    """Return prepared rows in a file of the cache, written unless it is there."""
+    path = cache_folder(cache, "rows") / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{path}.lock"):
+            if not path.exists():
+                with replacing(path) as part:
+                    held = np.lib.format.open_memmap(part, "w+", np.float32, shape)
+                    _fill(held, made, chunks, covariates)
+                    held.flush()
+    except OSError as error:
+        raise InputError(f"cache: {path.parent} cannot be written ({error.strerror or error}); choose another --cache") from None
+    return Stored(path)
+
+
+def _fill(held: NDArray[np.float32], made: Preparation, chunks: Chunks, covariates: Mapping[str, NDArray[Any]]) -> None:
+    begin = 0
+    for part in chunks():
+        end = begin + len(part)
+        held[begin:end] = made(part, {name: values[begin:end] for name, values in covariates.items()})
+        begin = end

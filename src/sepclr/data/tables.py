@@ -1,0 +1,195 @@
+"""Tables of what is known about samples: cells as text, attributes as classes or quantities, subjects and splits.
+
+A table is TSV or CSV with a header, such as a BIDS ``participants.tsv``.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sepclr.errors import InputError
+
+Kind = Literal["numeric", "categorical"]
+
+MISSING = ("", "n/a", "N/A", "NA", "NaN", "nan", "None", "null")
+"""Cell values that count as missing."""
+
+SIDES = ("train", "test")
+
+
+def kinds(names: Sequence[str], numeric: Sequence[str], categorical: Sequence[str]) -> dict[str, Kind | None]:
+    """Return the kind of each attribute; None if it is inferred from the values.
+
+    Raises:
+        InputError: an attribute of both kinds.
+    """
+    if both := sorted(set(numeric) & set(categorical)):
+        raise InputError(f"numeric, categorical: {', '.join(both)} cannot be both")
+    undecided: dict[str, Kind | None] = dict.fromkeys(names)
+    return undecided | dict.fromkeys(numeric, "numeric") | dict.fromkeys(categorical, "categorical")
+
+
+def read_cells(table: Path) -> dict[str, NDArray[Any]]:
+    """Return all columns of a table as strings, by name.
+
+    Raises:
+        InputError: a table that cannot be read, has no rows, or has duplicate column names.
+    """
+    import pyarrow
+    from pyarrow import csv as arrow
+
+    separated = arrow.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t")
+    try:
+        names = arrow.open_csv(table, parse_options=separated).schema.names
+        as_words = arrow.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=False)
+        read = arrow.read_csv(table, parse_options=separated, convert_options=as_words)
+    except FileNotFoundError:
+        raise InputError(f"{table}: no such table") from None
+    except (OSError, UnicodeDecodeError, pyarrow.ArrowInvalid) as error:
+        raise InputError(f"{table}: cannot be read as a table in UTF-8 ({str(error).splitlines()[0]})") from None
+    if len(set(names)) < len(names):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        raise InputError(f"{table}: several columns are called {', '.join(twice)}; rename them")
+    if read.num_rows == 0:
+        raise InputError(f"{table}: no rows below the header")
+    return {name: np.array([value.strip() for value in read[name].to_pylist()], dtype=np.str_) for name in names}
+
+
+def subjects_of(table: Path, cells: Mapping[str, NDArray[Any]], named: str | None) -> NDArray[Any]:
+    """Return the subject of each row: column ``named``, else ``participant_id`` if there is one, otherwise each row is a subject."""
+    named = named or ("participant_id" if "participant_id" in cells else None)
+    return column(table, cells, named, "subject") if named else np.arange(len(next(iter(cells.values())))).astype(str)
+
+
+def check_groups(
+    table: Path, name: str, group: NDArray[Any], background: Sequence[str], target: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the rows that belong to a group, and which of these are targets.
+
+    Args:
+        table: the table, for errors.
+        name: name of its group column, for errors.
+        group: values of the column, shape (n,).
+        background: values for background.
+        target: values for target.
+
+    Returns:
+        True for rows of a group, shape (n,), and True for target, shape (rows of a group,).
+
+    Raises:
+        InputError: a group without rows, or a value for both groups.
+    """
+    for role, values in (("background", background), ("target", target)):
+        if not np.isin(group, values).any():
+            there = ", ".join(f"{value or 'empty'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
+            raise InputError(f"{table}: no {role} rows: column {name!r} has no value {' or '.join(values)}; values are {there}")
+    if twice := set(background) & set(target):
+        raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
+    chosen = np.isin(group, [*background, *target])
+    return chosen, np.isin(group[chosen], target)
+
+
+def write_cells(table: Path, cells: Mapping[str, Sequence[str] | NDArray[Any]]) -> Path:
+    """Write a tab-separated table of strings; cells with a tab or a quote are quoted, as ``read_cells`` expects."""
+    with table.open("w", encoding="utf-8", newline="") as file:
+        # pyarrow's writer would quote every string, and readers of plain TSV keep the quotes.
+        csv.writer(file, delimiter="\t", lineterminator="\n").writerows([[*cells], *zip(*cells.values(), strict=True)])
+    return table
+
+
+def column(table: Path, cells: Mapping[str, NDArray[Any]], name: str, option: str) -> NDArray[Any]:
+    """Return a column of a table.
+
+    Raises:
+        InputError: no such column, as ``column_of``.
+    """
+    return cells[column_of(table, list(cells), name, option)]
+
+
+def column_of(table: Path, names: Sequence[str], name: str, option: str) -> str:
+    """Return the name of a column if a table has it.
+
+    Raises:
+        InputError: no such column; the message begins with ``option`` and names the nearest one.
+    """
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"columns are {', '.join(names[:20])}" + (" …" if len(names) > 20 else "")
+    raise InputError(f"{option}: column {name!r} not found in {table}; {hint}")
+
+
+def without_missing(values: NDArray[Any]) -> NDArray[Any]:
+    """Replace values that count as missing by empty strings."""
+    return np.where(np.isin(values, MISSING), "", values)
+
+
+def attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) -> NDArray[Any]:
+    """Convert the values of a column to numbers or classes.
+
+    Args:
+        table: the table, for errors.
+        name: name of the attribute.
+        values: text, empty where missing, shape (n,).
+        kind: whether they are quantities or classes; None infers it: numbers with more than two different values are quantities.
+
+    Returns:
+        Floating point, NaN where missing, or text, empty where missing, shape (n,).
+
+    Raises:
+        InputError: fewer than two values, or values that are not numbers among numbers.
+    """
+    known = values[values != ""]
+    if len(np.unique(known)) < 2:
+        says = f"is {str(known[0])!r} in every row of" if len(known) else "has no values in"
+        raise InputError(f"attributes: {name!r} {says} {table}; an attribute needs two different values")
+    strange = [value for value in known.tolist() if not _is_number(value)]
+    if kind == "numeric" and strange:
+        raise InputError(f"attributes: {name!r} holds {listed(strange)}, which are not numbers; fix {table} or declare it categorical")
+    if kind is None and 2 * len(strange) < len(known) and strange:
+        raise InputError(
+            f"attributes: most values of {name!r} are numbers, but not {listed(strange)}; fix {table} or declare it categorical"
+        )
+    if kind == "categorical" or strange or (kind is None and len(np.unique(known)) == 2):
+        return values
+    return np.array([float(value) if value else np.nan for value in values])
+
+
+def _is_number(value: str) -> bool:
+    try:
+        return bool(np.isfinite(float(value)))
+    except ValueError:
+        return False
+
+
+def sides_of(table: Path, cells: Mapping[str, NDArray[Any]], named: str | None, subjects: NDArray[Any]) -> NDArray[Any] | None:
+    """Return ``train`` or ``test`` for each row; None without a split column.
+
+    Raises:
+        InputError: no such column, other values, or a subject on both sides.
+    """
+    if named is None:
+        return None
+    sides = column(table, cells, named, "split")
+    if strange := sorted(set(sides.tolist()) - set(SIDES)):
+        raise InputError(f"split: column {named!r} of {table} contains {listed(strange)}; values must be {' or '.join(SIDES)}")
+    both = sorted(set(subjects[sides == "train"].tolist()) & set(subjects[sides == "test"].tolist()))
+    if both:
+        raise InputError(
+            f"split: {len(both)} subjects are in both train and test: {listed(both)}; keep all images of a subject in one of them"
+        )
+    return sides
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join the first three names and count the rest."""
+    rest = len(names) - 3
+    return ", ".join(map(str, names[:3])) + (f" and {rest} more" if rest > 0 else "")
