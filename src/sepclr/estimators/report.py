@@ -32,8 +32,7 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
     rows = separation(model, cohort, 0)
     shown = selection(cohort.is_target.numpy())
     part = cohort.where(np.isin(np.arange(len(cohort)), shown))
-    x = part.x.double() if part.x.ndim == 2 else part.x  # type: ignore[union-attr]  # rows are tensors
-    codes = encode(model.method_, x)
+    codes = encode(model.method_, part.x)
     view = RunView(
         type(model).__name__,
         rows,
@@ -46,7 +45,7 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
     page = Page(
         title=f"{type(model).__name__} of {part.is_target.numpy().size} samples",
         lead=_lead(model),
-        images=pictures(_samples(part)) if x.ndim > 2 and x.shape[1] in (1, 3) else None,
+        images=pictures(_samples(part)) if part.x.ndim > 2 and part.x.shape[1] in (1, 3) else None,
         is_target=part.is_target.numpy(),
         attributes=part.attributes,
         common_attributes=common,
