@@ -77,8 +77,8 @@ def salient_of(model: Any, s: Float[Tensor, "n d"], target: Any) -> Tensor:
     names = model.classes_[1:].tolist()
     if target not in names:
         raise InputError(f"target: {target!r} is not a target group; groups are {', '.join(map(repr, names))}")
-    codes: tuple[Tensor, ...] = s.chunk(len(names), 1)
-    return codes[names.index(target)]
+    own: Tensor = s.chunk(len(names), 1)[names.index(target)]
+    return own
 
 
 def salient_columns(model: Any) -> list[str]:
