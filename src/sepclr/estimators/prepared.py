@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sepclr.data import Cohort, Stream
 from sepclr.estimators.samples import given, standardised
 from sepclr.estimators.streams import is_stream, refuse_more, scaler_of
+from sepclr.estimators.targets import DEGREE
 from sepclr.methods.extra import check_extra, inseparable
 
 
@@ -35,7 +36,8 @@ def prepared(model: Any, X: Any, y: Any, extra: Mapping[str, Any]) -> Cohort | S
     if samples.ndim == 2:
         scaler = StandardScaler().fit(samples) if isinstance(samples, np.ndarray) else scaler_of(samples)
         model.mean_, model.scale_ = scaler.mean_, scaler.scale_
-    cohort = Cohort(standardised(model, samples), torch.from_numpy(is_target), extra=more)
+    degrees = more.pop(DEGREE, None)
+    cohort = Cohort(standardised(model, samples), torch.from_numpy(is_target), extra=more, degrees=degrees)
     check_extra(model.declaration, cohort)
     if alone := inseparable(model.declaration, cohort):
         names = ", ".join(map(str, model.labels_[alone]))
