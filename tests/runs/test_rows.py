@@ -79,7 +79,8 @@ def test_each_target_group_has_a_code_rows_and_a_page_unless_merged(table: Path,
     assert (tmp_path / "several" / "report-worse.html").exists()
     assert main([*words, "--merge", "--out", str(tmp_path / "one")]) == 0
     assert "target" not in RunFolder(tmp_path / "one").rows.read_text().splitlines()[0].replace("targets", "")
-    assert main([*words, "--method", "contrastive-pca", "--out", str(tmp_path / "no")]) == 2
+    linear = ["fit", "rows", "--table", str(table), *TOY, "--target", "case,worse", "--method", "contrastive-pca"]
+    assert main([*linear, "--out", str(tmp_path / "no")]) == 2
     assert "--merge" in capsys.readouterr().err
 
 
@@ -91,10 +92,12 @@ def test_targets_are_drawn_by_degree(table: Path, tmp_path: Path, capsys: pytest
     for line in lines[1:]:
         line[3] = line[3] and str(abs(float(line[3])))
     table.write_text("\n".join(map(",".join, lines)))
-    own = RowStudy(table=str(table), group="dx", background=("control",), target=("case",), features=("f*",), degree="score")
+    own = RowStudy(table=str(table), group="dx", background=("control",), target=("case",), features=("f*",), subject="id", degree="score")
     train, _, _ = cohorts(own, 0)
     assert train.degrees is not None
-    np.testing.assert_allclose(train.degrees[train.is_target], train.attributes.get("score", train.degrees[train.is_target]))
+    scores = {line[0]: line[3] for line in lines}
+    wanted = [float(scores[subject]) for subject in train.subjects[train.is_target.numpy()]]
+    np.testing.assert_allclose(train.degrees[train.is_target], wanted, rtol=1e-6)
     assert main([*words, "--degree", "score", "--out", str(tmp_path / "run")]) == 0
 
 
