@@ -18,7 +18,7 @@ def _load(data: Own, root: Path | None, download: bool) -> Any:
 
     study = data.study
     if not isinstance(study, BrainStudy):
-        raise InputError("study: mri needs a table of subjects; give --table and the roles of its columns")
+        raise InputError("study: mri needs subjects; give --bids or --table, and the roles of columns")
     train, test = cohorts(study, data.fold, root)
     corrected = study.harmonise != "none"
     return Source(
@@ -77,7 +77,7 @@ DATA_SET = DataSet(
     title="Brains",
     lead="Background and target are groups of subjects, with a brain volume for each subject. What both groups share belongs in c, "
     "what only the target has in s.",
-    about="brain volumes, with groups and attributes of the subjects from a table",
+    about="brain volumes, from a table or a BIDS tree, with groups and attributes of the subjects",
     load=_load,
     profiles={"cpu": CPU, "paper": PAPER},
 )

@@ -46,7 +46,7 @@ def cohorts(study: BrainStudy, fold: int, cache: Path | None = None) -> tuple[Co
 
 
 def volumes(study: BrainStudy, cache: Path | None = None) -> tuple[Participants, VolumeCache, Float[np.ndarray, "n 4 4"]]:
-    """Read the table of a study, and resample its volumes to one grid unless they are cached.
+    """Read the subjects of a study, and resample its volumes to one grid unless they are cached.
 
     Returns:
         The subjects, their volumes and the affines of the volumes, in the order of the table.
@@ -58,6 +58,6 @@ def volumes(study: BrainStudy, cache: Path | None = None) -> tuple[Participants,
     check_unchanged(study, people)
     wanted = grid_spec_of(study)
     if study.volumes not in (None, images_digest(people.images, wanted.mask, cache)):
-        raise InputError(f"{study.table}: the content of its images or of the mask changed since training; restore them, or train again")
+        raise InputError(f"{study.source}: the content of its images or of the mask changed since training; restore them, or train again")
     x, affines = store(people.images, people.subjects.tolist(), wanted, cache)
     return people, x, affines

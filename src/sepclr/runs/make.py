@@ -40,7 +40,7 @@ def make_method(
     groups = (classes or {}).get(TARGET_GROUP, 1)
     if isinstance(options, LinearOptions):
         if groups > 1:
-            raise InputError(f"method: {options.name!r} takes one target group, and there are {groups}; choose a trained method, or --merge")
+            raise InputError(f"method: {options.name!r} takes one target group, not {groups}; choose a trained method, or --merge")
         return LinearCodes(math.prod(sample_shape), (options.common_dim, options.salient_dim))
     assert recipe.encoder is not None
     _check_views(recipe, recipe.encoder.kind, sample_shape)
