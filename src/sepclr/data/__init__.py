@@ -6,9 +6,10 @@ if TYPE_CHECKING:
     from sepclr.data.batches import Batches
     from sepclr.data.cohort import Cohort
     from sepclr.data.pairs import matched
+    from sepclr.data.sparse_rows import Preparation, SparseRows
     from sepclr.data.volume_cache import VolumeCache
 
-__all__ = ["Batches", "Cohort", "VolumeCache", "matched"]
+__all__ = ["Batches", "Cohort", "Preparation", "SparseRows", "VolumeCache", "matched"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,5 +18,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sepclr.data' has no attribute {name!r}")
     from importlib import import_module
 
-    home = {"Batches": "batches", "Cohort": "cohort", "VolumeCache": "volume_cache", "matched": "pairs"}[name]
+    home = {
+        "Batches": "batches",
+        "Cohort": "cohort",
+        "Preparation": "sparse_rows",
+        "SparseRows": "sparse_rows",
+        "VolumeCache": "volume_cache",
+        "matched": "pairs",
+    }[name]
     return getattr(import_module(f"sepclr.data.{home}"), name)
