@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
@@ -22,7 +21,7 @@ from sepclr.data import Cohort, VolumeCache
 from sepclr.estimators import saved
 from sepclr.estimators.networks import networks, views
 from sepclr.estimators.report import write
-from sepclr.estimators.samples import TYPES, given, known_samples, labelled, other_tensor, standardised
+from sepclr.estimators.samples import TYPES, given, known_samples, labelled, other_tensor, scaling, standardised
 from sepclr.estimators.separation import separation
 from sepclr.methods.extra import check_extra, inseparable
 from sepclr.methods.make import make
@@ -60,8 +59,9 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Train on samples of both groups, or on what else the method is for.
 
         Args:
-            X: rows, shape (n, features), standardised here; images, shape (n, channels, height, width), uint8 0..255 or floating point
-                0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point; or a ``Cohort`` of any of these.
+            X: rows, shape (n, features), standardised here unless they are counts (``negative-binomial``); images, shape (n, channels,
+                height, width), uint8 0..255 or floating point 0..1; volumes, shape (n, channels, depth, height, width), uint8 or
+                floating point; or a ``Cohort`` of any of these.
             y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own. For methods of
                 debiasing its class, any number of labels; for methods of two modalities None.
             extra: what else the method trains on, see the documentation of the class: the ``bias`` of each sample, the ``label`` of
@@ -82,8 +82,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         samples, is_target, more = given(self, X, y, extra)
         self.sample_shape_ = tuple(samples.shape[1:])
         if samples.ndim == 2:
-            scaler = StandardScaler().fit(samples)
-            self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+            self.mean_, self.scale_ = scaling(self, samples)
         cohort = Cohort(standardised(self, samples), torch.from_numpy(is_target), extra=more)
         check_extra(self.declaration, cohort)
         if alone := inseparable(self.declaration, cohort):

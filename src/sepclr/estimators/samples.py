@@ -17,6 +17,7 @@ from sepclr.data import Cohort, VolumeCache, matched
 from sepclr.data.attributes import coded
 from sepclr.estimators.groups import membership
 from sepclr.methods.extra import free_of_label, with_free_of
+from sepclr.methods.reconstruction import check_counts
 from sepclr.types import InputError
 
 Samples = NDArray[Any] | VolumeCache
@@ -96,11 +97,27 @@ def known_samples(model: Any, X: Any) -> Samples:
     return samples
 
 
+def scaling(model: Any, rows: Any) -> tuple[Any, Any]:
+    """Return the mean and scale with which rows are standardised; of counts, 0 and 1."""
+    if has_counts(model):
+        return np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+    scaler = StandardScaler().fit(rows)
+    return scaler.mean_, scaler.scale_
+
+
+def has_counts(model: Any) -> bool:
+    """Return whether the rows of an estimator are counts."""
+    return getattr(model, "reconstruction", "squared") == "negative-binomial"
+
+
 def standardised(model: Any, samples: Samples) -> Tensor | VolumeCache:
-    """Convert samples to encoder inputs; rows are standardised as in ``fit``. Raises as ``as_tensor``."""
+    """Convert samples to encoder inputs; rows are standardised as in ``fit``, counts checked. Raises as ``as_tensor``, ``check_counts``."""
     if isinstance(samples, VolumeCache):
         return samples
-    return as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
+    x = as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
+    if has_counts(model) and x.ndim == 2:
+        check_counts(x)
+    return x
 
 
 def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int) -> Told:
