@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anndata
@@ -297,6 +298,16 @@ def test_other_extensions_and_permissions(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(h5py, "File", refused)
     with pytest.raises(InputError, match="no permission"):
         read_h5ad(path)
+
+
+def test_a_cache_folder_without_room_or_that_is_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.h5ad")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: cannot be written .*; give another cache folder"):
+        read_h5ad(path, cache=tmp_path / "file", limit=0)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(InputError, match=r"cache: 0\.0 GiB free, and .*a\.h5ad needs"):
+        read_h5ad(path, cache=tmp_path / "cache", limit=0)
 
 
 @pytest.mark.parametrize(

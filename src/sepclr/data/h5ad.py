@@ -82,7 +82,7 @@ def copied(found: Matrix, check: Checked, path: Path, key: str, *, cache: Path |
         limit: bytes above which a matrix is copied to files. A file that was copied before is not read again.
 
     Raises:
-        InputError: a matrix above the limit without a folder, or what ``check`` finds.
+        InputError: a matrix above the limit without a folder or without room in it, or what ``check`` finds.
     """
     size = found.values * BYTES
     if size <= limit:
@@ -95,6 +95,11 @@ def copied(found: Matrix, check: Checked, path: Path, key: str, *, cache: Path |
     if not place.exists():
         try:
             cache.mkdir(parents=True, exist_ok=True)
+            # Writing to a mapped file on a full disk ends the process without an error.
+            if (free := shutil.disk_usage(cache).free) < size:
+                raise InputError(
+                    f"{cache}: {free / 2**30:.1f} GiB free, and {path} needs {size / 2**30:.1f} GiB; give another cache folder"
+                )
             part = Path(tempfile.mkdtemp(dir=cache, prefix="part-"))
         except OSError as error:
             raise InputError(f"{cache}: cannot be written ({error.strerror}); give another cache folder") from None
