@@ -151,7 +151,7 @@ def log_normalised(x: np.ndarray, size: float) -> np.ndarray:
 
 def test_preparation_is_that_of_the_training_cells_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     x, train = counts().astype(np.float64), np.arange(N) < 20
-    monkeypatch.setattr("sepclr.data.genes.AT_ONCE", 3 * GENES)  # moments are merged over parts of three rows
+    monkeypatch.setattr("sepclr.data.genes.AT_ONCE", 3)  # moments are merged over parts of three rows
     how = preparation(rows(x).where(train), genes=5)
     size = np.median(x[train].sum(1))
     seen = log_normalised(x, size)
@@ -161,6 +161,9 @@ def test_preparation_is_that_of_the_training_cells_in_its_order(monkeypatch: pyt
     expected = (seen[:, genes] - seen[train][:, genes].mean(0)) / seen[train][:, genes].std(0)
     np.testing.assert_allclose(rows(x).prepared(how)[:].numpy(), expected, rtol=1e-4, atol=1e-5)
     assert rows(x).prepared(how).shape == (N, 5)
+    mean, variance = moments(rows(x).where(train).prepared(how))
+    np.testing.assert_allclose(mean, np.zeros(5), atol=1e-12)
+    np.testing.assert_allclose(variance, np.ones(5))
     np.testing.assert_array_equal(rows(x).prepared(chosen_counts(rows(x).where(train), 5))[:].numpy(), x[:, genes])
 
 

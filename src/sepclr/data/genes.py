@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sepclr.data.sparse_rows import Preparation, SparseRows
 from sepclr.types import InputError
 
-AT_ONCE = 2**22
-"""Values made dense at once."""
+AT_ONCE = 4096
+"""Rows read at once."""
 
 
 def library_size(x: SparseRows) -> float:
@@ -28,24 +28,29 @@ def library_size(x: SparseRows) -> float:
 
 
 def moments(x: SparseRows) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
-    """Compute mean and variance of each gene as prepared, shape (d,) each, without holding more than some rows.
+    """Compute mean and variance of each gene as prepared, shape (d,) each, from some rows at a time, without making them dense.
 
     Raises:
         InputError: no rows.
     """
     if not len(x):
         raise InputError("x: is empty; give at least one cell")
-    count, at_once = 0, max(1, AT_ONCE // max(x.shape[1], 1))
-    mean, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    for begin in range(0, len(x), at_once):
-        part = x[begin : begin + at_once].double().numpy()
+    count, mean, squares = 0, np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for begin in range(0, len(x), AT_ONCE):
+        part = x.sparse(slice(begin, begin + AT_ONCE)).tocsc()
+        n, stored = part.shape[0], np.diff(part.indptr)
         # Merge moments of parts about their own means (Chan, Golub, LeVeque 1983): sums of squares would cancel.
-        own, n = part.mean(0), len(part)
-        squares += np.square(part - own).sum(0) + np.square(own - mean) * count * n / (count + n)
+        own = part.sum(0) / n
+        spread = np.square(part.data - np.repeat(own, stored))
+        squares += np.bincount(np.repeat(np.arange(len(own)), stored), spread, len(own)) + (n - stored) * np.square(own)
+        squares += np.square(own - mean) * count * n / (count + n)
         mean += (own - mean) * n / (count + n)
         count += n
     variance = squares / count
-    return mean, np.where(variance > 1e-14 * mean**2, variance, 0.0)  # what rounding leaves of a constant gene
+    variance = np.where(variance > 1e-14 * mean**2, variance, 0.0)  # what rounding leaves of a constant gene
+    how = x.preparation
+    shift, scale = 0.0 if how.mean is None else how.mean, 1.0 if how.scale is None else how.scale
+    return (mean - shift) / scale, variance / np.square(scale)
 
 
 def most_variable(x: SparseRows, genes: int) -> NDArray[np.intp]:

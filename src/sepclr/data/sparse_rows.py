@@ -119,14 +119,18 @@ class SparseRows:
         values = _opened(self.data)[at].astype(np.float64)
         return csr_array((values, _opened(self.indices)[at], indptr), shape=(len(rows), self.width))
 
-    def _dense(self, chosen: Any) -> NDArray[np.float32]:
+    def sparse(self, chosen: slice | NDArray[Any]) -> csr_array:
+        """Return the rows at a slice, at indices or where a mask is True, as prepared but for mean and scale, float64."""
         how, x = self.preparation, self._sparse(chosen)
         if how.library is not None:
             totals = x.sum(1)
             x.data *= np.repeat(how.library / np.where(totals > 0, totals, 1), np.diff(x.indptr))
         if how.log:
             x.data = np.log1p(x.data)
-        dense = (x if how.genes is None else x[:, how.genes]).toarray()
+        return x if how.genes is None else x[:, how.genes]
+
+    def _dense(self, chosen: Any) -> NDArray[np.float32]:
+        how, dense = self.preparation, self.sparse(chosen).toarray()
         if how.mean is not None:
             dense -= how.mean
         if how.scale is not None:
