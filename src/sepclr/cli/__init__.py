@@ -200,7 +200,11 @@ def _study(kind: type[Study], options: Namespace) -> Study:
         if given := values[name]:
             values[name] = str(Path(given).absolute()) if isinstance(given, str) else tuple(str(Path(each).absolute()) for each in given)
     study = study_from(kind, values).noted(_cache(options))
-    for name, what in (("content", "its samples or their values"), ("volumes", "the content of its images")):
+    for name, what in (
+        ("content", "its samples or their values"),
+        ("volumes", "the content of its images"),
+        ("pictures", "the content of its images"),
+    ):
         if options.noted.get(name, there := getattr(study, name, None)) != there:
             raise InputError(f"{study.source}: {what} changed since the run of --config; restore what changed, or leave --config out")
     return replace(study, folds_file=options.noted.get("folds_file"))
