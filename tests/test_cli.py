@@ -161,6 +161,9 @@ DECIDED_BY_WORDS = [
     ("fit marked-digits --out full --resume", "full: not a run"),
     ("fit marked-digits --out file/run", "file/run: cannot be written"),
     ("fit digits-on-cifar --root nowhere", "nowhere; give the one that holds CIFAR-10 and MNIST"),
+    ("fit images --background nowhere --target full", "/nowhere is missing; give a folder of images"),
+    ("fit images --background full --target full/k-jem --size 0", "size: 0 is not at least 8"),
+    ("fit images --background full --target full/k-jem --crop -1", "crop: -1 is not at least 1 pixel"),
     ("fit mri --table nowhere.tsv", "nowhere.tsv: no such table"),
     ("fit mri --table nowhere.tsv --tau -1", "tau: -1.0"),
     ("fit mri --table nowhere.tsv --rotation -1", "rotation: -1.0"),
@@ -187,8 +190,8 @@ DECIDED_BY_WORDS = [
     ("fit marked-digits --critic_over target", "critic_over: 'decorrelation' has no such option"),
     ("fit marked-digits --method cvae --fidelity released --critic_steps 9", "critic_steps: 'cvae' has no such option"),
     ("fit marked-digits --weight_common -1", "weight_common: -1.0 is not a finite number of at least 0"),
-    ("check nowhere.tsv", "nowhere.tsv: no such table"),
-    ("check table.tsv", "group: column 'dx' not found in table.tsv"),
+    ("check mri --table nowhere.tsv", "nowhere.tsv: no such table"),
+    ("check mri --table table.tsv", "group: column 'dx' not found in table.tsv"),
     ("maps nowhere", "nowhere: not a run"),
     ("implant nowhere.tsv --images image --out new", "nowhere.tsv: no such table"),
     ("implant table.tsv --images scan --out full", "full: not empty"),
@@ -215,7 +218,7 @@ for words in json.load(sys.stdin):
         code = main(words)
     print(json.dumps([code, said.getvalue(), "torch" in sys.modules]))
 """
-    commands = [words.split() + [*STUDY] * (" mri " in words or words.startswith("check ")) for words, _ in DECIDED_BY_WORDS]
+    commands = [words.split() + [*STUDY] * (" mri " in words) for words, _ in DECIDED_BY_WORDS]
     answers = subprocess.run(
         [sys.executable, "-c", program],
         input=json.dumps(commands),

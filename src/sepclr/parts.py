@@ -145,7 +145,7 @@ class Settings:
         devices: Lightning's ``devices`` flag, processes on this machine.
         nodes: number of machines; run the same command on each under ``torchrun``.
         strategy: Lightning's ``strategy`` flag.
-        workers: number of processes that prefetch samples which are not in memory; with 0 the training process reads them.
+        workers: number of processes that prefetch samples that are read on access, such as volumes; with 0 the training process reads them.
 
     Raises:
         InputError: a value outside its range.

@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from torch.distributions import MultivariateNormal
 
-from sepclr import ContrastivePCA, GeneralisedContrastivePCA, InputError, ProbabilisticContrastivePCA
+from sepclr import Cohort, ContrastivePCA, GeneralisedContrastivePCA, InputError, ProbabilisticContrastivePCA
 from sepclr.datasets import mice
 from sepclr.estimators import contrastive_pca, generalised, probabilistic
 from sepclr.estimators.contrastive_pca import _affinity, _representatives
@@ -474,3 +474,67 @@ def test_two_contrastive_components_show_the_genotype_that_two_principal_ones_hi
     plain = ContrastivePCA(alpha=0)
     assert silhouette(table, clone(METHODS[name])) > 3 * silhouette(table, plain)
     assert accuracy(table, METHODS[name]) > 0.8 > 0.7 > accuracy(table, plain)
+
+
+# Beside transform
+
+
+@every_method
+@pytest.mark.parametrize("standardise", [True, False])
+def test_corrected_lacks_the_components_and_nothing_else(method, standardise):
+    X, y = two_groups()
+    model = clone(method).set_params(standardise=standardise).fit(X, y)
+    left = model.corrected(X)
+    np.testing.assert_allclose(model.transform(left), 0, atol=1e-9)
+    np.testing.assert_allclose(model.corrected(left), left, atol=1e-9)
+    removed = (X - left) / model.scale_
+    assert np.linalg.matrix_rank(removed, tol=1e-8) == 2
+    other = np.linalg.svd(model.components_)[2][2:]  # directions orthogonal to all components
+    np.testing.assert_allclose(removed @ other.T, 0, atol=1e-9)
+
+
+@every_method
+def test_loadings_are_correlations_with_the_components_or_those_of_the_model(method):
+    X, y = two_groups()
+    model = clone(method).fit(X, y)
+    assert model.loadings_.shape == (6, 2)
+    if not isinstance(model, ProbabilisticContrastivePCA):
+        codes = model.transform_salient(X[y == 1])
+        expected = np.corrcoef(X[y == 1].T, codes.T)[:6, 6:]
+        np.testing.assert_allclose(model.loadings_, expected, atol=1e-9)
+
+
+def test_loadings_without_contrast_are_those_of_pca():
+    X, y = two_groups()
+    plain = PCA(2).fit(X[y == 1])
+    model = ContrastivePCA(2, alpha=0, standardise=False).fit(X, y)
+    n = (y == 1).sum()
+    same_up_to_sign(model.loadings_.T, plain.components_)
+    np.testing.assert_allclose(np.linalg.norm(model.loadings_, axis=0), np.sqrt(plain.explained_variance_ * (n - 1) / n))
+
+
+@every_method
+def test_a_cohort_is_taken_as_its_rows_and_groups(method):
+    X, y = two_groups()
+    cohort = Cohort(torch.from_numpy(X), torch.from_numpy(y == 1), {"odd": np.arange(140) % 2})
+    model = clone(method).set_params(background="unused").fit(cohort)
+    assert model.classes_.tolist() == [False, True]
+    arrays = clone(method).fit(X, y)
+    np.testing.assert_array_equal(model.transform(cohort), arrays.transform(X))
+    np.testing.assert_array_equal(model.corrected(cohort), arrays.corrected(X))
+    assert model.score_separation(cohort) == arrays.score_separation(X, y, {"odd": np.arange(140) % 2})
+    with pytest.raises(InputError, match="y: a Cohort has its own groups"):
+        clone(method).fit(cohort, y)
+    with pytest.raises(InputError, match=r"X: samples have shape \(1, 2, 2\); linear methods take rows"):
+        clone(method).fit(Cohort(torch.zeros(8, 1, 2, 2), torch.arange(8) > 3))
+
+
+def test_probes_read_planted_components():
+    X, y, own = planted()
+    high = (X @ own > 0).astype(int)
+    rows = ContrastivePCA(1, alpha=2, standardise=False).fit(X, y).score_separation(X, y, {"high": high, "noise": np.arange(4000) // 2 % 2})
+    scores = {row["attribute"]: row["score"] for row in rows if row["metric"] == "balanced_accuracy"}
+    assert {(row["space"], row["encoder"]) for row in rows} == {("s", "trained")}
+    assert scores["high"] > 0.85 > 0.6 > scores["noise"]
+    with pytest.raises(InputError, match="y: 5 is not one of the labels in fit"):
+        ContrastivePCA(1, alpha=2).fit(X, y).score_separation(X, np.full(4000, 5))

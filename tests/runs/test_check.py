@@ -29,13 +29,17 @@ def table(tmp_path: Path) -> Path:
 
 def check(table: Path, *more: str) -> int:
     words = ["--images", "{participant_id}/anat/{participant_id}_T1w.nii.gz", "--group", "diagnosis", "--background", "control"]
-    return main(["check", str(table), *words, "--target", "schizophrenia", "--out", str(table.parent / "page.html"), *more])
+    return main(
+        ["check", "mri", "--table", str(table), *words, "--target", "schizophrenia", "--out", str(table.parent / "page.html"), *more]
+    )
 
 
 def test_a_good_table_passes_and_its_page_shows_who_is_there(table: Path, capsys: pytest.CaptureFixture[str]):
     assert check(table, "--attributes", "age,site") == 0
     said = capsys.readouterr().out
-    assert "12 background and 12 target images; 0 rows of neither group. 24 volumes of 8 x 9 x 10 voxels of 1 x 1 x 1 mm." in said
+    assert (
+        "12 background and 12 target images; 0 images in neither group\nVolumes: 24 volumes of 8 x 9 x 10 voxels of 1 x 1 x 1 mm." in said
+    )
     assert "warning: groups differ in age (standardised mean difference" in said
     assert "site (" not in said
     page = (table.parent / "page.html").read_text()
@@ -71,9 +75,9 @@ def test_problems_are_listed_on_the_page_and_end_with_2(table: Path, capsys: pyt
     ("words", "named"),
     [
         (["--attributes", "agee"], "did you mean 'age'"),
-        (["--numeric", "site"], "'site' holds"),
+        (["--attributes", "site", "--numeric", "site"], "'site' holds"),
         (["--out", "/nowhere/page.html"], "out: /nowhere/page.html cannot be written"),
-        (["--numeric", "age", "--categorical", "age,site"], "numeric, categorical: age cannot be both"),
+        (["--attributes", "age,site", "--numeric", "age", "--categorical", "age,site"], "numeric, categorical: age cannot be both"),
     ],
 )
 def test_what_was_given_wrongly_is_one_line(table: Path, capsys: pytest.CaptureFixture[str], words: list[str], named: str):
@@ -128,5 +132,20 @@ def test_brains_of_ixi_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         lines.append(f"sub-{i}\t{float(packed['age'][i])}\t{packed['sex'][i]}")
     (tmp_path / "participants.tsv").write_text("\n".join(lines) + "\n")
     words = ["--images", "{participant_id}/anat/{participant_id}_T1w.nii.gz", "--group", "sex", "--background", "F", "--target", "M"]
-    assert main(["check", str(tmp_path / "participants.tsv"), *words, "--attributes", "age", "--out", str(tmp_path / "page.html")]) == 0
+    assert (
+        main(
+            [
+                "check",
+                "mri",
+                "--table",
+                str(tmp_path / "participants.tsv"),
+                *words,
+                "--attributes",
+                "age",
+                "--out",
+                str(tmp_path / "page.html"),
+            ]
+        )
+        == 0
+    )
     assert "76 x 92 x 80 voxels of 2 x 2 x 2 mm" in capsys.readouterr().out

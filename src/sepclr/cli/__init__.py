@@ -29,6 +29,7 @@ from sepclr.cli.options import (
     rescan_parser,
     underscored,
 )
+from sepclr.data.facts import counted
 from sepclr.data.study import Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(words)
         name = options.command
         options = options[name]
-        if name in ("fit", "benchmark"):
+        if name in ("fit", "benchmark", "check"):
             data = options.data
             name, options = f"{name} {data}", options[data]
         elif name == "decode":
@@ -81,7 +82,7 @@ def fit(data_set: DataSet, options: Namespace) -> None:
     how = {"resume": options.resume, "root": _root(options), "download": options.get("download", False)}
     preflight.check_run(recipe, out, **how)
     if data_set.study is not None:
-        recipe = recipe.of(_study(data_set.study, options))
+        recipe = recipe.of(_study(data_set, options))
     from sepclr.runs.run import run
 
     _show(run(recipe, out, **how))
@@ -120,7 +121,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
         preflight.check_rows([job.recipe for job in jobs], root, download=download)
         preflight.check_table_places(runs, results)
     if data_set.study is not None:
-        study = _study(data_set.study, options)
+        study = _study(data_set, options)
         from sepclr.data.folds import with_drawn_folds_beside
 
         folds = options.only_folds or range(1 if study.split else study.folds)
@@ -140,21 +141,17 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
         raise InputError(f"{len(failed)} runs failed; rerun the command to resume\n" + "\n".join(failed))
 
 
-def check(options: Namespace) -> None:
-    """Check a table of subjects and their volumes, and summarise it on a page."""
-    from sepclr.data.tables import kinds
-    from sepclr.imaging.participants import Columns, read_participants
+def check(data_set: DataSet, options: Namespace) -> None:
+    """Check data before training: what is wrong with them, and what a reviewer would ask."""
+    study = _plain_study(data_set, options)
+    study.members()  # raises InputError before torch is imported
+    from sepclr.runs.check import check_study
 
-    attributes = kinds(options.attributes, options.numeric, options.categorical)
-    columns = Columns(options.images, options.group, options.background, options.target, attributes, options.subject, options.split)
     out = Path(options.out or "check.html")
-    read_participants(Path(options.table), columns)  # raises InputError before torch is imported
-    from sepclr.runs.check import check_table
-
-    found = check_table(Path(options.table), columns, out, resample=options.resample)
+    found = check_study(study, out, _cache(options))
     print(f"page: {out}")
     if found:
-        raise InputError(f"{options.table}: {len(found)} problems with its images, listed above and on the page")
+        raise InputError(f"{study.source}: {counted(len(found), 'problems')}, listed above and on the page")
 
 
 def maps(options: Namespace) -> None:
@@ -189,17 +186,25 @@ def phantom(options: Namespace) -> None:
     print(f"table: {write_phantoms(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
 
 
-def _study(kind: type[Study], options: Namespace) -> Study:
-    """Make a study from its options, with absolute paths, because workers may run in other folders.
-
-    Raises:
-        InputError: if its files cannot be used, or differ from those of ``--config``.
-    """
+def _plain_study(data_set: DataSet, options: Namespace) -> Study:
+    """Make a study from its options, with absolute paths, because workers may run in other folders."""
+    kind = data_set.study
+    if kind is None:
+        raise InputError(f"data: {data_set.name} is not a study")
     values = dict(vars(options))
     for name in kind.FILES:
         if given := values[name]:
             values[name] = str(Path(given).absolute()) if isinstance(given, str) else tuple(str(Path(each).absolute()) for each in given)
-    study = study_from(kind, values).noted(_cache(options))
+    return study_from(kind, values)
+
+
+def _study(data_set: DataSet, options: Namespace) -> Study:
+    """Make a study from its options, with hashes of its content.
+
+    Raises:
+        InputError: if its files cannot be used, or differ from those of ``--config``.
+    """
+    study = _plain_study(data_set, options).noted(_cache(options))
     for name, what in (
         ("content", "its samples or their values"),
         ("volumes", "the content of its images"),
@@ -253,14 +258,21 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], d
         functions[path], known[path] = function, [action.dest for action in one._actions]
 
     add(commands, "demo", recipe_parser(demo.__doc__ or "", DATA_SETS["marked-digits"], demo=True), demo)
-    for command, options_of, words in ((fit, recipe_parser, "Train on"), (benchmark, benchmark_parser, "Run a table of methods on")):
+    of_data: tuple[tuple[Any, Any, str], ...] = (
+        (fit, recipe_parser, "Train on"),
+        (benchmark, benchmark_parser, "Run a table of methods on"),
+        (check, check_parser, "Check, before training,"),
+    )
+    for command, options_of, words in of_data:
         group: ArgumentParser = Parser(description=command.__doc__)
         commands.add_subcommand(command.__name__, group, help=group.description)
         data = group.add_subcommands(dest="data")
         for name, data_set in DATA_SETS.items():
+            if command is check and data_set.study is None:
+                continue
             one = options_of(f"{words} {data_set.about}.", data_set)
             add(data, f"{command.__name__} {name}", one, partial(command, data_set))
-    simple = ((check, check_parser), (maps, maps_parser), (implant, implant_parser), (rescan, rescan_parser), (phantom, phantom_parser))
+    simple = ((maps, maps_parser), (implant, implant_parser), (rescan, rescan_parser), (phantom, phantom_parser))
     for function, options in (*simple, (encode, encode_parser), (evaluate, evaluate_parser)):
         add(commands, function.__name__, options(function.__doc__), function)
     group = Parser(description=decode.__doc__.partition(": ")[2].capitalize())

@@ -78,7 +78,10 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
         )
     removed = _parser(remove)
     removed.add_argument(
-        "--input", type=str, required=True, help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table"
+        "--input",
+        type=str,
+        required=True,
+        help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table, for images a folder",
     )
     removed.add_argument("--out", type=str, required=True, help="file: .npz (array x); for a table a new folder of NIfTI files")
     add_table(removed)

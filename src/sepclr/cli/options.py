@@ -162,20 +162,11 @@ def _worded(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).strip('"') if not isinstance(value, float) else f"{value:.4g}"
 
 
-def check_parser(about: str | None) -> ArgumentParser:
+def check_parser(about: str, data_set: DataSet) -> ArgumentParser:
     """Make the parser of ``sepclr check``."""
     parser = Parser(description=about)
-    parser.add_argument("table", type=str, help="TSV or CSV with a row for each image, such as participants.tsv")
-    parser.add_argument("--images", type=str, required=True, help="column of paths, or a pattern with {COLUMN} in it")
-    parser.add_argument("--group", type=str, required=True, help="group column")
-    parser.add_argument("--background", type=several(()), required=True, help="comma-separated --group values for background")
-    parser.add_argument("--target", type=several(()), required=True, help="comma-separated --group values for target")
-    parser.add_argument("--attributes", type=several(()), default=[], help="comma-separated attribute columns; type inferred from values")
-    parser.add_argument("--numeric", type=several(()), default=[], help="comma-separated attribute columns to treat as quantities")
-    parser.add_argument("--categorical", type=several(()), default=[], help="comma-separated attribute columns to treat as classes")
-    parser.add_argument("--subject", type=str, default=None, help="subject column (default: participant_id)")
-    parser.add_argument("--split", type=str, default=None, help="split column, with values train and test")
-    parser.add_argument("--resample", action="store_true", help="allow shapes and affines to differ")
+    if data_set.study is not None:
+        add_study(parser, data_set.study)
     parser.add_argument("--out", type=str, default=None, help="page to write (default: check.html)")
     return parser
 
@@ -236,7 +227,7 @@ def encode_parser(about: str | None) -> ArgumentParser:
         "--input",
         type=str,
         required=True,
-        help=".npy, .npz (array x), .parquet (a column per value); for mri also a table of images",
+        help=".npy, .npz (array x), .parquet (a column per value); for mri also a table of images, for images a folder or an image",
     )
     parser.add_argument("--out", type=str, default="codes.npz", help="codes file: .npz (arrays c and s), .parquet or .tsv")
     add_table(parser)

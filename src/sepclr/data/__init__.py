@@ -7,9 +7,10 @@ if TYPE_CHECKING:
     from sepclr.data.cohort import Cohort
     from sepclr.data.lazy import Lazy
     from sepclr.data.pairs import matched
+    from sepclr.data.stream import Stream
     from sepclr.data.volume_cache import VolumeCache
 
-__all__ = ["Batches", "Cohort", "Lazy", "VolumeCache", "matched"]
+__all__ = ["Batches", "Cohort", "Lazy", "Stream", "VolumeCache", "matched"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,5 +19,12 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'sepclr.data' has no attribute {name!r}")
     from importlib import import_module
 
-    home = {"Batches": "batches", "Cohort": "cohort", "Lazy": "lazy", "VolumeCache": "volume_cache", "matched": "pairs"}[name]
+    home = {
+        "Batches": "batches",
+        "Cohort": "cohort",
+        "Lazy": "lazy",
+        "Stream": "stream",
+        "VolumeCache": "volume_cache",
+        "matched": "pairs",
+    }[name]
     return getattr(import_module(f"sepclr.data.{home}"), name)

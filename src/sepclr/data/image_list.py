@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.data.image_study import ImageStudy
+from sepclr.data.image_study import SUFFIXES, ImageStudy
 from sepclr.data.members import Members
 from sepclr.data.tables import MISSING, attribute, column, kinds, listed, read_cells, sides_of, without_missing
 from sepclr.errors import InputError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 JUNK = ("thumbs.db", "desktop.ini", "__macosx")
 """Files and folders that operating systems add, in lower case; hidden ones are ignored, too."""
 

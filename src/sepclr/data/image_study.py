@@ -13,6 +13,9 @@ from sepclr.ranges import check_at_least, check_choice
 if TYPE_CHECKING:
     from sepclr.data.image_list import ImageMembers
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+"""File extensions of images."""
+
 LEAST_SIZE = 8
 """Smallest side of an image, in pixels."""
 

@@ -23,7 +23,8 @@ from sepclr.data.image_list import ImageMembers, list_images, read_members, unus
 from sepclr.data.image_study import LEAST_SIZE, ImageStudy
 from sepclr.errors import InputError
 
-FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "GIF")
+Image.init()  # Pillow loads the plugins of some formats only if it may open any
+FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
 GREY = ("1", "L", "LA", "La")
 LARGEST = 64
 """Largest side that is chosen without being asked for, in pixels."""
@@ -123,7 +124,7 @@ def look_into(paths: Sequence[Path], cache: Path | None) -> Looked:
             new = {name: path for name, path in zip(hashes, paths, strict=True) if name not in known}
             if new:
                 with _decoding():
-                    seen = Parallel(n_jobs=-1, prefer="threads")(delayed(_see)(path) for path in new.values())
+                    seen = Parallel(n_jobs=-1, require="sharedmem")(delayed(_see)(path) for path in new.values())
                 known |= dict(zip(new, seen, strict=True))
                 write_whole(kept, json.dumps(known))
     except OSError as error:
@@ -204,7 +205,7 @@ def decode_all(paths: Sequence[Path | str], frame: Frame, *, jobs: int = 1) -> N
         if jobs == 1:
             fill(range(len(paths)))
         else:
-            Parallel(n_jobs=jobs, prefer="threads")(delayed(fill)(range(i, min(i + 64, len(x)))) for i in range(0, len(x), 64))
+            Parallel(n_jobs=jobs, require="sharedmem")(delayed(fill)(range(i, min(i + 64, len(x)))) for i in range(0, len(x), 64))
     return x
 
 

@@ -237,7 +237,7 @@ def _combat(name: str, x: Values, batch: NDArray[Any]) -> tuple[list[str], Value
         raise InputError(f"covariates: {name!r} holds classes, which need combatlearn; pip install 'sepclr[combat]'") from None
     levels, times = np.unique(batch, return_counts=True)
     if times.min() < 2:
-        raise InputError(f"covariates: {name!r} is {levels[times.argmin()]!r} in a single training row; merge it with another class")
+        raise InputError(f"covariates: {name!r} is {str(levels[times.argmin()])!r} in a single training row; merge it with another class")
     slope, shift = np.ones((len(levels), x.shape[1])), np.zeros((len(levels), x.shape[1]))
     varying = np.flatnonzero(np.ptp(x, 0) > 0)
     if len(levels) < 2 or not len(varying):

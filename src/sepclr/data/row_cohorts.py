@@ -13,16 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sepclr.atomic import replacing
+from sepclr.data.attributes import known
 from sepclr.data.cache import cache_folder
 from sepclr.data.cohort import Cohort
 from sepclr.data.folds import test_rows
 from sepclr.data.halves import halves
 from sepclr.data.preparation import Preparation, fit_preparation
-from sepclr.data.row_file import file_digest
+from sepclr.data.row_file import RowFile, file_digest
 from sepclr.data.row_study import RowStudy
 from sepclr.data.rows import Chunks, cache_key, rows_of
 from sepclr.data.stored import Stored
+from sepclr.data.tables import subjects_of
 from sepclr.types import InputError
+
+MEBIBYTE = 2**20
 
 
 def cohorts(study: RowStudy, fold: int, cache: Path | None = None) -> tuple[Cohort, Cohort, Preparation]:
@@ -44,7 +48,7 @@ def cohorts(study: RowStudy, fold: int, cache: Path | None = None) -> tuple[Coho
         raise InputError(f"{study.table}: its samples or their values changed since training; restore it, or train again")
     tested = test_rows(members, study, fold)
     shape = len(members), len(members.features)
-    in_memory = 4 * shape[0] * shape[1] <= study.memory * 2**20
+    in_memory = 4 * shape[0] * shape[1] <= study.memory * MEBIBYTE
     chunks, covariates = rows_of(study, members), members.covariates
     made = fit_preparation(chunks, ~tested, members.features, covariates, impute=study.impute, in_memory=in_memory)
     if in_memory:
@@ -55,6 +59,42 @@ def cohorts(study: RowStudy, fold: int, cache: Path | None = None) -> tuple[Coho
         x = _stored(f"{cache_key(study, tested, members.features)}.npy", shape, made, chunks, covariates, cache)
     whole = Cohort(x, torch.from_numpy(members.is_target), members.attributes, members.subjects)
     return *halves(whole, tested, fold), made
+
+
+def new_rows(table: Path, made: Preparation, subject: str | None = None) -> tuple[NDArray[Any], Tensor]:
+    """Read the rows of another table, and prepare them as training rows were.
+
+    Args:
+        table: table with the features and the covariates; groups and attributes are not needed.
+        made: what is done to rows.
+        subject: subject column; that of ``subjects_of`` if None or missing.
+
+    Returns:
+        The subject of each row, shape (n,), and the rows, float32, shape (n, features).
+
+    Raises:
+        InputError: a table that cannot be read, a missing column, or values that do not fit.
+    """
+    file = RowFile(table)
+    named = subject if subject in file.names else None
+    wanted = [*made.levels, *([named] if named else []), *(["participant_id"] if "participant_id" in file.names else [])]
+    for role, names in (("features", made.features), ("covariates", made.covariates)):
+        for name in names:
+            file.check_column(name, role)
+    cells = file.text(list(dict.fromkeys(wanted)))
+    covariates = {name: cells[name] for name in made.levels}
+    covariates |= {name: np.concatenate([part[:, 0] for part in file.numbers([name], "covariates")]) for name in made.effects}
+    if without := [name for name, values in covariates.items() if not known(values).all()]:
+        raise InputError(f"covariates: {without[0]!r} is empty in some rows of {table}; fill them in")
+    parts, begin = [], 0
+    for part in file.numbers(made.features):
+        at = slice(begin, begin + len(part))
+        parts.append(made(part, {name: values[at] for name, values in covariates.items()}).astype(np.float32))
+        begin += len(part)
+    if not begin:
+        raise InputError(f"{table}: no rows below the header")
+    subjects = subjects_of(table, cells, named) if cells else np.arange(begin).astype(str)
+    return subjects, torch.from_numpy(np.concatenate(parts))
 
 
 def _stored(

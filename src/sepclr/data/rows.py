@@ -154,5 +154,5 @@ def _covariate(table: Path, name: str, cells: NDArray[Any]) -> NDArray[Any]:
         raise InputError(f"covariates: {name!r} is empty in {int((~known(values)).sum())} rows of {table}; fill them in")
     if not is_quantity(values) and (np.unique(values, return_counts=True)[1] < 2).any():
         rare = next(level for level, times in zip(*np.unique(values, return_counts=True), strict=True) if times < 2)
-        raise InputError(f"covariates: {name!r} is {rare!r} in a single row of {table}; merge it with another class")
+        raise InputError(f"covariates: {name!r} is {str(rare)!r} in a single row of {table}; merge it with another class")
     return values

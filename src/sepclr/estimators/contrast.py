@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,19 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags, Tags, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_is_fitted
 from torch import Tensor, nn
 
-from sepclr.data import Cohort, Lazy
+from sepclr.data import Lazy
+from sepclr.data.lazy import Standardised
 from sepclr.estimators import saved
 from sepclr.estimators.networks import networks, views
+from sepclr.estimators.prepared import prepared
 from sepclr.estimators.report import write
-from sepclr.estimators.samples import TYPES, given, known_samples, labelled, other_tensor, standardised
-from sepclr.estimators.separation import separation
-from sepclr.methods.extra import check_extra, inseparable
+from sepclr.estimators.samples import TYPES, known_samples, labelled, other_tensor, standardised
+from sepclr.estimators.separation import separation, separation_of_batches
+from sepclr.estimators.streams import Given, encode_batches, is_stream
 from sepclr.methods.make import make
 from sepclr.methods.options import Declaration, Options
 from sepclr.ranges import check_at_least
@@ -56,13 +56,16 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     declaration: ClassVar[Declaration]
     """Declaration of the method."""
 
-    def fit(self, X: ArrayLike | Cohort, y: ArrayLike | None = None, **extra: ArrayLike) -> Self:
+    def fit(self, X: Given, y: ArrayLike | None = None, **extra: ArrayLike) -> Self:
         """Train on samples of both groups, or on what else the method is for.
 
         Args:
             X: rows, shape (n, features), standardised here; images, shape (n, channels, height, width), uint8 0..255 or floating point
-                0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point; or a ``Cohort`` of any of these.
-            y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own. For methods of
+                0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point. Also a ``Cohort`` of any of these;
+                a ``torch.utils.data.Dataset`` whose items are (sample, is_target), read by ``workers`` processes; or batches
+                (x, is_target), such as a ``DataLoader``, at least two samples of each group in each: an iteration is an epoch, and
+                ``batch_size`` has no effect.
+            y: group label of each sample, two distinct labels, shape (n,); None for what has its own. For methods of
                 debiasing its class, any number of labels; for methods of two modalities None.
             extra: what else the method trains on, see the documentation of the class: the ``bias`` of each sample, the ``label`` of
                 those of the source domain (others are not looked at), the attribute that ``free_of`` names, or ``weak``, another
@@ -77,21 +80,12 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         options = self._options()  # raises InputError before X and y are checked
         check_at_least(1, width=self.width)
+        check_at_least(0, workers=self.workers)
         if self.device not in ("auto", "cpu", "cuda"):
             raise InputError(f"device: {self.device!r} is unknown; choose auto, cpu or cuda")
-        samples, is_target, more = given(self, X, y, extra)
-        self.sample_shape_ = tuple(samples.shape[1:])
-        if samples.ndim == 2:
-            scaler = StandardScaler().fit(samples)
-            self.mean_, self.scale_ = scaler.mean_, scaler.scale_
-        cohort = Cohort(standardised(self, samples), torch.from_numpy(is_target), extra=more)
-        check_extra(self.declaration, cohort)
-        if alone := inseparable(self.declaration, cohort):
-            names = ", ".join(map(str, self.labels_[alone]))
-            warnings.warn(f"y: class {names} occurs with a single bias, so nothing shows what belongs to which; add samples", stacklevel=2)
-        self.further_, self.known_classes_ = cohort.further, cohort.classes
+        cohort = prepared(self, X, y, extra)
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
-        settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, accelerator=self.device, devices=1)
+        settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, accelerator=self.device, devices=1, workers=self.workers)
         history, method = History(), make(options, networks(self), seed=self.seed_)
         callbacks = [*(self.callbacks or ()), history]
         fit(method, views(self), cohort, settings, seed=self.seed_, progress=bool(self.verbose), callbacks=callbacks)
@@ -99,11 +93,11 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.method_ = self._settled(cast(Method, cast(nn.Module, method).cpu()))
         return self
 
-    def transform(self, X: ArrayLike | Cohort) -> Floats:
+    def transform(self, X: Given) -> Floats:
         """Compute [c, s] of samples.
 
         Args:
-            X: samples as in ``fit``.
+            X: samples as in ``fit``; batches are encoded in their order.
 
         Returns:
             Codes, shape (n, common_dim + salient_dim), c first; only c for methods without a salient code.
@@ -114,12 +108,12 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         codes = self._codes(X)
         return torch.cat(codes if _has_salient(self) else codes[:1], 1).numpy()
 
-    def transform_common(self, X: ArrayLike | Cohort) -> Floats:
+    def transform_common(self, X: Given) -> Floats:
         """Compute the common codes c of samples, shape (n, common_dim); raises as ``transform``."""
         return self._codes(X).c.numpy()
 
     @available_if(_has_salient)  # type: ignore[untyped-decorator]
-    def transform_salient(self, X: ArrayLike | Cohort) -> Floats:
+    def transform_salient(self, X: Given) -> Floats:
         """Compute the salient codes s of samples, shape (n, salient_dim); raises as ``transform``."""
         return self._codes(X).s.numpy()
 
@@ -132,7 +126,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return encode(cast(HasModality, method).other, x.double() if x.ndim == 2 else x).c.numpy()
 
     @available_if(_predicts)  # type: ignore[untyped-decorator]
-    def predict(self, X: ArrayLike | Cohort) -> NDArray[Any]:
+    def predict(self, X: Given) -> NDArray[Any]:
         """Predict the class of samples, shape (n,), as the labels in ``fit``; raises as ``transform``."""
         codes = self._codes(X)
         with self._placed() as method:
@@ -140,17 +134,17 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return predicted
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
-    def reconstruct(self, X: ArrayLike | Cohort) -> Floats:
+    def reconstruct(self, X: Given) -> Floats:
         """Reconstruct targets from their codes, in the units and shape of X, pixels in 0..1; raises as ``transform``."""
         return self._decoded("reconstruction", X)
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
-    def without_salient(self, X: ArrayLike | Cohort) -> Floats:
+    def without_salient(self, X: Given) -> Floats:
         """Reconstruct targets as if they were background, with s = 0. Shape and units are those of ``reconstruct``."""
         return self._decoded("without_salient", X)
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
-    def swap(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
+    def swap(self, X: Given, donor: Given) -> Floats:
         """Decode targets X with the salient patterns of others, a donor for each: c of X with s of its donor; scaled as by ``reconstruct``.
 
         Raises InputError for a different number of donors, or as ``transform``.
@@ -158,12 +152,12 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._decoded("swapped", X, donor)
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
-    def add_salient(self, X: ArrayLike | Cohort, donor: ArrayLike | Cohort) -> Floats:
+    def add_salient(self, X: Given, donor: Given) -> Floats:
         """Decode background samples X with the salient patterns of targets, the donors; otherwise as ``swap``."""
         return self._decoded("added", X, donor)
 
     def score_separation(
-        self, X: ArrayLike | Cohort, y: ArrayLike | None = None, attributes: Mapping[str, ArrayLike] | None = None, *, seed: int = 0
+        self, X: Given, y: ArrayLike | None = None, attributes: Mapping[str, ArrayLike] | None = None, *, seed: int = 0
     ) -> list[Row]:
         """Score how well linear probes decode each attribute and the group from c and s.
 
@@ -172,9 +166,9 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: held-out samples, as in ``fit``.
-            y: group labels, as in ``fit``; None for a ``Cohort``.
+            y: group labels, as in ``fit``.
             attributes: attributes of the samples by name, each of shape (n,), such as a dict or a data frame. Integers and strings are
-                classes, floating point is a quantity. None for a ``Cohort``, which has its own.
+                classes, floating point is a quantity. None for a ``Cohort`` and for batches.
             seed: random seed of the split and of the intervals.
 
         Returns:
@@ -183,12 +177,14 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: labels not seen in ``fit``, lengths that differ, or as ``transform``.
         """
+        if is_stream(X):
+            return separation_of_batches(self, X, y, attributes, seed)
         return separation(self, labelled(self, X, y, attributes), seed)
 
     def report(
         self,
         path: Path | str,
-        X: ArrayLike | Cohort,
+        X: Given,
         y: ArrayLike | None = None,
         attributes: Mapping[str, ArrayLike] | None = None,
         *,
@@ -199,7 +195,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             path: file to write.
-            X: held-out samples, as in ``fit``.
+            X: held-out samples, as in ``fit``, but not batches.
             y: as for ``score_separation``.
             attributes: as for ``score_separation``.
             common: names of the attributes that belong in c.
@@ -274,9 +270,13 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _encodable(self, X: Any) -> Tensor | Lazy:
         x = self._tensor(X)
-        return x.double() if isinstance(x, Tensor) and x.ndim == 2 else x
+        return x.double() if isinstance(x, Tensor | Standardised) and x.ndim == 2 else x
 
     def _codes(self, X: Any) -> Codes:
+        check_is_fitted(self)
+        if is_stream(X):
+            with self._placed() as method:
+                return encode_batches(self, [method], X)[0][0]
         x = self._encodable(X)
         with self._placed() as method:
             return encode(method, x)

@@ -41,6 +41,8 @@ class ContrastivePCA(LinearContrast):
         eigenvalues_: eigenvalues of C_target − α C_background, shape (n_components,).
         alpha_: the contrast in use.
         candidate_alphas_: representatives of the clusters, ascending, 0 first; ``[alpha]`` if ``alpha`` is a number.
+        loadings_: covariance of each feature with each component, scaled to variance 1, among targets, in units of ``scale_``; correlations
+            if ``standardise``. Shape (n_features, n_components).
         mean_: mean of the target, shape (n_features,).
         scale_: standard deviations of the target, or ones if ``standardise`` is False, shape (n_features,).
 

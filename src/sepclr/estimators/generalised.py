@@ -34,6 +34,8 @@ class GeneralisedContrastivePCA(LinearContrast):
         ratios_: (target − background) / (target + background) variance along each, −1 (only background varies) to 1 (only the target
             does), shape (n_components,).
         rank_: number of principal directions in use.
+        loadings_: covariance of each feature with each component, scaled to variance 1, among targets, in units of ``scale_``; correlations
+            if ``standardise``. Shape (n_features, n_components).
         mean_: mean of the target, shape (n_features,).
         scale_: standard deviations of the target, or ones if ``standardise`` is False, shape (n_features,).
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import svd
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -15,9 +17,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import ClassifierTags, Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from sepclr.data import Cohort
 from sepclr.estimators import saved
 from sepclr.estimators.groups import membership
-from sepclr.types import InputError
+from sepclr.estimators.separation import probed
+from sepclr.types import InputError, Row
 
 Floats = NDArray[np.float64]
 
@@ -26,12 +30,18 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     """Base class of linear maps of rows, computed from the covariances of two groups.
 
     Each group is centred with its own mean and, with ``standardise``, scaled with its own standard deviations, as in the papers.
-    Samples of both groups are transformed with the mean and scale of the *target*.
+    Samples of both groups are transformed with the mean and scale of the *target*. Components make up the salient code s; linear methods
+    have no common code.
+
+    Attributes:
+        loadings_: covariance of each feature, in units of ``scale_``, with each component, scaled to variance 1, among targets; with
+            ``standardise`` their correlation. Shape (n_features, n_components), as factor analysis writes them.
     """
 
     n_components: int
     background: Any
     standardise: bool
+    classes_: NDArray[Any]
 
     @abstractmethod
     def _solve(self, target: Floats, background: Floats) -> Floats:
@@ -46,12 +56,12 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Directions in that basis, shape (n_components, rank).
         """
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike | Cohort, y: ArrayLike | None = None) -> Self:
         """Fit the directions to samples of both groups.
 
         Args:
-            X: rows, shape (n, features), any units, no missing values.
-            y: group label of each sample, two distinct labels, shape (n,).
+            X: rows, shape (n, features), any units, no missing values, or a ``Cohort`` of rows.
+            y: group label of each sample, two distinct labels, shape (n,); None for a ``Cohort``, which has its own.
 
         Returns:
             This estimator.
@@ -61,10 +71,13 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 outside their range.
             ValueError: missing or infinite values; scikit-learn's message names X.
         """
-        samples, labels = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=4)
+        if isinstance(X, Cohort) and y is not None:
+            raise InputError("y: a Cohort has its own groups; omit y")
+        groups = X.is_target.numpy() if isinstance(X, Cohort) else y
+        samples, labels = validate_data(self, _rows(X), groups, dtype=np.float64, ensure_min_samples=4)
         if not isinstance(self.n_components, Integral) or self.n_components < 1:
             raise InputError(f"n_components: {self.n_components!r}; give a whole number of at least 1")
-        self.classes_, is_target = membership(labels, self.background)
+        self.classes_, is_target = membership(labels, None if isinstance(X, Cohort) else self.background)
         for name, members in (("background", ~is_target), ("target", is_target)):
             if members.sum() < 2:
                 raise InputError(f"y: {members.sum()} {name} sample(s); contrastive analysis needs at least 2 of each group")
@@ -76,20 +89,74 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         components = self._solve(target, background) @ basis
         largest = np.take_along_axis(components, np.abs(components).argmax(1, keepdims=True), 1)
         self.components_: Floats = components * np.where(largest < 0, -1.0, 1.0)
+        self.loadings_: Floats = self._loadings(scaler.transform(samples[is_target]))
         return self
 
-    def transform(self, X: ArrayLike) -> Floats:
+    def transform(self, X: ArrayLike | Cohort) -> Floats:
         """Project samples of either group, including held-out samples, on the components.
 
         Args:
-            X: rows, shape (n, features).
+            X: rows, shape (n, features), or a ``Cohort`` of rows.
 
         Returns:
             ``(X - mean_) / scale_ @ components_.T``, shape (n, n_components), float64.
         """
         check_is_fitted(self)
-        samples = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray((samples - self.mean_) / self.scale_ @ self.components_.T)
+        return self._project(self._validated(X))
+
+    def transform_salient(self, X: ArrayLike | Cohort) -> Floats:
+        """Return ``transform(X)``: the components are the salient code s."""
+        return self.transform(X)
+
+    def corrected(self, X: ArrayLike | Cohort) -> Floats:
+        """Remove the salient part of samples: subtract their projection on the components.
+
+        Directions orthogonal to the components, in units of ``scale_``, are left unchanged. Along them, every sample of either group gets
+        the mean of the target, so ``transform`` of the result is 0.
+
+        Args:
+            X: rows, shape (n, features), or a ``Cohort`` of rows.
+
+        Returns:
+            Rows, shape (n, features), in the units of X, float64.
+        """
+        check_is_fitted(self)
+        samples = self._validated(X)
+        return np.asarray(samples - (self.inverse_transform(self._project(samples)) - self.mean_))
+
+    def score_separation(
+        self, X: ArrayLike | Cohort, y: ArrayLike | None = None, attributes: Mapping[str, ArrayLike] | None = None, *, seed: int = 0
+    ) -> list[Row]:
+        """Score how well linear probes decode each attribute and the group from the components, s; there is no c.
+
+        Probes are fitted on half of the samples and scored on the other half, without splitting subjects.
+
+        Args:
+            X: held-out samples, as in ``fit``.
+            y: group labels, as in ``fit``; None for a ``Cohort``.
+            attributes: attributes of the samples by name, each of shape (n,). Integers and strings are classes, floating point is a
+                quantity. None for a ``Cohort``, which has its own.
+            seed: random seed of the split and of the intervals.
+
+        Returns:
+            A row for each attribute and metric, as ``sepclr.probes.probe``; the encoder is ``trained``.
+
+        Raises:
+            InputError: labels not seen in ``fit``, lengths that differ, or groups that are too small.
+        """
+        codes = self.transform(X)
+        if isinstance(X, Cohort):
+            if y is not None or attributes is not None:
+                raise InputError("y, attributes: a Cohort has its own; omit them")
+            held = X
+        else:
+            labels = np.asarray(y)
+            if wrong := sorted({*np.unique(labels).tolist()} - {*self.classes_.tolist()}, key=str):
+                raise InputError(f"y: {wrong[0]!r} is not one of the labels in fit, {self.classes_[0]!r} and {self.classes_[1]!r}")
+            known = {name: np.asarray(attributes[name]) for name in attributes} if attributes is not None else {}
+            held = Cohort(torch.from_numpy(codes), torch.from_numpy(labels == self.classes_[1]), known)
+        is_target = held.is_target.numpy()
+        return probed({"trained": {"s": codes}}, is_target, seed, attributes=held.attributes, subjects=held.subjects)
 
     def inverse_transform(self, Z: ArrayLike) -> Floats:
         """Map components back to the nearest rows, in units of ``scale_``, in the plane through ``mean_`` spanned by the components.
@@ -131,11 +198,33 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _n_features_out(self) -> int:
         return len(self.components_)
 
+    def _loadings(self, target: Floats) -> Floats:
+        """Compute the covariance of centred rows with components of variance 1, shape (features, components)."""
+        codes = target @ self.components_.T
+        deviations = codes.std(0)
+        return np.asarray(target.T @ codes / len(target) / np.where(deviations > 0, deviations, 1.0))
+
+    def _validated(self, X: Any) -> Floats:
+        samples: Floats = validate_data(self, _rows(X), dtype=np.float64, reset=False)
+        return samples
+
+    def _project(self, samples: Floats) -> Floats:
+        return np.asarray((samples - self.mean_) / self.scale_ @ self.components_.T)
+
     def _require_directions(self, rank: int, where: str = "the data vary in") -> None:
         if self.n_components > rank:
             raise InputError(
                 f"n_components: {self.n_components}, but {where} {rank} direction(s) (n_features={self.n_features_in_}); give at most that"
             )
+
+
+def _rows(X: Any) -> Any:
+    """Return the rows of a cohort, read all at once, and anything else unchanged."""
+    if not isinstance(X, Cohort):
+        return X
+    if X.x.ndim != 2:
+        raise InputError(f"X: samples have shape {tuple(X.x.shape[1:])}; linear methods take rows")
+    return X.x[:].numpy()
 
 
 def _span(target: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:

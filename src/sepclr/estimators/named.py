@@ -28,6 +28,7 @@ OF_TRAINING = {
     "max_epochs": (100, "number of epochs, passes over the larger group."),
     "batch_size": (256, "number of samples per step, both groups together."),
     "learning_rate": (1e-3, "learning rate of Adam, with a cosine schedule."),
+    "workers": (0, "number of processes that read the samples of a ``Dataset`` or of another ``Lazy`` during training."),
     "device": ("auto", "``cpu``, ``cuda``, or ``auto``, which uses a GPU if available."),
     "verbose": (False, "whether to show training progress."),
     "callbacks": (None, "list of PyTorch Lightning callbacks."),

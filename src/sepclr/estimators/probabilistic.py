@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.utils.validation import check_is_fitted
 
 from sepclr.estimators.linear import Floats, LinearContrast
 from sepclr.types import InputError
@@ -36,7 +35,7 @@ class ProbabilisticContrastivePCA(LinearContrast):
         classes_: the two labels, background first.
         components_: rows of (WᵀW + σ² I)⁻¹ Wᵀ, in units of ``scale_``, largest eigenvalue first, shape (n_components, n_features):
             ``transform`` is the posterior mean of z. The authors' program returns Wᵀx; the two differ by a factor per component.
-        loadings_: W, shape (n_features, n_components).
+        loadings_: W, in units of ``scale_``, shape (n_features, n_components).
         noise_variance_: σ².
         eigenvalues_: first d eigenvalues of C, the variance along each component, signal and noise, shape (n_components,).
         gamma_: the weight in use.
@@ -59,10 +58,7 @@ class ProbabilisticContrastivePCA(LinearContrast):
         self.background = background
         self.standardise = standardise
 
-    @property
-    def loadings_(self) -> Floats:
-        """W, in units of ``scale_``, shape (n_features, n_components)."""
-        check_is_fitted(self)
+    def _loadings(self, target: Floats) -> Floats:
         return np.asarray(self.components_.T * self.eigenvalues_)  # WᵀW + σ² I is the diagonal matrix of these
 
     def _solve(self, target: Floats, background: Floats) -> Floats:

@@ -33,8 +33,7 @@ def write(model: Any, path: Path, cohort: Cohort, common: tuple[str, ...], salie
     rows = separation(model, cohort, 0)
     shown = selection(cohort.is_target.numpy())
     part = cohort.where(np.isin(np.arange(len(cohort)), shown))
-    x = part.x.double() if part.x.ndim == 2 else part.x  # type: ignore[union-attr]  # rows are tensors
-    codes = encode(model.method_, x)
+    codes = encode(model.method_, part.x)
     view = RunView(
         type(model).__name__,
         rows,
@@ -69,7 +68,8 @@ def _features(model: Any, cohort: Cohort) -> list[Importance] | None:
     if cohort.x.ndim != 2:
         return None
     names = tuple(str(name) for name in getattr(model, "feature_names_in_", ()))
-    sides = halves(cohort, 0, grouped=model.declaration.task in ("contrast", "domains"))
+    grouped = model.declaration.task in ("contrast", "domains")
+    sides = halves(cohort.is_target.numpy(), cohort.subjects, 0, grouped=grouped)
     train, test = (cohort.where(np.isin(np.arange(len(cohort)), half)) for half in sides)
     return read_features(model.method_, train, test, names)
 

@@ -15,7 +15,10 @@ from torch import Tensor
 
 from sepclr.data import Cohort, Lazy, matched
 from sepclr.data.attributes import coded
+from sepclr.data.dataset import DatasetSamples
+from sepclr.data.lazy import Standardised
 from sepclr.estimators.groups import membership
+from sepclr.estimators.streams import is_dataset, is_stream, refuse_more
 from sepclr.methods.extra import free_of_label, with_free_of
 from sepclr.types import InputError
 
@@ -49,6 +52,11 @@ def given(model: Any, X: Any, y: Any, extra: Mapping[str, ArrayLike]) -> tuple[S
         cohort = X if (name := getattr(model, "free_of", None)) is None else with_free_of(X, name)
         more = {name: each if each.ndim == 1 else _other(model, name, each.numpy()) for name, each in cohort.extra.items()}
         return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), more
+    if is_dataset(X):
+        refuse_more(model, X, y, extra)
+        items = DatasetSamples(X)
+        model.classes_, model.n_features_in_, model.labels_ = np.array([False, True]), items.shape[1], np.arange(0)
+        return items, items.is_target(model.workers).numpy(), {}
     how: dict[str, Any] = {"dtype": TYPES, "allow_nd": True, "ensure_min_samples": 4}
     if model.declaration.task == "modalities":
         samples, labels = validate_data(model, X, **how), y
@@ -70,6 +78,10 @@ def labelled(model: Any, X: Any, y: Any, attributes: Mapping[str, Any] | None) -
             raise InputError("y, attributes: a Cohort has its own; omit them")
         return replace(X, x=standardised(model, samples))
     known = {name: np.asarray(attributes[name]) for name in attributes} if attributes is not None else {}
+    if isinstance(samples, DatasetSamples):
+        if y is not None:
+            raise InputError("y: a Dataset has its own groups; omit y")
+        return Cohort(standardised(model, samples), samples.is_target(), known)
     if model.declaration.task in ("modalities", "debiasing"):
         if y is not None:
             raise InputError("y: the samples have no groups; omit y, and give attributes")
@@ -84,11 +96,15 @@ def known_samples(model: Any, X: Any) -> Samples:
     """Check samples against those of ``fit``.
 
     Raises:
-        InputError: samples of another shape.
+        InputError: samples of another shape, or batches, which cannot be read by index.
     """
     check_is_fitted(model)
+    if is_stream(X):
+        raise InputError("X: batches cannot be read by index; give arrays, a Cohort or a Dataset")
     if isinstance(X, Cohort):
         samples: Samples = X.x.numpy() if isinstance(X.x, Tensor) else X.x
+    elif is_dataset(X):
+        samples = DatasetSamples(X)
     else:
         samples = validate_data(model, X, dtype=TYPES, allow_nd=True, reset=False)
     if tuple(samples.shape[1:]) != model.sample_shape_:
@@ -99,7 +115,7 @@ def known_samples(model: Any, X: Any) -> Samples:
 def standardised(model: Any, samples: Samples) -> Tensor | Lazy:
     """Convert samples to encoder inputs; rows are standardised as in ``fit``. Raises as ``as_tensor``."""
     if not isinstance(samples, np.ndarray):
-        return samples
+        return Standardised(samples, model.mean_, model.scale_) if samples.ndim == 2 else samples
     return as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
 
 

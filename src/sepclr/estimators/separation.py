@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sepclr.data import Cohort
+from sepclr.estimators.streams import encode_batches
 from sepclr.probes import EncoderState, Probed, probe
 from sepclr.training import encode
-from sepclr.types import InputError, Method, Row
+from sepclr.types import Codes, InputError, Method, Row
 
 
 def separation(model: Any, cohort: Cohort, seed: int) -> list[Row]:
@@ -28,36 +31,72 @@ def separation(model: Any, cohort: Cohort, seed: int) -> list[Row]:
     Raises:
         InputError: groups that cannot be halved, or an attribute of a single class.
     """
-    train, test = halves(cohort, seed, grouped=model.declaration.task in ("contrast", "domains"))
+    states: dict[EncoderState, Method] = {"untrained": model.untrained(), "trained": model.method_}
+    codes = {encoder: by_name(model, encode(method, cohort.x)) for encoder, method in states.items()}
+    grouped = model.declaration.task in ("contrast", "domains")
+    return probed(codes, cohort.is_target.numpy(), seed, attributes=cohort.attributes, subjects=cohort.subjects, grouped=grouped)
+
+
+def separation_of_batches(model: Any, X: Any, y: Any, attributes: Any, seed: int) -> list[Row]:
+    """Probe the codes of batches, which are read once; otherwise as ``separation``."""
+    if y is not None or attributes is not None:
+        raise InputError("y, attributes: batches have their own groups and no attributes; give arrays, a Cohort or a Dataset with them")
+    both, is_target = encode_batches(model, [model.untrained(), model.method_], X)
+    codes: dict[EncoderState, Any] = {"untrained": by_name(model, both[0]), "trained": by_name(model, both[1])}
+    return probed(codes, is_target, seed)
+
+
+def probed(
+    codes: Mapping[EncoderState, Mapping[str, NDArray[Any]]],
+    is_target: NDArray[np.bool_],
+    seed: int,
+    *,
+    attributes: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    subjects: NDArray[Any] | None = None,
+    grouped: bool = True,
+) -> list[Row]:
+    """Fit probes to one half of the samples and score them on the other.
+
+    Args:
+        codes: codes by encoder and space, each of shape (n, d).
+        is_target: True for targets, shape (n,).
+        seed: random seed of the split and of the intervals.
+        attributes: attributes by name, each of shape (n,).
+        subjects: subject of each sample, shape (n,), who are not split.
+        grouped: whether there are two groups.
+
+    Raises:
+        InputError: groups that cannot be halved.
+    """
+    sides_of = halves(is_target, subjects, seed, grouped=grouped)
     rows: list[Row] = []
-    spaces = ("c", "s") if "salient_dim" in model.declaration.defaults else ("c",)
-    for encoder, method in (("untrained", model.untrained()), ("trained", model.method_)):
-        codes = _codes(method, cohort, spaces)
+    for encoder, spaces in codes.items():
         sides = (
             Probed(
-                {space: each[half] for space, each in codes.items()},
-                cohort.is_target.numpy()[half],
-                {name: values[half] for name, values in cohort.attributes.items()},
-                subjects=None if cohort.subjects is None else cohort.subjects[half],
+                {space: each[half] for space, each in spaces.items()},
+                is_target[half],
+                {name: values[half] for name, values in attributes.items()},
+                subjects=None if subjects is None else subjects[half],
             )
-            for half in (train, test)
+            for half in sides_of
         )
-        rows += probe(*sides, encoder=cast(EncoderState, encoder), seed=seed)
+        rows += probe(*sides, encoder=encoder, seed=seed)
     return rows
 
 
-def _codes(method: Method, cohort: Cohort, spaces: tuple[str, ...]) -> dict[str, NDArray[np.floating]]:
-    x = cohort.x.double() if cohort.x.ndim == 2 else cohort.x  # type: ignore[union-attr]  # rows are tensors
-    codes = encode(method, x)._asdict()
-    return {space: codes[space].numpy() for space in spaces}
+def by_name(model: Any, codes: Codes) -> dict[str, NDArray[Any]]:
+    """Return the codes that a method has, c and s or only c, by their names."""
+    spaces = ("c", "s") if "salient_dim" in model.declaration.defaults else ("c",)
+    return {space: codes._asdict()[space].numpy() for space in spaces}
 
 
-def halves(cohort: Cohort, seed: int, *, grouped: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def halves(
+    is_target: NDArray[np.bool_], subjects: NDArray[Any] | None, seed: int, *, grouped: bool
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Split both groups in half without splitting subjects."""
-    is_target = cohort.is_target.numpy()
-    if min(is_target.sum(), (~is_target).sum() if grouped else len(cohort)) < 4:
+    if min(is_target.sum(), (~is_target).sum() if grouped else len(is_target)) < 4:
         raise InputError(f"y: {is_target.sum()} target and {(~is_target).sum()} background sample(s); give at least 4 of each group")
-    kind = StratifiedKFold if cohort.subjects is None else StratifiedGroupKFold
-    split = kind(2, shuffle=True, random_state=seed).split(np.zeros(len(cohort)), is_target, cohort.subjects)
+    kind = StratifiedKFold if subjects is None else StratifiedGroupKFold
+    split = kind(2, shuffle=True, random_state=seed).split(np.zeros(len(is_target)), is_target, subjects)
     train, test = next(iter(split))
     return train, test

@@ -75,13 +75,13 @@ def columns_of(study: BrainStudy) -> Columns:
         raise InputError(f"harmonise: {study.harmonise!r} is unknown; choose none, residualise or combat")
     if study.harmonise != "none" and not site:
         raise InputError(f"harmonise: {study.harmonise} needs a site column; name it with --site")
-    names = [*study.common, *study.salient, *site]
+    names = [*study.common, *study.salient, *study.attributes, *site]
     if both := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"common, salient, site: {', '.join(both)} listed more than once; give each column one role")
+        raise InputError(f"common, salient, attributes, site: {', '.join(both)} listed more than once; give each column one role")
     if "group" in names or study.group in names:
         raise InputError("common, salient: the group is always probed in both codes; name other columns")
     if stray := sorted({*study.numeric, *study.categorical} - set(names)):
-        raise InputError(f"numeric, categorical: not attributes: {listed(stray)}; name them with --common or --salient")
+        raise InputError(f"numeric, categorical: not attributes: {listed(stray)}; name them with --common, --salient or --attributes")
     if study.site in study.numeric:
         raise InputError(f"numeric: {study.site} is the site column, which is categorical")
     attributes = kinds(names, study.numeric, (*study.categorical, *site))

@@ -24,6 +24,7 @@ class BrainStudy(Study):
         group: group column.
         background: comma-separated ``group`` values for background.
         target: comma-separated ``group`` values for target.
+        attributes: further columns to decode from both codes, expected in neither.
         subject: subject column; participant_id if there is one.
         site: scanner column; probed in both codes, and expected in c, or in neither if it is corrected for.
         harmonise: site correction applied before probing: ``none``, ``residualise`` or ``combat``.
@@ -42,6 +43,7 @@ class BrainStudy(Study):
     group: str
     background: tuple[str, ...]
     target: tuple[str, ...]
+    attributes: tuple[str, ...] = ()
     subject: str | None = None
     site: str | None = None
     harmonise: Harmonise = "none"

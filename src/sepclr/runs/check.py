@@ -1,77 +1,55 @@
-"""Check a table of subjects and their volumes, and summarise it on a page."""
+"""Check a study, and summarise it on a page; trains nothing."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from importlib import import_module
 from pathlib import Path
 
-import numpy as np
-from nibabel.affines import voxel_sizes
-
 from sepclr.data.facts import counted
-from sepclr.imaging.participants import Columns, Participants, read_participants
-from sepclr.imaging.volumes import Volume, look_into, problems
-from sepclr.probes import confounding
+from sepclr.data.image_study import ImageStudy
+from sepclr.data.row_study import RowStudy
+from sepclr.data.study import Study
+from sepclr.imaging.study import BrainStudy
 from sepclr.reports import CheckPage, write_check_page
 from sepclr.types import InputError
 
+PAGES: dict[type[Study], str] = {BrainStudy: "check_brains", ImageStudy: "check_images", RowStudy: "check_rows"}
+"""Module whose ``page_of`` looks into studies of a kind."""
 
-def check_table(table: Path, columns: Columns, out: Path, *, resample: bool = False) -> list[str]:
-    """Check a table and every image that it lists, and write a page with the findings.
+
+def check_study(study: Study, out: Path, cache: Path | None = None) -> list[str]:
+    """Check a study and all of its samples, and write a page with the findings.
 
     Args:
-        table: TSV or CSV file.
-        columns: meaning of its columns.
+        study: the study.
         out: HTML file to write.
-        resample: whether shapes and affines may differ.
+        cache: folder for prepared samples; the user's cache if None.
 
     Returns:
-        One line for each problem with the images; empty if there are none.
+        One line for each problem with the samples; empty if there are none.
 
     Raises:
-        InputError: if the table cannot be used, or the page cannot be written.
+        InputError: if the study cannot be used, or the page cannot be written.
     """
     if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
         raise InputError(f"out: {out} cannot be written; give --out a file in an existing, writable folder")
-    people = read_participants(table, columns)
-    volumes = look_into(people.images)
-    found = problems(volumes, people.subjects.tolist(), resample=resample)
-    once = np.sort(np.unique(people.subjects, return_index=True)[1])  # a subject with several images counts once
-    grid = _grid(volumes)
-    page = CheckPage(
-        title=f"{table.name}: {' or '.join(columns.target)} against {' or '.join(columns.background)}",
-        problems=found,
-        is_target=people.is_target,
-        subjects=people.subjects,
-        attributes=people.attributes,
-        confounding=confounding(people.is_target[once], {name: values[once] for name, values in people.attributes.items()}),
-        facts=[("Volumes", grid)],
-        pictures=[volume.middle for volume in volumes],
-        caption="The middle slice of each image along the last axis, scaled from its minimum to its maximum.",
-        left_out=people.left_out,
-    )
+    page: CheckPage = import_module(f"sepclr.runs.{PAGES[type(study)]}").page_of(study, cache)
     write_check_page(out, page)
-    _print(people, page, grid)
-    return found
+    _print(page)
+    return list(page.problems)
 
 
-def _grid(volumes: list[Volume]) -> str:
-    """Describe the most frequent shape and voxel size."""
-    whole = [volume for volume in volumes if volume.affine is not None]
-    if not whole:
-        return "No image could be read."
-    shapes = Counter((volume.shape, tuple(voxel_sizes(volume.affine).round(2))) for volume in whole)
-    (shape, voxel), count = shapes.most_common(1)[0]
-    return f"{counted(count, 'volumes')} of {' x '.join(map(str, shape))} voxels of {' x '.join(f'{side:g}' for side in voxel)} mm."
-
-
-def _print(people: Participants, page: CheckPage, grid: str) -> None:
-    targets = int(people.is_target.sum())
-    sizes = f"{len(people) - targets} background and {counted(targets, 'target images')}"
-    print(f"{sizes}; {counted(people.left_out, 'rows')} of neither group. {grid}")
+def _print(page: CheckPage) -> None:
+    targets = int(page.is_target.sum())
+    sizes = f"{len(page.is_target) - targets} background and {counted(targets, 'target ' + page.what)}"
+    print(f"{sizes}; {counted(page.left_out, page.what)} in neither group")
+    for name, text in page.facts:
+        print(f"{name}: {text}")
     for each in page.confounding:
         if each.warns:
             print(f"warning: groups differ in {each.attribute} ({each.measure} {each.effect:.2f}, p {each.p:.2g})")
+    for warning in page.warnings:
+        print(f"warning: {warning}")
     for problem in page.problems:
         print(f"problem: {problem}")

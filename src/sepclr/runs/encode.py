@@ -16,6 +16,11 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import Lazy
+from sepclr.data.image_files import new_images
+from sepclr.data.image_study import ImageStudy
+from sepclr.data.preparation import load_preparation
+from sepclr.data.row_cohorts import new_rows
+from sepclr.data.row_study import RowStudy
 from sepclr.data.samples import read_samples
 from sepclr.data.tables import listed, read_cells, subjects_of, write_cells
 from sepclr.imaging.cache import store
@@ -24,7 +29,7 @@ from sepclr.imaging.participants import image_paths
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import grid_spec_of
 from sepclr.runs.folder import RunFolder
-from sepclr.runs.preflight import TABLES, check_codes
+from sepclr.runs.preflight import TABLES, check_codes, is_pictures
 from sepclr.runs.trained import load_method
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
@@ -57,9 +62,11 @@ def encode_file(
         run: folder of the run.
         source: ``.npy``; ``.npz`` with the samples in an array ``x``; or ``.parquet`` with a column per value, reshaped to samples. Samples
             have the shape (n, *sample) of the training samples; images are uint8 in 0..255 or floating point in 0..1. For a run on
-            ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image; images are resampled to the grid of the run.
+            ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image; images are resampled to the grid of the run. For a run
+            on ``rows``, a table with the features and covariates of the run, prepared as its training rows were. For a run on ``images``,
+            a folder of images, or an image.
         output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images,
-            ``subject`` is added as an array or as the first column.
+            ``subject`` is added as an array or as the first column, for images ``path``.
         images: column of paths in the table, or a pattern with {COLUMN} in it; that of the run if None.
         subject: subject column of the table; that of the run if None.
         cache: cache of resampled volumes; that of the run if None.
@@ -74,24 +81,35 @@ def encode_file(
     folder = RunFolder(run)
     method, _ = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
-    if source.suffix in TABLES:
+    study = folder.recipe().study
+    if isinstance(study, RowStudy):
+        whose["subject"], rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
+        codes = encode(method, rows)
+    elif source.suffix in TABLES:
         found = read_volumes(folder, source, images, subject, cache)
         whose["subject"], codes = found.subjects, encode(method, found.x)
     else:
-        codes = encode(method, read_arrays(folder, source))
+        x, whose = read_arrays(folder, source, cache)
+        codes = encode(method, x)
     _write(output, codes, whose)
     return codes
 
 
-def read_arrays(folder: RunFolder, source: Path) -> Tensor:
-    """Read the samples of an array file that fit a run, shape (n, *sample).
+def read_arrays(folder: RunFolder, source: Path, cache: Path | None = None) -> tuple[Tensor | Lazy, dict[str, NDArray[Any]]]:
+    """Read the samples of an array file that fit a run or, for a run on images, of a folder.
+
+    Returns:
+        Samples, shape (n, *sample), and what is written beside them: ``path``, shape (n,), for images.
 
     Raises:
         InputError: if samples cannot be read or do not fit.
     """
-    study = folder.recipe().study
+    study, shape = folder.recipe().study, folder.samples()["sample_shape"]
+    if isinstance(study, ImageStudy) and is_pictures(folder.path, source):
+        names, x = new_images(source, study, shape, cache or folder.root())
+        return x, {"path": np.array(names)}  # savez has an argument called file
     scaled = not isinstance(study, BrainStudy) or study.scaling != "none"
-    return torch.from_numpy(read_samples(source, folder.samples()["sample_shape"], scaled=scaled))
+    return torch.from_numpy(read_samples(source, shape, scaled=scaled)), {}
 
 
 def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:

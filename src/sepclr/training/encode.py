@@ -47,8 +47,10 @@ def encode(method: Method, x: Shaped[Tensor, "n ..."] | Lazy, batch_size: int | 
         mine = range(len(x))[share(len(x))] if len(x) >= processes() ** 2 else range(len(x))
         parts = []
         for begin in range(mine.start, mine.stop, batch_size):
-            part = x[begin : min(begin + batch_size, mine.stop)].to(device)
-            parts.append(method.encode(by_layout(pixels(part), images)))
+            part = pixels(x[begin : min(begin + batch_size, mine.stop)].to(device))
+            # Estimators encode rows in float64.
+            part = part.to(next(cast(nn.Module, method).parameters()).dtype) if part.ndim == 2 else part
+            parts.append(method.encode(by_layout(part, images)))
         codes = Codes(torch.cat([part.c for part in parts]), torch.cat([part.s for part in parts]))
         if len(mine) < len(x):
             codes = Codes(in_order(codes.c, len(x)), in_order(codes.s, len(x)))

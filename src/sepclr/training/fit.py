@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
-from sepclr.data import Batches, Cohort
+from sepclr.data import Batches, Cohort, Stream
 from sepclr.parts import FIRST, Settings
 from sepclr.training.encode import encode
 from sepclr.training.gather import part, processes
@@ -30,7 +30,7 @@ from sepclr.types import HasCounts, HasModality, InputError, Method
 def fit(
     method: Method,
     views: Callable[[Tensor], Tensor],
-    cohort: Cohort,
+    cohort: Cohort | Stream,
     settings: Settings,
     *,
     seed: int,
@@ -46,7 +46,7 @@ def fit(
     Args:
         method: the method, a ``torch.nn.Module``.
         views: draws a random view of each sample of a batch.
-        cohort: the training samples, of both groups.
+        cohort: the training samples, of both groups, or batches of them, for which ``batch_size`` does not matter.
         settings: training settings.
         seed: random seed of batches and views; torch's global generator is left unchanged.
         folder: folder for ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt``; None writes nothing. If it has a
@@ -58,11 +58,12 @@ def fit(
     Raises:
         InputError: if the cohort or the batch size does not allow batches of both groups.
     """
-    Batches(cohort, settings.batch_size, seed=seed, epoch=0, evened=evened(method))  # raises InputError before anything starts
+    if isinstance(cohort, Cohort):
+        Batches(cohort, settings.batch_size, seed=seed, epoch=0, evened=evened(method))  # raises InputError before anything starts
     if isinstance(method, HasCounts):
         method.count(cohort.extra, cohort.is_target)
     how: dict[str, Any] = {"seed": seed, "progress": progress}
-    if isinstance(method, HasModality) and method.other_first:
+    if isinstance(cohort, Cohort) and isinstance(method, HasModality) and method.other_first:
         seen = replace(cohort, x=cohort.extra[method.other_sees], extra={})
         # Callbacks belong to the second stage: their state, such as that of early stopping, must not carry over from one to the other.
         _fit(method.other, views, seen, settings, folder=folder / FIRST if folder is not None else None, **how, callbacks=())
@@ -73,7 +74,7 @@ def fit(
 def _fit(
     method: Method,
     views: Callable[[Tensor], Tensor],
-    cohort: Cohort,
+    cohort: Cohort | Stream,
     settings: Settings,
     *,
     seed: int,
@@ -185,7 +186,7 @@ def resolve_precision(precision: str, accelerator: str) -> str:
     return "bf16-mixed" if has_bfloat16 else "32-true"
 
 
-def precision_of(method: Method, views: Callable[[Tensor], Tensor], cohort: Cohort, settings: Settings) -> str:
+def precision_of(method: Method, views: Callable[[Tensor], Tensor], cohort: Cohort | Stream, settings: Settings) -> str:
     """Return the precision that ``fit`` uses for a method and its samples: float32 where bfloat16 gradients are unreliable.
 
     Args:

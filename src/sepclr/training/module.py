@@ -14,7 +14,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sepclr.data import Batches, Cohort
+from sepclr.data import Batches, Cohort, Stream
 from sepclr.training.gather import gathered, on_the_whole
 from sepclr.types import Batch, HasCritic, HasDraws, HasFurtherViews, HasProgress, HasSteering, Method, Outputs
 
@@ -28,20 +28,20 @@ class Training(LightningModule):
     Args:
         method: any method, a ``torch.nn.Module``.
         views: draws a random view of each sample of a batch.
-        cohort: the training samples; moved to the device once or, if they are in a file, batch by batch.
+        cohort: the training samples; moved to the device once or, if they are read on access, batch by batch.
         batch_size: samples per step, over all processes.
         learning_rate: Adam's step size.
         schedule: ``constant``, or ``cosine``: a linear warm-up over the first tenth of the steps, then half a cosine to 0. A critic's
             step size is constant.
         seed: random seed of batches and views; each epoch has its own, so that a resumed run equals an uninterrupted one.
-        workers: number of processes that read samples from their file.
+        workers: number of processes that read samples on access.
     """
 
     def __init__(
         self,
         method: Method,
         views: Callable[[Tensor], Tensor],
-        cohort: Cohort,
+        cohort: Cohort | Stream,
         *,
         batch_size: int,
         learning_rate: float,
@@ -63,15 +63,17 @@ class Training(LightningModule):
         self.workers = workers
 
     def on_fit_start(self) -> None:
-        """Move the samples to the device, unless they are in a file."""
-        if not isinstance(self.cohort.x, Tensor):
+        """Move the samples to the device, unless they are read on access."""
+        if isinstance(self.cohort, Stream) or not isinstance(self.cohort.x, Tensor):
             return  # too large for that: batches are moved one at a time
         device = cast(torch.device, self.device)
         extra = {name: more.to(device) for name, more in self.cohort.extra.items()}
         self.cohort = replace(self.cohort, x=self.cohort.x.to(device), is_target=self.cohort.is_target.to(device), extra=extra)
 
-    def train_dataloader(self) -> Batches | DataLoader[Batch]:
+    def train_dataloader(self) -> Batches | Stream | DataLoader[Batch]:
         """Return the batches of the epoch that begins."""
+        if isinstance(self.cohort, Stream):
+            return self.cohort
         batches = Batches(
             self.cohort,
             self.batch_size,
@@ -85,7 +87,9 @@ class Training(LightningModule):
             return batches
         on_gpu = cast(torch.device, self.device).type == "cuda"
         order = cast(Any, list(batches.indices()))  # each entry is a whole batch
-        return DataLoader(cast(Any, batches), batch_size=None, sampler=order, num_workers=self.workers, pin_memory=on_gpu)
+        # Its own generator: drawing from the global one would give other views than for samples in memory.
+        own = torch.Generator().manual_seed(_seed(VIEWS, self.seed, self.current_epoch))
+        return DataLoader(cast(Any, batches), batch_size=None, sampler=order, num_workers=self.workers, pin_memory=on_gpu, generator=own)
 
     def on_train_epoch_start(self) -> None:
         """Seed the views of this epoch, differently on every process."""
