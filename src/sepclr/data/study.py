@@ -14,7 +14,7 @@ from sepclr.ranges import check_at_least
 if TYPE_CHECKING:
     from sepclr.data.members import Members
 
-NOTED = ("content", "volumes", "folds_digest", "folds_file")
+NOTED = ("content", "volumes", "pictures", "folds_digest", "folds_file")
 """Fields of a study that are not options; commands fill them in."""
 
 

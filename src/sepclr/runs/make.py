@@ -51,7 +51,7 @@ def make_method(
 
 def _check_views(recipe: Recipe, encoder: str, sample_shape: Sequence[int]) -> None:
     """Check that views have the size that the networks require."""
-    crop = recipe.views.crop if isinstance(recipe.views, ImageAugmentation) else None
+    crop = recipe.views.side(sample_shape[1:]) if isinstance(recipe.views, ImageAugmentation) else None
     whole = crop is None or all(side == crop for side in sample_shape[1:])
     if not whole and (encoder == "conv" or recipe.declared.decoder):
         asks = f"encoder: {encoder!r}" if encoder == "conv" else f"method: {recipe.method.name!r}"
