@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,22 @@ def meant(name: str, known: Sequence[str]) -> str:
 def listed(names: Sequence[str], most: int = 12) -> str:
     """Join names, and count those beyond the first."""
     return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "") or "none"
+
+
+def add_codes(source: Path, out: Path, codes: Mapping[str, NDArray[Any]]) -> None:
+    """Copy an AnnData file, and add codes to the copy.
+
+    Args:
+        source: the file.
+        out: the copy.
+        codes: arrays by their names in ``obsm``, each of shape (cells of the file, d); arrays of these names are replaced.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    shutil.copyfile(source, out)
+    with h5py.File(out, "r+") as file:
+        if "obsm" not in file:
+            write_elem(file, "obsm", {})
+        for name, values in codes.items():
+            write_elem(file["obsm"], name, values)

@@ -18,7 +18,7 @@ TABLES = (".tsv", ".csv")
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 """Environment variables with the rank of this process, in the order in which Lightning reads them."""
 
-CODES = (".npz", ".parquet", ".tsv")
+CODES = (".npz", ".parquet", ".tsv", ".h5ad")
 """File extensions of codes."""
 
 
@@ -138,6 +138,8 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
         raise InputError(f"{out}: unknown file type; use {either(kinds)}")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
+    if out.suffix == ".h5ad" and source.suffix != ".h5ad":
+        raise InputError(f"{out}: codes are added to a copy of the input, and {source} is no .h5ad; use .npz, .parquet or .tsv")
     check_finished(run)
     if is_pictures(run, source):
         if not source.exists():
