@@ -1,8 +1,8 @@
 """From a BIDS tree of brains to codes of what patients and controls share, and of what only patients have.
 
 The tree is synthetic: brains of controls and patients, with age, sex and scanner in ``participants.tsv``. Patients lose signal in one of
-two places (``subtype``), by a known share (``severity``). ``SepCLR`` sees volumes and groups only. Since the truth is known, the picture
-can show it: subtypes should come apart in the salient code s, and age should be in the common code c.
+two places (``subtype``), by a known share (``severity``). ``SepCLR`` sees volumes and groups only. Since the truth is known, the codes can
+be compared with it: group, subtype and severity belong in the salient code s, age and sex in the common code c.
 
     python examples/plot_bids_phantom.py brains.png              # about a minute on one core
     python examples/plot_bids_phantom.py brains.png --tree DIR   # keep the tree, or use one that is there
@@ -19,7 +19,9 @@ from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sepclr import SepCLR
 from sepclr.imaging.phantom import write_bids_phantoms
@@ -89,17 +91,18 @@ for row in probe(*sides, encoder="trained"):
     print(f"{row['attribute']} from {row['space']}: {row['metric']} {row['score']:.2f}, chance {row['chance']:.2f}")
 
 # %%
-# The picture has the first two principal components of each code, fitted to training subjects, of the subjects of the test.
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+# The picture has the two directions of each code that best tell controls and subtypes apart in training subjects (linear discriminant
+# analysis), of test subjects. Circles grow with severity.
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
 for ax, (name, title) in zip(axes, {"c": "common code c", "s": "salient code s"}.items(), strict=True):
-    known, shown = (side.spaces[name] for side in sides)
-    points = PCA(2).fit(known).transform(shown)
-    kinds = np.where(test.is_target.numpy(), test.attributes["subtype"], "control")
-    for kind, marker in zip(np.unique(kinds), "o^s", strict=False):
-        chosen = kinds == kind
-        colours = ax.scatter(*points[chosen].T, c=test.attributes["age"][chosen], vmin=20, vmax=80, marker=marker, s=36, label=kind)
-    ax.set(title=title, xlabel="component 1", ylabel="component 2", xticks=[], yticks=[])
-figure.colorbar(colours, label="age")
+    kinds = [np.where(side.is_target, side.attributes["subtype"], "control") for side in sides]
+    directions = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto", n_components=2))
+    points = directions.fit(sides[0].spaces[name], kinds[0]).transform(sides[1].spaces[name])
+    size = 20 + 80 * np.nan_to_num(sides[1].attributes["severity"])
+    for kind in np.unique(kinds[0]):
+        chosen = kinds[1] == kind
+        ax.scatter(*points[chosen].T, s=size[chosen], alpha=0.8, linewidths=0, label=kind)
+    ax.set(title=title, xlabel="direction 1", ylabel="direction 2", xticks=[], yticks=[])
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 figure.savefig(options.picture, dpi=110)
 folder.cleanup()
