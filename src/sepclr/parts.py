@@ -5,7 +5,7 @@ Each part validates its values, so every recipe that can be constructed can be r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -56,7 +56,7 @@ class ImageAugmentation:
     """Random views of images.
 
     Attributes:
-        crop: side of a view, in pixels.
+        crop: side of a view in pixels, or ``auto``: three quarters of an image's shorter side.
         crop_scale: smallest area of a crop, as a fraction of the image.
         crop_ratio: largest ratio of a crop's width to its height; the smallest is its inverse.
         flip: probability of a horizontal flip.
@@ -66,7 +66,7 @@ class ImageAugmentation:
         grey: probability that a colour image is converted to grey.
     """
 
-    crop: int = 24
+    crop: int | Literal["auto"] = 24
     crop_scale: float = 0.2
     crop_ratio: float = 4 / 3
     flip: float = 0.5
@@ -77,7 +77,12 @@ class ImageAugmentation:
 
     def __post_init__(self) -> None:
         scale = (self.crop_scale, 1.0)
-        check_image_views(self.crop, scale, self.crop_ratio, self.flip, self.jitter, self.jitter_probability, self.grey)
+        crop = 1 if self.crop == "auto" else self.crop
+        check_image_views(crop, scale, self.crop_ratio, self.flip, self.jitter, self.jitter_probability, self.grey)
+
+    def side(self, space: Sequence[int]) -> int:
+        """Return the side of a view of images with the given sides, in pixels."""
+        return max(1, 3 * min(space) // 4) if self.crop == "auto" else self.crop
 
 
 @dataclass(frozen=True, kw_only=True)

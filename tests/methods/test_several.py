@@ -154,7 +154,7 @@ def test_one_group_is_the_plain_method_and_others_are_refused():
     first = make_several(options, ROWS, groups=2, seed=3).pair(0).state_dict()
     assert all(torch.equal(first[name], value) for name, value in plain.state_dict().items())
     for name in ("simclr", "contrastive-pca", "debiased"):
-        with pytest.raises(InputError, match=f"method: '{name}' takes one target group, and there are 2; choose cvae"):
+        with pytest.raises(InputError, match=f"method: '{name}' takes one target group, not 2; choose cvae"):
             make_several(METHODS[name].asked({}), ROWS, groups=2, seed=0)
     with pytest.raises(InputError, match="target_groups: 0 is not at least 1"):
         make_several(options, ROWS, groups=0, seed=0)

@@ -121,5 +121,5 @@ def test_pages_have_different_names():
 @pytest.mark.parametrize("method", ["simclr", "contrastive-pca"])
 def test_methods_for_one_target_group_are_named(method: str):
     recipe = usual(DATA_OF["contrast"], method=method)
-    with pytest.raises(InputError, match=f"method: '{method}' takes one target group, and there are 2; choose"):
+    with pytest.raises(InputError, match=f"method: '{method}' takes one target group, not 2; choose"):
         make_method(recipe, (1, 12, 12), classes=SOURCE.train.classes)

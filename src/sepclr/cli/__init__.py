@@ -206,7 +206,11 @@ def _study(data_set: DataSet, options: Namespace) -> Study:
         InputError: if its files cannot be used, or differ from those of ``--config``.
     """
     study = _plain_study(data_set, options).noted(_cache(options))
-    for name, what in (("content", "its samples or their values"), ("volumes", "the content of its images")):
+    for name, what in (
+        ("content", "its samples or their values"),
+        ("volumes", "the content of its images"),
+        ("pictures", "the content of its images"),
+    ):
         if options.noted.get(name, there := getattr(study, name, None)) != there:
             raise InputError(f"{study.source}: {what} changed since the run of --config; restore what changed, or leave --config out")
     return replace(study, folds_file=options.noted.get("folds_file"))

@@ -45,7 +45,7 @@ def remove(options: Namespace) -> None:
     run, source, out = Path(options.run), Path(options.input), Path(options.out)
     of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")}
     of_table["cache"] = Path(options.cache).absolute() if options.cache else None
-    if preflight.lists_volumes(source):
+    if preflight.lists_volumes(run, source):
         preflight.check_finished(run)
         preflight.check_input(source, **of_table)
         check_place(out, "choose another --out")
@@ -81,7 +81,7 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
         "--input",
         type=str,
         required=True,
-        help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table or a BIDS tree",
+        help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table or a BIDS tree, for images a folder",
     )
     removed.add_argument("--out", type=str, required=True, help="file: .npz (array x); for a table or tree a new folder of NIfTI files")
     add_table(removed)

@@ -224,7 +224,7 @@ def encode_parser(about: str | None) -> ArgumentParser:
     """Make the parser of ``sepclr encode``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
-    taken = ".npy, .npz (array x), .parquet (a column per value); for mri also a table of images or a BIDS tree"
+    taken = ".npy, .npz (array x), .parquet (a column per value); a table of rows or of volumes, a BIDS tree, a folder of images"
     parser.add_argument("--input", type=str, required=True, help=taken)
     parser.add_argument("--out", type=str, default="codes.npz", help="codes file: .npz (arrays c and s), .parquet or .tsv")
     add_table(parser)

@@ -1,6 +1,6 @@
 """Data sets, one file each. A data set is available once it is in this list."""
 
-from sepclr.datasets import coloured_mnist, corrupted_cifar10, digits_on_cifar, domains, marked_digits, mri, rows, two_modalities
+from sepclr.datasets import coloured_mnist, corrupted_cifar10, digits_on_cifar, domains, images, marked_digits, mri, rows, two_modalities
 from sepclr.datasets.base import DataSet
 
 DATA_SETS: dict[str, DataSet] = {
@@ -8,6 +8,7 @@ DATA_SETS: dict[str, DataSet] = {
     for each in (
         digits_on_cifar.DATA_SET,
         marked_digits.DATA_SET,
+        images.DATA_SET,
         mri.DATA_SET,
         rows.DATA_SET,
         two_modalities.DIGIT_AND_PHOTOGRAPH,

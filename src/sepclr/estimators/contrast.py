@@ -61,11 +61,11 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Train on samples of both groups, or on what else the method is for.
 
         Args:
-            X: rows, shape (n, features), standardised here; images, shape (n, channels, height, width), uint8 0..255 or floating point
-                0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point. Also a ``Cohort`` of any of these;
-                a ``torch.utils.data.Dataset`` whose items are (sample, is_target), read by ``workers`` processes; or batches
-                (x, is_target), such as a ``DataLoader``, at least two samples of each group in each: an iteration is an epoch, and
-                ``batch_size`` has no effect.
+            X: rows, shape (n, features), standardised here unless they are counts (``negative-binomial``); images, shape (n, channels,
+                height, width), uint8 0..255 or floating point 0..1; volumes, shape (n, channels, depth, height, width), uint8 or
+                floating point. Also a ``Cohort`` of any of these; a ``torch.utils.data.Dataset`` whose items are (sample, is_target),
+                read by ``workers`` processes; or batches (x, is_target), such as a ``DataLoader``, at least two samples of each group
+                in each: an iteration is an epoch, and ``batch_size`` has no effect.
             y: group label of each sample, shape (n,), two labels, or several if ``background`` says which is background: every other is
                 a target group, with a salient code s of its own beside the one c; None for what has its own. For methods of
                 debiasing its class, any number of labels; for methods of two modalities None.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sepclr.nets import Networks
+from sepclr.parts import ImageAugmentation
 from sepclr.types import InputError
 from sepclr.views import ImageViews, RowViews, VolumeViews, pixels
 
@@ -70,4 +71,4 @@ def views(model: Any) -> Callable[[Tensor], Tensor]:
         raise InputError("encoder: 'conv' takes whole images, and views are crops; choose cnn3, cnn4, resnet8, resnet10 or resnet18")
     if model.declaration.task == "debiasing":  # nearly whole, never mirrored or recoloured: that could change the class
         return ImageViews(channels, model.crop or min(space), (0.7, 1.0), 1.3, 0.0, (0.0, 0.0, 0.0, 0.0), 0.0, 0.0)
-    return ImageViews(channels, model.crop or max(1, 3 * min(space) // 4))
+    return ImageViews(channels, model.crop or ImageAugmentation(crop="auto").side(space))

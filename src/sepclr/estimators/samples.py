@@ -17,9 +17,10 @@ from sepclr.data import Cohort, Lazy, matched
 from sepclr.data.attributes import coded
 from sepclr.data.dataset import DatasetSamples
 from sepclr.data.lazy import Standardised
-from sepclr.estimators.streams import is_dataset, is_stream, refuse_more
+from sepclr.estimators.streams import is_dataset, is_stream, refuse_more, scaler_of
 from sepclr.estimators.targets import DEGREE, degree_of, group_labels, numbers
 from sepclr.methods.extra import free_of_label, with_free_of
+from sepclr.methods.reconstruction import check_counts
 from sepclr.types import TARGET_GROUP, InputError
 
 Samples = NDArray[Any] | Lazy
@@ -117,11 +118,27 @@ def known_samples(model: Any, X: Any) -> Samples:
     return samples
 
 
+def scaling(model: Any, rows: Any) -> tuple[Any, Any]:
+    """Return the mean and scale with which rows are standardised; of counts, 0 and 1."""
+    if has_counts(model):
+        return np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+    scaler = StandardScaler().fit(rows) if isinstance(rows, np.ndarray) else scaler_of(rows)
+    return scaler.mean_, scaler.scale_
+
+
+def has_counts(model: Any) -> bool:
+    """Return whether the rows of an estimator are counts."""
+    return getattr(model, "reconstruction", "squared") == "negative-binomial"
+
+
 def standardised(model: Any, samples: Samples) -> Tensor | Lazy:
-    """Convert samples to encoder inputs; rows are standardised as in ``fit``. Raises as ``as_tensor``."""
+    """Convert samples to encoder inputs; rows are standardised as in ``fit``, counts checked. Raises as ``as_tensor``, ``check_counts``."""
     if not isinstance(samples, np.ndarray):
         return Standardised(samples, model.mean_, model.scale_) if samples.ndim == 2 else samples
-    return as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
+    x = as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
+    if has_counts(model) and x.ndim == 2:
+        check_counts(x)
+    return x
 
 
 def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int) -> Told:

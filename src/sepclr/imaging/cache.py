@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
 from sepclr.data.cache import cache_folder
-from sepclr.imaging.contents import contents
+from sepclr.data.contents import contents
 from sepclr.imaging.grid import Grid, GridSpec, choose_grid, on_grid
 from sepclr.imaging.volumes import Volume, look_into, problems
 from sepclr.types import InputError

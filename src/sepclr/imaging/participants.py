@@ -16,7 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.members import Members
-from sepclr.data.tables import Kind, attribute, check_groups, column, kinds, listed, read_cells, sides_of, subjects_of, without_missing
+from sepclr.data.tables import (
+    Kind,
+    attribute,
+    check_groups,
+    column,
+    degrees_of,
+    group_numbers,
+    kinds,
+    listed,
+    read_cells,
+    sides_of,
+    subjects_of,
+    without_missing,
+)
 from sepclr.errors import InputError
 from sepclr.imaging.bids_rows import IMAGE, Rows, read_tree
 from sepclr.imaging.study import BrainStudy
@@ -36,6 +49,8 @@ class Columns:
             are numeric.
         subject: subject column; ``participant_id`` if there is one, otherwise each row is a subject.
         split: column with the values ``train`` and ``test``, if any.
+        groups: values of ``target`` that are groups of their own; none if all targets are one group.
+        degree: column with the degree of each target, if any.
     """
 
     images: str
@@ -45,6 +60,8 @@ class Columns:
     attributes: Mapping[str, Kind | None] = field(default_factory=dict)
     subject: str | None = None
     split: str | None = None
+    groups: Sequence[str] = ()
+    degree: str | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,7 +105,8 @@ def columns_of(study: BrainStudy) -> Columns:
     if study.site in study.numeric:
         raise InputError(f"numeric: {study.site} is the site column, which is categorical")
     attributes = kinds(names, study.numeric, (*study.categorical, *site))
-    return Columns(study.images or IMAGE, study.group, study.background, study.target, attributes, study.subject, study.split)
+    more = study.subject, study.split, study.target_groups, study.degree
+    return Columns(study.images or IMAGE, study.group, study.background, study.target, attributes, *more)
 
 
 def read_participants(table: Path, columns: Columns) -> Participants:
@@ -148,6 +166,8 @@ def _participants(read: Rows, columns: Columns) -> Participants:
         attributes=attributes,
         split=sides_of(table, cells, columns.split, subjects),
         left_out=int((~chosen).sum()),
+        groups=group_numbers(columns.groups, cells[columns.group]),
+        degrees=degrees_of(table, cells, columns.degree, is_target),
         notes=notes,
     )
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from sepclr.data import Cohort, VolumeCache
 from sepclr.data.folds import test_rows
-from sepclr.data.halves import halves
+from sepclr.data.halves import halves, whole_cohort
 from sepclr.data.study import check_unchanged
 from sepclr.imaging.cache import images_digest, store
 from sepclr.imaging.grid import GridSpec
@@ -43,8 +42,7 @@ def cohorts(study: BrainStudy, fold: int, cache: Path | None = None) -> tuple[Co
         InputError: an unusable table or image.
     """
     people, x, _ = volumes(study, cache)
-    whole = Cohort(x, torch.from_numpy(people.is_target), people.attributes, people.subjects)
-    return halves(whole, test_rows(people, study, fold), fold)
+    return halves(whole_cohort(x, people), test_rows(people, study, fold), fold)
 
 
 def volumes(study: BrainStudy, cache: Path | None = None) -> tuple[Participants, VolumeCache, Float[np.ndarray, "n 4 4"]]:

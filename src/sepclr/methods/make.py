@@ -43,7 +43,7 @@ def make_several(options: Options, networks: Networks, *, groups: int, seed: int
     check_at_least(1, target_groups=groups)
     allowed = [name for name, declared in of_task("contrast").items() if declared.trained and "salient_dim" in declared.defaults]
     if groups > 1 and options.name not in allowed:
-        raise InputError(f"method: {options.name!r} takes one target group, and there are {groups}; choose {', '.join(allowed)}")
+        raise InputError(f"method: {options.name!r} takes one target group, not {groups}; choose {', '.join(allowed)}, or --merge")
     methods = _made(options, networks, groups, seed)
     return cast(Method, several(methods)) if groups > 1 else methods[0]
 

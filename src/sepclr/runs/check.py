@@ -7,13 +7,14 @@ from importlib import import_module
 from pathlib import Path
 
 from sepclr.data.facts import counted
+from sepclr.data.image_study import ImageStudy
 from sepclr.data.row_study import RowStudy
 from sepclr.data.study import Study
 from sepclr.imaging.study import BrainStudy
 from sepclr.reports import CheckPage, write_check_page
 from sepclr.types import InputError
 
-PAGES: dict[type[Study], str] = {BrainStudy: "check_brains", RowStudy: "check_rows"}
+PAGES: dict[type[Study], str] = {BrainStudy: "check_brains", ImageStudy: "check_images", RowStudy: "check_rows"}
 """Module whose ``page_of`` looks into studies of a kind."""
 
 

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import Lazy
+from sepclr.data.image_files import images_at
+from sepclr.data.image_study import ImageStudy
 from sepclr.data.preparation import load_preparation
 from sepclr.data.row_cohorts import new_rows
 from sepclr.data.row_study import RowStudy
@@ -29,7 +31,7 @@ from sepclr.imaging.participants import image_paths
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import grid_spec_of
 from sepclr.runs.folder import RunFolder
-from sepclr.runs.preflight import check_codes, lists_volumes
+from sepclr.runs.preflight import check_codes, is_pictures, lists_volumes
 from sepclr.runs.trained import load_method
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
@@ -74,8 +76,10 @@ def encode_file(
             have the shape (n, *sample) of the training samples; images are uint8 in 0..255 or floating point in 0..1. For a run on
             ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image, or a BIDS tree; images are resampled to the grid of
             the run. For a run on ``rows``, a table with the features and covariates of the run, prepared as its training rows were.
+            For a run on ``images``, a folder of images, or an image.
         output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images
-            or a tree, ``subject`` is added as an array or as the first column, and ``session`` for a tree with sessions.
+            or a tree, ``subject`` is added as an array or as the first column, and ``session`` for a tree with sessions; for images
+            ``path``.
         images: column of paths in the table, or a pattern with {COLUMN} in it; that of the run if None.
         subject: subject column of the table; that of the run if None.
         suffix: last part of the names of images in a BIDS tree; that of the run if None.
@@ -97,26 +101,33 @@ def encode_file(
     if isinstance(study, RowStudy):
         whose["subject"], rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
         codes = encode(method, rows)
-    elif lists_volumes(source):
+    elif lists_volumes(run, source):
         found = read_volumes(folder, source, **of_table)
         whose["subject"], codes = found.subjects, encode(method, found.x)
         if found.sessions is not None:
             whose["session"] = found.sessions
     else:
-        codes = encode(method, read_arrays(folder, source))
+        x, whose = read_arrays(folder, source, cache)
+        codes = encode(method, x)
     _write(output, codes, whose)
     return codes
 
 
-def read_arrays(folder: RunFolder, source: Path) -> Tensor:
-    """Read the samples of an array file that fit a run, shape (n, *sample).
+def read_arrays(folder: RunFolder, source: Path, cache: Path | None = None) -> tuple[Tensor | Lazy, dict[str, NDArray[Any]]]:
+    """Read the samples of an array file that fit a run or, for a run on images, of a folder.
+
+    Returns:
+        Samples, shape (n, *sample), and what is written beside them: ``path``, shape (n,), for images.
 
     Raises:
         InputError: if samples cannot be read or do not fit.
     """
-    study = folder.recipe().study
+    study, shape = folder.recipe().study, folder.samples()["sample_shape"]
+    if isinstance(study, ImageStudy) and is_pictures(folder.path, source):
+        names, x = images_at(source, study, shape, cache or folder.root())
+        return x, {"path": np.array(names)}  # savez has an argument called file
     scaled = not isinstance(study, BrainStudy) or study.scaling != "none"
-    return torch.from_numpy(read_samples(source, folder.samples()["sample_shape"], scaled=scaled))
+    return torch.from_numpy(read_samples(source, shape, scaled=scaled)), {}
 
 
 def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:

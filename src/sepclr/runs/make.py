@@ -40,7 +40,7 @@ def make_method(
     groups = (classes or {}).get(TARGET_GROUP, 1)
     if isinstance(options, LinearOptions):
         if groups > 1:
-            raise InputError(f"method: {options.name!r} takes one target group, and there are {groups}; choose a trained method")
+            raise InputError(f"method: {options.name!r} takes one target group, not {groups}; choose a trained method, or --merge")
         return LinearCodes(math.prod(sample_shape), (options.common_dim, options.salient_dim))
     assert recipe.encoder is not None
     _check_views(recipe, recipe.encoder.kind, sample_shape)
@@ -51,7 +51,7 @@ def make_method(
 
 def _check_views(recipe: Recipe, encoder: str, sample_shape: Sequence[int]) -> None:
     """Check that views have the size that the networks require."""
-    crop = recipe.views.crop if isinstance(recipe.views, ImageAugmentation) else None
+    crop = recipe.views.side(sample_shape[1:]) if isinstance(recipe.views, ImageAugmentation) else None
     whole = crop is None or all(side == crop for side in sample_shape[1:])
     if not whole and (encoder == "conv" or recipe.declared.decoder):
         asks = f"encoder: {encoder!r}" if encoder == "conv" else f"method: {recipe.method.name!r}"

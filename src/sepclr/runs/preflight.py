@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from sepclr.data.image_study import SUFFIXES, ImageStudy
 from sepclr.errors import InputError
 from sepclr.ranges import either
 from sepclr.runs.folder import RunFolder, check_out, check_place
@@ -133,12 +134,23 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
     check_finished(run)
+    if is_pictures(run, source):
+        if not source.exists():
+            raise InputError(f"{source}: no such file; give a folder of images, or an image")
+        if given := [name for name in ("images", "subject") if of_table.get(name) is not None]:
+            raise InputError(f"{given[0]}: is for tables of images; leave it out")
+        return
     check_input(source, **of_table)
 
 
-def lists_volumes(source: Path) -> bool:
-    """Return whether an input is a table of images or a BIDS tree."""
-    return source.suffix in TABLES or source.is_dir()
+def lists_volumes(run: Path, source: Path) -> bool:
+    """Return whether an input is a table of images or a BIDS tree, for a run that takes these."""
+    return (source.suffix in TABLES or source.is_dir()) and not is_pictures(run, source)
+
+
+def is_pictures(run: Path, source: Path) -> bool:
+    """Return whether an input is a folder of images or an image, and a run takes these."""
+    return isinstance(RunFolder(run).recipe().study, ImageStudy) and (source.is_dir() or source.suffix.lower() in SUFFIXES)
 
 
 def check_input(source: Path, **of_table: object) -> None:

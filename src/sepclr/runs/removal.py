@@ -51,8 +51,8 @@ def remove_file(run: Path, source: Path, output: Path) -> int:
 
     Args:
         run: folder of a run with a decoder.
-        source: targets, ``.npy``, ``.npz`` with an array ``x``, or ``.parquet``, as ``sepclr encode`` takes them.
-        output: ``.npz`` with an array ``x``, in the shape of the samples; images in floating point in 0..1.
+        source: targets, ``.npy``, ``.npz`` with an array ``x``, ``.parquet``, or a folder of images, as ``sepclr encode`` takes them.
+        output: ``.npz`` with an array ``x``, in the shape of the samples; images in floating point in 0..1, with ``path`` for a folder.
 
     Returns:
         The number of samples.
@@ -60,11 +60,12 @@ def remove_file(run: Path, source: Path, output: Path) -> int:
     Raises:
         InputError: the run has no decoder, samples cannot be read or do not fit, or the output cannot be written.
     """
-    x = read_arrays(RunFolder(run), source)
+    x, whose = read_arrays(RunFolder(run), source)
     made = decode(load_decoder(run), x, what=("without_salient",))["without_salient"]
+    arrays: dict[str, Any] = {"x": made.numpy(), **whose}
     try:
         with replacing(output) as part, part.open("wb") as file:
-            np.savez(file, x=made.numpy())
+            np.savez(file, **arrays)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
     return len(made)

@@ -159,7 +159,7 @@ def _views(views: Augmentation | None, shape: Sequence[int]) -> Callable[[Tensor
         return VolumeViews(**vars(views))
     if isinstance(views, RowAugmentation):
         return RowViews(**vars(views))
-    strengths: dict[str, Any] = vars(views) | {"crop_scale": (views.crop_scale, 1.0)}
+    strengths: dict[str, Any] = vars(views) | {"crop": views.side(shape[1:]), "crop_scale": (views.crop_scale, 1.0)}
     return ImageViews(shape[0], **strengths)
 
 

@@ -12,7 +12,7 @@ from filelock import FileLock
 from joblib import Parallel, delayed
 
 from sepclr.atomic import write_whole
-from sepclr.types import InputError
+from sepclr.errors import InputError
 
 
 def contents(paths: Sequence[Path], folder: Path) -> list[str]:
