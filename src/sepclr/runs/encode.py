@@ -16,6 +16,8 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import Lazy
+from sepclr.data.cell_cohorts import new_cells
+from sepclr.data.cell_study import CellStudy
 from sepclr.data.image_files import images_at
 from sepclr.data.image_study import ImageStudy
 from sepclr.data.preparation import load_preparation
@@ -101,6 +103,9 @@ def encode_file(
     if isinstance(study, RowStudy):
         whose["subject"], rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
         codes = encode(method, rows)
+    elif isinstance(study, CellStudy):
+        whose["cell"], cells = new_cells(source, study, load_preparation(folder.preparation), cache or folder.root())
+        codes = encode(method, cells)
     elif lists_volumes(run, source):
         found = read_volumes(folder, source, **of_table)
         whose["subject"], codes = found.subjects, encode(method, found.x)

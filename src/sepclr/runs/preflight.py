@@ -30,6 +30,11 @@ def check_recipe(recipe: Recipe) -> None:
     """
     if recipe.declared.views and recipe.views is None:
         raise InputError(f"views: {recipe.method.name!r} needs random views; set views to random")
+    takes_counts = getattr(recipe.method, "reconstruction", "squared") == "negative-binomial"
+    if takes_counts and recipe.study is not None and not getattr(recipe.study, "counts", False):
+        raise InputError(f"reconstruction: negative-binomial takes counts, which {recipe.data.name} are not here; give cells --counts")
+    if getattr(recipe.study, "counts", False) and not takes_counts:
+        raise InputError("counts: raw counts are for --reconstruction negative-binomial; give it, or --normalise instead of --counts")
     if recipe.training and recipe.training.workers and recipe.data_set.study is None:
         raise InputError(f"workers: {recipe.training.workers}, but the samples are in memory; leave it at 0")
 
