@@ -144,7 +144,7 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
     if is_pictures(run, source):
         if not source.exists():
             raise InputError(f"{source}: no such file; give a folder of images, or an image")
-        if given := [name for name in ("images", "subject") if of_table.get(name) is not None]:
+        if given := [name for name in ("images", "subject", "suffix", "entities") if of_table.get(name) is not None]:
             raise InputError(f"{given[0]}: is for tables of images; leave it out")
         return
     check_input(source, **of_table)
