@@ -12,7 +12,7 @@ import torch
 
 from sepclr.data import Cohort, VolumeCache
 from sepclr.imaging import cache as stored
-from sepclr.imaging import contents
+from sepclr.data import contents
 from sepclr.imaging.cache import images_digest, store
 from sepclr.imaging.grid import GridSpec
 from sepclr.types import InputError
