@@ -39,6 +39,16 @@ def test_digits_are_plotted_without_their_marks(tmp_path: Path):
     assert (tmp_path / "without.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_brains_of_a_bids_tree_are_plotted_by_their_codes(tmp_path: Path):
+    short = ("--tree", "tree", "--subjects", "32", "--epochs", "1")
+    done = run(tmp_path, "plot_bids_phantom.py", "brains.png", *short)
+    assert done.returncode == 0, done.stderr
+    assert "24 training and 8 test volumes" in done.stdout
+    assert done.stdout.count("subtype from s") == 2
+    assert (tmp_path / "brains.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "tree" / "sub-001" / "anat" / "sub-001_T1w.nii.gz").is_file()
+
+
 def test_a_picture_that_cannot_be_written_is_named_before_training(tmp_path: Path):
     done = run(tmp_path, "plot_without.py", "nowhere/without.png")
     assert done.returncode == 2

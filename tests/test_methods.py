@@ -28,6 +28,7 @@ from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.cvae import TargetsDiscriminator
 from sepclr.methods.options.sepclr import ConditionalCritic
 from sepclr.methods.sepclr import FREE_OF
+from sepclr.methods.several import SeveralTargets, several
 from sepclr.types import Batch, HasCritic, HasSteering, InputError, Method
 
 SHAPES = {"rows": (7,), "2-D": (3, 12, 12), "3-D": (1, 8, 8, 8)}
@@ -118,6 +119,10 @@ def of_domains(name: str, **options: Any) -> Callable[[tuple[int, ...]], DomainC
     return build
 
 
+def two_targets(build: Callable[[tuple[int, ...]], Any]) -> Callable[[tuple[int, ...]], SeveralTargets]:
+    return lambda shape: several([build(shape), build(shape)])
+
+
 METHODS = (
     {f"sepclr {independence}": sepclr(independence) for independence in INDEPENDENCE}
     | {
@@ -153,6 +158,8 @@ METHODS = (
     | {name: of_domains(name) for name, declared in DECLARED.items() if declared.task == "domains"}
 )
 METHODS |= {"adapted, none": of_domains("adapted", independence="none")}
+SEVERAL = ("sepclr k-jem", "sepclr tc", "decorrelated", "decorrelated, free of an attribute", "sepvae", "mm-cvae")
+METHODS |= {f"{name}, two target groups": two_targets(METHODS[name]) for name in SEVERAL}
 
 
 @pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())
@@ -175,6 +182,7 @@ def views(shape: tuple[int, ...], is_target: Tensor, number: int = 2) -> tuple[B
         "bias": torch.arange(len(is_target)) % 2,
         "free_of": torch.arange(len(is_target)) // 2 % 3 - 1,
         "target_label": torch.arange(len(is_target)) % 3,
+        "target_group": torch.where(is_target, torch.arange(len(is_target)) // 2 % 2, -1),
     }
     return tuple(
         Batch(
@@ -213,6 +221,8 @@ def losses_of(method: Method, out: Any, is_target: Tensor) -> list[Tensor]:
 
 
 def encoders(method: Method) -> list[torch.nn.Module]:
+    if isinstance(method, SeveralTargets):
+        return [method.shared["common"], *(part.salient for part in method.parts)]
     return [method.common, *([method.salient] if hasattr(method, "salient") else [])]
 
 
@@ -285,7 +295,7 @@ def test_saved_and_loaded_method_gives_the_same_codes(method, shape, tmp_path: P
 def test_codes_have_the_asked_for_lengths(method, shape):
     codes = method.encode(views(shape, MIXED)[0].x)
     assert codes.c.shape == (10, 5)
-    assert codes.s.shape == (10, 4 if hasattr(method, "salient") else 1)
+    assert codes.s.shape == (10, 8 if isinstance(method, SeveralTargets) else 4 if hasattr(method, "salient") else 1)
 
 
 def test_common_head_lies_on_the_unit_sphere():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Protocol, TypedDict, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
 
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from sepclr.errors import InputError as InputError  # also a public name here
 Scalar = Float[Tensor, ""]
 Outputs = Mapping[str, Tensor]
 """Per-sample tensors of a method, each of shape (n, ...); they are gathered over processes before the terms are computed."""
+
+TARGET_GROUP = "target_group"
+"""Name in ``Batch.extra`` of the target group of each sample, where there are several."""
 
 
 class Batch(NamedTuple):
@@ -233,3 +236,5 @@ class Row(TypedDict):
     """Score of the best constant prediction."""
     n_train: int
     n_test: int
+    target: NotRequired[str]
+    """Target group against which background was compared, where there are several."""

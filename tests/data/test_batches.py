@@ -151,3 +151,61 @@ def test_processes_share_a_drawn_batch():
 def test_a_batch_of_one_group_that_is_too_small_is_named():
     with pytest.raises(InputError, match=r"batch_size: 1 sample\(s\) for 1 process\(es\); give at least 2"):
         Batches(classes(20), 1, seed=0, epoch=0, evened=())
+
+
+def several(background: int, *targets: int, degrees: torch.Tensor | None = None) -> Cohort:
+    group = torch.repeat_interleave(torch.arange(len(targets) + 1) - 1, torch.tensor([background, *targets]))
+    x = torch.arange(len(group), dtype=torch.float32)[:, None]
+    return Cohort(x, group >= 0, extra={"target_group": group}, degrees=degrees)
+
+
+@given(
+    sizes=st.lists(st.integers(4, 40), min_size=2, max_size=5),
+    batch_size=st.integers(20, 160),
+    world_size=st.integers(1, 2),
+)
+def test_every_batch_of_every_process_holds_every_target_group_and_no_sample_twice(sizes, batch_size, world_size):
+    samples = several(*sizes)
+    ranks = [list(Batches(samples, batch_size, seed=0, epoch=0, rank=rank, world_size=world_size)) for rank in range(world_size)]
+    for drawn in ranks:
+        assert len({len(batch.x) for batch in [*drawn, ranks[0][0]]}) == 1
+        for batch in drawn:
+            assert (torch.bincount(batch.extra["target_group"] + 1, minlength=len(sizes)) >= 2).all()
+    for parts in zip(*ranks, strict=True):
+        step = torch.cat([batch.x[:, 0] for batch in parts])
+        assert len(step) == len(step.unique()) <= batch_size
+
+
+def test_a_batch_has_the_proportion_of_all_groups_of_the_cohort():
+    for batch in Batches(several(200, 120, 60, 20), 40, seed=0, epoch=0):
+        assert torch.bincount(batch.extra["target_group"] + 1).tolist() == [20, 12, 6, 2]
+
+
+def test_one_target_group_is_drawn_as_without_its_name():
+    named, plain = (Batches(samples, 20, seed=3, epoch=1) for samples in (several(40, 30), cohort(40, 30)))
+    assert all(torch.equal(one.x, two.x) for one, two in zip(named, plain, strict=True))
+
+
+def test_a_target_group_that_is_too_small_and_a_batch_too_small_for_all_are_named():
+    with pytest.raises(InputError, match=r"is_target: 1 target group 1 sample"):
+        Batches(several(9, 9, 1), 8, seed=0, epoch=0)
+    with pytest.raises(InputError, match="batch_size: 5 cannot hold 2 samples of each group; give at least 6"):
+        Batches(several(9, 9, 9), 5, seed=0, epoch=0)
+
+
+@pytest.mark.parametrize("targets", [(50,), (50, 50)])
+def test_targets_are_drawn_in_proportion_to_their_degree_and_background_as_ever(targets):
+    n = 50 + sum(targets)
+    degrees = 1 + (torch.arange(n) % 5).float()
+    degrees[:50] = float("nan")  # that of background is not looked at
+    samples, seen, steps = several(50, *targets, degrees=degrees), torch.zeros(n), 0
+    for epoch in range(40):
+        for batch in Batches(samples, n // 2, seed=0, epoch=epoch):
+            seen += torch.bincount(batch.x[:, 0].long(), minlength=n)
+            steps += 1
+    assert set(seen[:50].tolist()) == {float(steps) / 2}
+    for begin in range(50, n, 50):
+        share = torch.stack([seen[begin:][:50][degrees[begin:][:50] == degree].sum() for degree in range(1, 6)])
+        expected = share.sum() * torch.arange(1, 6) / 15
+        assert ((share - expected).abs() < 4 * (expected * (1 - torch.arange(1, 6) / 15)).sqrt()).all(), "binomial, four deviations"
+    assert seen[50:].sum() == steps * len(targets) * 25

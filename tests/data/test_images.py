@@ -15,7 +15,7 @@ from PIL import Image
 
 from sepclr.cli import main
 from sepclr.data import Lazy
-from sepclr.data.image_files import cohorts, new_images
+from sepclr.data.image_files import cohorts, images_at
 from sepclr.data.image_study import ImageStudy
 from sepclr.data.pictures import Frame, decode_all, frame_of, look_into
 from sepclr.types import InputError
@@ -179,13 +179,13 @@ def test_hidden_files_and_those_of_operating_systems_are_ignored(folders: Path):
     assert len(study(folders).members()) == 2 * N
 
 
-def test_new_images_are_named_by_their_paths(folders: Path, tmp_path: Path):
+def test_images_at_are_named_by_their_paths(folders: Path, tmp_path: Path):
     save(folders / "new" / "deep" / "x.jpg", 1)
     save(folders / "new" / "y.png", 2)
-    names, x = new_images(folders / "new", study(folders), (1, 8, 8), tmp_path / "cache")
+    names, x = images_at(folders / "new", study(folders), (1, 8, 8), tmp_path / "cache")
     assert names == ["deep/x.jpg", "y.png"]
     assert tuple(x.shape) == (2, 1, 8, 8)
-    assert new_images(folders / "new" / "y.png", study(folders), (1, 8, 8), tmp_path / "cache")[0] == ["y.png"]
+    assert images_at(folders / "new" / "y.png", study(folders), (1, 8, 8), tmp_path / "cache")[0] == ["y.png"]
 
 
 def bomb(path: Path) -> None:

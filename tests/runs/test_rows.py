@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from sepclr.cli import main
+from sepclr.data.row_cohorts import cohorts
+from sepclr.data.row_study import RowStudy
 from sepclr.runs.folder import RunFolder
 
 WHO = ["--group", "dx", "--background", "control", "--target", "case"]
@@ -63,6 +66,39 @@ def test_a_table_of_methods_runs_on_every_fold(table: Path, tmp_path: Path):
     words = ["--methods", "cvae,contrastive-pca", "--only_folds", "0,2", "--salient_dim", "2", "--common_dim", "2", *places]
     assert main(["benchmark", "rows", "--table", str(table), *TOY, *words]) == 0
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 4
+
+
+def test_each_target_group_has_a_code_rows_and_a_page_unless_merged(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], *(line.replace("case", "worse") if i % 4 == 1 else line for i, line in enumerate(lines[1:]))]))
+    words = ["fit", "rows", "--table", str(table), *TOY, *SHORT, "--target", "case,worse"]
+    assert main([*words, "--out", str(tmp_path / "several")]) == 0
+    rows = [json.loads(line) for line in RunFolder(tmp_path / "several").rows.read_text().splitlines()]
+    assert {row["target"] for row in rows} == {"case", "worse"}
+    assert "of worse against background" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "several" / "report-worse.html").exists()
+    assert main([*words, "--merge", "--out", str(tmp_path / "one")]) == 0
+    assert "target" not in RunFolder(tmp_path / "one").rows.read_text().splitlines()[0].replace("targets", "")
+    linear = ["fit", "rows", "--table", str(table), *TOY, "--target", "case,worse", "--method", "contrastive-pca"]
+    assert main([*linear, "--out", str(tmp_path / "no")]) == 2
+    assert "--merge" in capsys.readouterr().err
+
+
+def test_targets_are_drawn_by_degree(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["fit", "rows", "--table", str(table), *TOY, *SHORT]
+    assert main([*words, "--degree", "score", "--out", str(tmp_path / "bad")]) == 2
+    assert "degree: column 'score' of" in capsys.readouterr().err
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    for line in lines[1:]:
+        line[3] = line[3] and str(abs(float(line[3])))
+    table.write_text("\n".join(map(",".join, lines)))
+    own = RowStudy(table=str(table), group="dx", background=("control",), target=("case",), features=("f*",), subject="id", degree="score")
+    train, _, _ = cohorts(own, 0)
+    assert train.degrees is not None
+    scores = {line[0]: line[3] for line in lines}
+    wanted = [float(scores[subject]) for subject in train.subjects[train.is_target.numpy()]]
+    np.testing.assert_allclose(train.degrees[train.is_target], wanted, rtol=1e-6)
+    assert main([*words, "--degree", "score", "--out", str(tmp_path / "run")]) == 0
 
 
 def cell(table: Path, row: int, column: int, value: str) -> None:

@@ -28,6 +28,7 @@ from sepclr.losses import INDEPENDENCE
 from sepclr.methods import CVAE, ConVAE, Decorrelated, MMcVAE, SepCLR, SepCLRWeights, SepVAE, SimCLR
 from sepclr.methods import variational as variational_module
 from sepclr.methods.modalities import Modalities, Weak
+from sepclr.methods.several import several
 from sepclr.training import Settings, encode, fit
 from sepclr.training.gather import gathered, in_order, on_the_whole, share
 from sepclr.types import Batch, HasCritic, HasSteering
@@ -86,6 +87,8 @@ METHODS: dict[str, Callable[[], Any]] = {name: partial(method, name) for name in
     "k-jem, free of an attribute": partial(method, "k-jem", free_of=2),
     "decorrelated": decorrelated,
     "decorrelated, free of an attribute": partial(decorrelated, free_of=2),
+    "decorrelated, two target groups": lambda: several([decorrelated(), decorrelated()]),
+    "tc, two target groups": lambda: several([method("tc"), method("tc")]),
     "modalities": modalities,
     "cvae": partial(variational, partial(CVAE, dims=(5, 4))),
     "cvae released": partial(variational, partial(CVAE, dims=(5, 4), fidelity="released")),
@@ -107,6 +110,7 @@ def batch(ranks: list[int]) -> tuple[Batch, Batch]:
     is_target = torch.cat([torch.arange(EACH) < TARGETS_OF_RANK[rank] for rank in ranks])
     x = torch.cat([torch.randn(2, EACH, FEATURES, generator=torch.Generator().manual_seed(rank), dtype=torch.float64) for rank in ranks], 1)
     extra = {"free_of": torch.cat([torch.arange(EACH) % 3 - 1 for _ in ranks])}
+    extra["target_group"] = torch.where(is_target, torch.cat([(torch.arange(EACH) + rank) % 2 for rank in ranks]), -1)
     return Batch(x[0], is_target, extra | {"weak": x[1]}), Batch(x[1], is_target, extra | {"weak": x[0]})
 
 

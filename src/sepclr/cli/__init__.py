@@ -91,7 +91,7 @@ def fit(data_set: DataSet, options: Namespace) -> None:
 def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     places = Path(options.run), Path(options.input), Path(options.out)
-    of_table = {"images": options.images, "subject": options.subject, "cache": _cache(options)}
+    of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")} | {"cache": _cache(options)}
     preflight.check_codes(*places, **of_table)
     from sepclr.runs.encode import encode_file
 
@@ -181,9 +181,10 @@ def rescan(options: Namespace) -> None:
 
 def phantom(options: Namespace) -> None:
     """Write a study of small synthetic brains, half of them with a known pattern."""
-    from sepclr.imaging.phantom import write_phantoms
+    from sepclr.imaging.phantom import write_bids_phantoms, write_phantoms
 
-    print(f"table: {write_phantoms(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
+    write = write_bids_phantoms if options.bids else write_phantoms
+    print(f"table: {write(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
 
 
 def _plain_study(data_set: DataSet, options: Namespace) -> Study:

@@ -43,11 +43,11 @@ def evaluate(options: Namespace) -> None:
 def remove(options: Namespace) -> None:
     """Write samples as they would look, according to the model, without their salient pattern."""
     run, source, out = Path(options.run), Path(options.input), Path(options.out)
-    cache = Path(options.cache).absolute() if options.cache else None
-    of_table = {"images": options.images, "subject": options.subject, "cache": cache}
-    if source.suffix in preflight.TABLES:
+    of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")}
+    of_table["cache"] = Path(options.cache).absolute() if options.cache else None
+    if preflight.lists_volumes(run, source):
         preflight.check_finished(run)
-        preflight.check_input(source)
+        preflight.check_input(source, **of_table)
         check_place(out, "choose another --out")
         from sepclr.runs.removal_volumes import remove_volumes
 
@@ -81,9 +81,9 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
         "--input",
         type=str,
         required=True,
-        help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table, for images a folder",
+        help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table or a BIDS tree, for images a folder",
     )
-    removed.add_argument("--out", type=str, required=True, help="file: .npz (array x); for a table a new folder of NIfTI files")
+    removed.add_argument("--out", type=str, required=True, help="file: .npz (array x); for a table or tree a new folder of NIfTI files")
     add_table(removed)
     return {"fit": (fit, train), "evaluate": (scored, evaluate), "remove": (removed, remove)}
 

@@ -216,6 +216,7 @@ def phantom_parser(about: str | None) -> ArgumentParser:
     parser.add_argument("--subjects", type=int, default=60, help="number of subjects (default: 60)")
     parser.add_argument("--sites", type=int, default=2, help="number of scanners (default: 2)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--bids", action="store_true", help="write a BIDS tree")
     return parser
 
 
@@ -223,21 +224,19 @@ def encode_parser(about: str | None) -> ArgumentParser:
     """Make the parser of ``sepclr encode``."""
     parser = Parser(description=about)
     parser.add_argument("run", type=str, help="folder of the run")
-    parser.add_argument(
-        "--input",
-        type=str,
-        required=True,
-        help=".npy, .npz (array x), .parquet (a column per value); for mri also a table of images, for images a folder or an image",
-    )
+    taken = ".npy, .npz (array x), .parquet (a column per value); a table of rows or of volumes, a BIDS tree, a folder of images"
+    parser.add_argument("--input", type=str, required=True, help=taken)
     parser.add_argument("--out", type=str, default="codes.npz", help="codes file: .npz (arrays c and s), .parquet or .tsv")
     add_table(parser)
     return parser
 
 
 def add_table(parser: ArgumentParser) -> None:
-    """Add the options of a table of images that a finished run reads."""
+    """Add the options of a table of images or of a BIDS tree that a finished run reads."""
     parser.add_argument("--images", type=str, default=None, help="column of paths in the table, or a pattern (default: as at training)")
     parser.add_argument("--subject", type=str, default=None, help="subject column (default: as at training)")
+    parser.add_argument("--suffix", type=str, default=None, help="last part of names in a BIDS tree (default: as at training, or T1w)")
+    parser.add_argument("--entities", type=several(()), default=None, help="parts of names in a BIDS tree (default: as at training)")
     parser.add_argument("--cache", type=str, default=None, help="cache of resampled volumes (default: that of the run)")
 
 
@@ -274,8 +273,8 @@ def add_study(parser: ArgumentParser, kind: type[Study]) -> None:
             continue
         needed = field.default is MISSING
         how: dict[str, Any] = {"type": hints[field.name]}
-        if hints[field.name] is bool:
-            how = {"action": "store_true"}
+        if hints[field.name] in (bool, bool | None):
+            how = {"action": "store_true", "default": field.default}
         elif "tuple" in str(hints[field.name]):
             how = {"type": several(None if "tuple[int" in str(hints[field.name]) else ())}
         elif field.default is not None and not needed:

@@ -7,10 +7,11 @@ if TYPE_CHECKING:
     from sepclr.data.cohort import Cohort
     from sepclr.data.lazy import Lazy
     from sepclr.data.pairs import matched
+    from sepclr.data.sparse_rows import SparseRows
     from sepclr.data.stream import Stream
     from sepclr.data.volume_cache import VolumeCache
 
-__all__ = ["Batches", "Cohort", "Lazy", "Stream", "VolumeCache", "matched"]
+__all__ = ["Batches", "Cohort", "Lazy", "SparseRows", "Stream", "VolumeCache", "matched"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +24,7 @@ def __getattr__(name: str) -> Any:
         "Batches": "batches",
         "Cohort": "cohort",
         "Lazy": "lazy",
+        "SparseRows": "sparse_rows",
         "Stream": "stream",
         "VolumeCache": "volume_cache",
         "matched": "pairs",

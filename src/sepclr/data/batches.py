@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int64, Shaped
 
 from sepclr.data.cohort import Cohort
 from sepclr.types import Batch, InputError
@@ -20,6 +21,9 @@ class Batches:
     differs between epochs. The other group is repeated, and reshuffled each time all of it has been drawn. With 10,000 background
     samples, 4 targets and batches of 128, an epoch is 79 batches of 126 background samples and 2 targets. With several processes,
     each gets an equal part of every batch, again with both groups.
+
+    With several target groups, every batch contains each of them, in the cohort's proportion and at least two samples. Where the cohort has
+    degrees, targets are drawn with replacement, in proportion to their degree within their group; background is drawn as ever.
 
     With ``evened``, groups do not matter. If it is empty, an epoch passes once over all samples, of which each batch holds different ones.
     If it names classes, such as a label and a bias, samples are drawn with replacement, and each of their combinations is drawn equally
@@ -38,6 +42,8 @@ class Batches:
         InputError: a group with fewer than two samples for each process, or a batch size too small for two of each.
     """
 
+    chances: list[Float64[np.ndarray, " _"] | None]
+
     def __init__(
         self,
         cohort: Cohort,
@@ -50,28 +56,23 @@ class Batches:
         evened: Sequence[str] | None = None,
     ) -> None:
         self.cohort, self.seed, self.epoch, self.rank, self.world_size = cohort, seed, epoch, rank, world_size
-        self.chances = _evened([cohort.extra[name].cpu().numpy() for name in evened]) if evened else None
         least = 2 * world_size
         if evened is not None:
             n = len(cohort)
             if batch_size < least or n < least:
                 raise InputError(f"batch_size: {min(batch_size, n)} sample(s) for {world_size} process(es); give at least {least}")
             self.groups, self.sizes = [np.arange(n)], [min(batch_size, n) // world_size * world_size]
+            self.chances = [_evened([cohort.extra[name].cpu().numpy() for name in evened]) if evened else None]
             self.steps = n // self.sizes[0]
             return
-        is_target = cohort.is_target.cpu().numpy()
-        self.groups = [np.flatnonzero(~is_target), np.flatnonzero(is_target)]
-        for name, group in zip(("background", "target"), self.groups, strict=True):
-            if len(group) < least:
-                raise InputError(f"is_target: {len(group)} {name} sample(s); contrastive analysis needs at least {least} of each group")
-        if batch_size < 2 * least:
-            raise InputError(f"batch_size: {batch_size} cannot hold {least} samples of each group; give at least {2 * least}")
-        n = len(is_target)
-        size = min(batch_size, n)
-        targets = round(size * len(self.groups[1]) / n)
-        targets = min(max(targets, least), size - least)
+        self.groups = _groups(cohort, least)
+        if batch_size < len(self.groups) * least:
+            needed = len(self.groups) * least
+            raise InputError(f"batch_size: {batch_size} cannot hold {least} samples of each group; give at least {needed}")
+        weights = [None, *([cohort.degrees.cpu().numpy()] * (len(self.groups) - 1) if cohort.degrees is not None else [])]
+        self.chances = [None if each is None else _in_proportion(each[group]) for group, each in zip_longest(self.groups, weights)]
         # All processes get equal parts; otherwise gathering them would need padding.
-        self.sizes = [(size - targets) // world_size * world_size, targets // world_size * world_size]
+        self.sizes = [part // world_size * world_size for part in _sizes([len(group) for group in self.groups], batch_size, least)]
         self.steps = max(len(group) // part for group, part in zip(self.groups, self.sizes, strict=True))
 
     def __len__(self) -> int:
@@ -88,12 +89,42 @@ class Batches:
     def indices(self) -> Iterator[Int64[np.ndarray, " n"]]:
         """Yield the sample indices of each batch of this process."""
         draw = np.random.default_rng([self.seed, self.epoch])
-        if self.chances is not None:
-            groups = [_drawn(self.chances, self.sizes[0], draw)]
-        else:
-            groups = [_parts(group, size, draw) for group, size in zip(self.groups, self.sizes, strict=True)]
+        # Generators share ``draw``, but each draws only when it is asked for its next part.
+        groups = [
+            _parts(group, size, draw) if chances is None else _drawn(group, chances, size, draw)
+            for group, size, chances in zip(self.groups, self.sizes, self.chances, strict=True)
+        ]
         for _ in range(self.steps):
             yield np.concatenate([next(parts)[self.rank :: self.world_size] for parts in groups])
+
+
+def _groups(cohort: Cohort, least: int) -> list[Int64[np.ndarray, " n"]]:
+    """Return the samples of background and of each target group.
+
+    Raises:
+        InputError: fewer than ``least`` samples in one of them.
+    """
+    told = cohort.target_groups
+    number = max(int(told.max()) + 1, 1)
+    names = ["background", *(["target"] if number == 1 else [f"target group {group}" for group in range(number)])]
+    groups = [np.flatnonzero(told == group) for group in range(-1, number)]
+    for name, group in zip(names, groups, strict=True):
+        if len(group) < least:
+            raise InputError(f"is_target: {len(group)} {name} sample(s); contrastive analysis needs at least {least} of each group")
+    return groups
+
+
+def _sizes(counts: Sequence[int], batch_size: int, least: int) -> list[int]:
+    """Divide a batch over background and target groups in proportion to their numbers of samples, at least ``least`` each."""
+    size, of_targets = min(batch_size, sum(counts)), np.array(counts[1:])
+    targets = round(size * int(of_targets.sum()) / sum(counts))
+    targets = min(max(targets, least * len(of_targets)), size - least)
+    shares = targets * of_targets / of_targets.sum()
+    parts = np.maximum(shares.astype(int), least)
+    while (missing := targets - parts.sum()) != 0:  # at most one step for each group
+        step = int(np.sign(missing))
+        parts[np.argmax(np.where(parts + step >= least, step * (shares - parts), -np.inf))] += step
+    return [size - targets, *parts.tolist()]
 
 
 def _parts(group: Int64[np.ndarray, " n"], size: int, draw: np.random.Generator) -> Iterator[Int64[np.ndarray, " size"]]:
@@ -112,11 +143,17 @@ def _parts(group: Int64[np.ndarray, " n"], size: int, draw: np.random.Generator)
 def _evened(classes: Sequence[Int64[np.ndarray, " n"]]) -> Float64[np.ndarray, " n"]:
     """Return the chance of each sample when all combinations of classes are drawn equally often."""
     _, cell, times = np.unique(np.stack(classes), axis=1, return_inverse=True, return_counts=True)
-    chance = 1 / times[cell]
-    return np.asarray(chance / chance.sum(), dtype=np.float64)
+    return _in_proportion(1 / times[cell])
 
 
-def _drawn(chances: Float64[np.ndarray, " n"], size: int, draw: np.random.Generator) -> Iterator[Int64[np.ndarray, " size"]]:
-    """Yield samples drawn with replacement, without end."""
+def _in_proportion(weights: Shaped[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Return chances in proportion to positive weights."""
+    return np.asarray(weights.astype(np.float64) / weights.sum(dtype=np.float64))
+
+
+def _drawn(
+    group: Int64[np.ndarray, " n"], chances: Float64[np.ndarray, " n"], size: int, draw: np.random.Generator
+) -> Iterator[Int64[np.ndarray, " size"]]:
+    """Yield samples of a group drawn with replacement, without end."""
     while True:
-        yield draw.choice(len(chances), size, p=chances)
+        yield group[draw.choice(len(group), size, p=chances)]

@@ -124,12 +124,13 @@ def _beside(study: Study, runs: Path) -> Path:
 
 def _draw(people: Members, count: int) -> Folds:
     """Draw stratified folds that keep all images of a subject together."""
-    smallest = min(len(np.unique(people.subjects[people.is_target == member])) for member in (False, True))
+    strata = people.is_target.astype(int) if people.groups is None else people.groups
+    smallest = min(len(np.unique(people.subjects[strata == member])) for member in np.unique(strata))
     if smallest < 2 * count:
         raise InputError(f"folds: {count}, but one group has {smallest} subjects; give at most {smallest // 2}")
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=0)
     fold_of = np.zeros(len(people), dtype=int)
-    for fold, (_, tested) in enumerate(splitter.split(people.subjects, people.is_target, people.subjects)):
+    for fold, (_, tested) in enumerate(splitter.split(people.subjects, strata, people.subjects)):
         fold_of[tested] = fold
     return dict(zip(people.subjects.tolist(), fold_of.tolist(), strict=True))
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sepclr.data.attributes import is_quantity, known
 from sepclr.data.cohort import Cohort
+from sepclr.data.lazy import Lazy
+from sepclr.data.members import Members
 from sepclr.data.tables import listed
-from sepclr.types import InputError
+from sepclr.types import TARGET_GROUP, InputError
 
 
 def halves(whole: Cohort, tested: NDArray[np.bool_], fold: int) -> tuple[Cohort, Cohort]:
@@ -36,6 +40,18 @@ def halves(whole: Cohort, tested: NDArray[np.bool_], fold: int) -> tuple[Cohort,
                 f"attributes: {name!r} is {listed(unseen)} only in test samples of fold {fold}; use fewer --folds or merge classes"
             )
     return train, test
+
+
+def whole_cohort(x: Tensor | Lazy, members: Members) -> Cohort:
+    """Return all samples of a study with what is known about them.
+
+    Args:
+        x: the samples, shape (n, ...).
+        members: who they are.
+    """
+    extra = {} if members.groups is None else {TARGET_GROUP: torch.from_numpy(members.groups)}
+    degrees = None if members.degrees is None else torch.from_numpy(members.degrees).float()
+    return Cohort(x, torch.from_numpy(members.is_target), members.attributes, members.subjects, extra, degrees)
 
 
 def _known(values: NDArray[Any]) -> NDArray[Any]:

@@ -103,7 +103,7 @@ def _held(cohort: Cohort) -> Cohort:
     return replace(cohort, x=cohort.x.held()) if isinstance(cohort.x, ImageFiles) else cohort
 
 
-def new_images(source: Path, study: ImageStudy, shape: Sequence[int], cache: Path | None = None) -> tuple[list[str], ImageFiles]:
+def images_at(source: Path, study: ImageStudy, shape: Sequence[int], cache: Path | None = None) -> tuple[list[str], ImageFiles]:
     """Return the images of a folder, or a single one, decoded as those of a study.
 
     Args:

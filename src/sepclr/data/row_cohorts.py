@@ -17,7 +17,7 @@ from sepclr.data.attributes import known
 from sepclr.data.cache import cache_folder
 from sepclr.data.cohort import Cohort
 from sepclr.data.folds import test_rows
-from sepclr.data.halves import halves
+from sepclr.data.halves import halves, whole_cohort
 from sepclr.data.preparation import Preparation, fit_preparation
 from sepclr.data.row_file import RowFile, file_digest
 from sepclr.data.row_study import RowStudy
@@ -57,8 +57,7 @@ def cohorts(study: RowStudy, fold: int, cache: Path | None = None) -> tuple[Coho
         x: Tensor | Stored = torch.from_numpy(held)
     else:
         x = _stored(f"{cache_key(study, tested, members.features)}.npy", shape, made, chunks, covariates, cache)
-    whole = Cohort(x, torch.from_numpy(members.is_target), members.attributes, members.subjects)
-    return *halves(whole, tested, fold), made
+    return *halves(whole_cohort(x, members), tested, fold), made
 
 
 def new_rows(table: Path, made: Preparation, subject: str | None = None) -> tuple[NDArray[Any], Tensor]:

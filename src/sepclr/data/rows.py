@@ -17,7 +17,7 @@ from sepclr.data.attributes import is_quantity, known
 from sepclr.data.members import Members
 from sepclr.data.row_file import RowFile
 from sepclr.data.row_study import RowStudy
-from sepclr.data.tables import attribute, check_groups, kinds, listed, sides_of, subjects_of
+from sepclr.data.tables import attribute, check_groups, degrees_of, group_numbers, kinds, listed, sides_of, subjects_of
 from sepclr.errors import InputError
 
 Chunks = Callable[[], Iterator[NDArray[np.float64]]]
@@ -51,6 +51,7 @@ def read_members(study: RowStudy) -> RowMembers:
     table = Path(study.table)
     file = RowFile(table)
     known_as = {"group": [study.group], "subject": [study.subject] if study.subject else [], "split": [study.split] if study.split else []}
+    known_as["degree"] = [study.degree] if study.degree else []
     known_as |= {name: list(getattr(study, name)) for name in ("common", "salient", "attributes", "covariates")}
     for role, names in known_as.items():
         for name in names:
@@ -73,6 +74,8 @@ def read_members(study: RowStudy) -> RowMembers:
         attributes={name: attribute(table, name, cells[name], kind) for name, kind in kind_of.items()},
         split=sides_of(table, cells, study.split, subjects),
         left_out=int((~chosen).sum()),
+        groups=group_numbers(study.target_groups, cells[study.group]),
+        degrees=degrees_of(table, cells, study.degree, is_target),
         chosen=chosen,
         covariates={name: _covariate(table, name, cells[name]) for name in study.covariates},
         features=features,
@@ -113,8 +116,10 @@ def _check_roles(study: RowStudy, known_as: Mapping[str, Sequence[str]]) -> None
     for role, names in known_as.items():
         for name in names:
             roles.setdefault(name, []).append(role)
-    # A covariate may also be decoded, to see whether its effect is gone.
-    if clash := next(((name, used) for name, used in roles.items() if len([role for role in used if role != "covariates"]) > 1), None):
+    # A covariate may also be decoded, to see whether its effect is gone, and so may a degree.
+    if clash := next(
+        ((name, used) for name, used in roles.items() if len([role for role in used if role not in ("covariates", "degree")]) > 1), None
+    ):
         raise InputError(f"{', '.join(clash[1])}: column {clash[0]!r} listed more than once; give each column one role")
     if "group" in (*study.common, *study.salient, *study.attributes):
         raise InputError("attributes: the name 'group' is taken by background and target; rename the column")

@@ -22,12 +22,13 @@ class Stream:
 
     Args:
         batches: yields (x, is_target) anew each time it is iterated: a ``DataLoader``, a list, or an object with ``__iter__``.
+        scaled: whether rows are standardised.
 
     Attributes:
         x: the first two samples, as in batches.
         is_target: groups of all samples in the first pass, shape (n,).
         extra: empty; further classes and modalities need a ``Cohort``.
-        scaler: fitted to rows; None for images and volumes.
+        scaler: fitted to rows; None for images and volumes, and rows that are not standardised.
 
     Raises:
         InputError: an iterator, which yields its batches only once, no batches, or a batch that is not (x, is_target), differs from the
@@ -36,7 +37,7 @@ class Stream:
 
     extra: Mapping[str, Tensor] = MappingProxyType({})
 
-    def __init__(self, batches: Iterable[Any]) -> None:
+    def __init__(self, batches: Iterable[Any], *, scaled: bool = True) -> None:
         if iter(batches) is batches:
             raise InputError(
                 f"X: a {type(batches).__name__} yields its batches only once, and each epoch needs them; "
@@ -46,7 +47,7 @@ class Stream:
         members = []
         for x, is_target in read_batches(batches, least=LEAST):
             if not self.steps:
-                self.like, self.scaler = x[:2].clone(), StandardScaler() if x.ndim == 2 else None
+                self.like, self.scaler = x[:2].clone(), StandardScaler() if scaled and x.ndim == 2 else None
             if self.scaler is not None:
                 self.scaler.partial_fit(x.numpy())
             members.append(is_target)

@@ -30,6 +30,8 @@ class Study:
         subject: subject column, for subjects with several samples.
         split: column with the values train and test; folds are drawn if not given.
         folds: number of cross-validation folds.
+        merge: treat several targets as one group, with one salient code, instead of one for each.
+        degree: column with the degree of each target, such as a dose; targets are drawn in proportion to it.
         content: hash of what is known about the samples, which must be the same when a run is evaluated. None is not compared.
         folds_digest: hash of the fold in which each subject is tested; compared likewise.
         folds_file: file of these folds; they are drawn if it is None.
@@ -45,9 +47,17 @@ class Study:
     subject: str | None = None
     split: str | None = None
     folds: int = 5
+    merge: bool = False
+    degree: str | None = None
     content: str | None = None
     folds_digest: str | None = None
     folds_file: str | None = field(default=None, compare=False)
+
+    @property
+    def target_groups(self) -> tuple[str, ...]:
+        """Names of the target groups that have a salient code of their own; none if there is one target group."""
+        targets: tuple[str, ...] = getattr(self, "target", ())
+        return targets if len(targets) > 1 and not self.merge else ()
 
     @property
     def source(self) -> str:

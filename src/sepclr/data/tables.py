@@ -97,6 +97,34 @@ def check_groups(
     return chosen, np.isin(group[chosen], target)
 
 
+def group_numbers(names: Sequence[str], values: NDArray[Any]) -> NDArray[np.int64] | None:
+    """Return the target group of each sample, 0, 1, … in the order of their names, and -1 in background, shape (n,); None without names.
+
+    Args:
+        names: names of the target groups.
+        values: group of each sample, shape (n,).
+    """
+    place = {name: number for number, name in enumerate(names)}
+    return np.array([place.get(value, -1) for value in values.tolist()], dtype=np.int64) if names else None
+
+
+def degrees_of(
+    table: Path, cells: Mapping[str, NDArray[Any]], named: str | None, is_target: NDArray[np.bool_]
+) -> NDArray[np.float64] | None:
+    """Return the degree of each target, and NaN in background, shape (n,); None without a column of degrees.
+
+    Raises:
+        InputError: no such column, or targets without a finite degree above 0.
+    """
+    if named is None:
+        return None
+    values = column(table, cells, named, "degree")
+    found = np.array([float(value) if _is_number(value) else np.nan for value in values.tolist()])
+    if len(bad := values[is_target & ~(found > 0)]):
+        raise InputError(f"degree: column {named!r} of {table} contains {listed(bad.tolist())} for targets; give numbers above 0")
+    return np.where(is_target, found, np.nan)
+
+
 def write_cells(table: Path, cells: Mapping[str, Sequence[str] | NDArray[Any]]) -> Path:
     """Write a tab-separated table of strings; cells with a tab or a quote are quoted, as ``read_cells`` expects."""
     with table.open("w", encoding="utf-8", newline="") as file:

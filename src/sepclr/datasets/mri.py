@@ -18,7 +18,7 @@ def _load(data: Own, root: Path | None, download: bool) -> Any:
 
     study = data.study
     if not isinstance(study, BrainStudy):
-        raise InputError("study: mri needs a table of subjects; give --table and the roles of its columns")
+        raise InputError("study: mri needs subjects; give --bids or --table, and the roles of columns")
     train, test = cohorts(study, data.fold, root)
     corrected = study.harmonise != "none"
     return Source(
@@ -29,6 +29,7 @@ def _load(data: Own, root: Path | None, download: bool) -> Any:
         common_attributes=[*study.common, *([study.site] if study.site and not corrected else [])],
         salient_attributes=study.salient,
         everyone=True,
+        target_groups=study.target_groups,
         site=study.site if corrected else None,
         harmonise=study.harmonise,
         unwanted=[study.site] if study.site and corrected else [],
@@ -76,7 +77,7 @@ DATA_SET = DataSet(
     title="Brains",
     lead="Background and target are groups of subjects, with a brain volume for each subject. What both groups share belongs in c, "
     "what only the target has in s.",
-    about="brain volumes, with groups and attributes of the subjects from a table",
+    about="brain volumes, from a table or a BIDS tree, with groups and attributes of the subjects",
     load=_load,
     profiles={"cpu": CPU, "paper": PAPER},
 )

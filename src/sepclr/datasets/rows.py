@@ -29,6 +29,7 @@ def _load(data: Own, root: Path | None, download: bool) -> Any:
         salient_attributes=study.salient,
         everyone=True,
         preparation=preparation,
+        target_groups=study.target_groups,
         feature_names=tuple(preparation.features),
     )
 

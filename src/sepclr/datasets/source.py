@@ -33,6 +33,7 @@ class Source:
             order; those of background are the samples themselves. None if unknown. A function, because few runs need them.
         probes: samples that probes are fitted on, where training samples are biased; None for those.
         unwanted: names of the attributes that belong in neither code.
+        target_groups: names of the target groups 0, 1, … of the cohorts, where there are several.
         preparation: what was done to rows, for new ones; None for other samples.
         feature_names: names of the features of rows; if empty, reports call them x0, x1, ….
     """
@@ -51,6 +52,7 @@ class Source:
     without: Callable[[], Tensor] | None = None
     probes: Cohort | None = None
     unwanted: Sequence[str] = ()
+    target_groups: Sequence[str] = ()
     preparation: Preparation | None = None
     feature_names: tuple[str, ...] = ()
 

@@ -25,7 +25,8 @@ from sepclr.estimators.report import write
 from sepclr.estimators.samples import TYPES, known_samples, labelled, other_tensor, standardised
 from sepclr.estimators.separation import separation, separation_of_batches
 from sepclr.estimators.streams import Given, encode_batches, is_stream
-from sepclr.methods.make import make
+from sepclr.estimators.targets import number_of_targets, refuse_several, salient_columns, salient_of
+from sepclr.methods.make import make_several
 from sepclr.methods.options import Declaration, Options
 from sepclr.ranges import check_at_least
 from sepclr.training import History, Settings, classify, decode, encode, fit, resolve_accelerator
@@ -60,15 +61,17 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Train on samples of both groups, or on what else the method is for.
 
         Args:
-            X: rows, shape (n, features), standardised here; images, shape (n, channels, height, width), uint8 0..255 or floating point
-                0..1; volumes, shape (n, channels, depth, height, width), uint8 or floating point. Also a ``Cohort`` of any of these;
-                a ``torch.utils.data.Dataset`` whose items are (sample, is_target), read by ``workers`` processes; or batches
-                (x, is_target), such as a ``DataLoader``, at least two samples of each group in each: an iteration is an epoch, and
-                ``batch_size`` has no effect.
-            y: group label of each sample, two distinct labels, shape (n,); None for what has its own. For methods of
+            X: rows, shape (n, features), standardised here unless they are counts (``negative-binomial``); images, shape (n, channels,
+                height, width), uint8 0..255 or floating point 0..1; volumes, shape (n, channels, depth, height, width), uint8 or
+                floating point. Also a ``Cohort`` of any of these; a ``torch.utils.data.Dataset`` whose items are (sample, is_target),
+                read by ``workers`` processes; or batches (x, is_target), such as a ``DataLoader``, at least two samples of each group
+                in each: an iteration is an epoch, and ``batch_size`` has no effect.
+            y: group label of each sample, shape (n,), two labels, or several if ``background`` says which is background: every other is
+                a target group, with a salient code s of its own beside the one c; None for what has its own. For methods of
                 debiasing its class, any number of labels; for methods of two modalities None.
             extra: what else the method trains on, see the documentation of the class: the ``bias`` of each sample, the ``label`` of
-                those of the source domain (others are not looked at), the attribute that ``free_of`` names, or ``weak``, another
+                those of the source domain (others are not looked at), the ``degree`` of target, such as a dose, in proportion to which
+                targets are drawn, the attribute that ``free_of`` names, or ``weak``, another
                 modality of the samples, in their order, or with the identifiers ``ids`` and ``other_ids`` of both.
 
         Returns:
@@ -86,7 +89,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         cohort = prepared(self, X, y, extra)
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, accelerator=self.device, devices=1, workers=self.workers)
-        history, method = History(), make(options, networks(self), seed=self.seed_)
+        history, method = History(), self._fresh(options)
         callbacks = [*(self.callbacks or ()), history]
         fit(method, views(self), cohort, settings, seed=self.seed_, progress=bool(self.verbose), callbacks=callbacks)
         self.history_ = history.epochs
@@ -113,9 +116,9 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self._codes(X).c.numpy()
 
     @available_if(_has_salient)  # type: ignore[untyped-decorator]
-    def transform_salient(self, X: Given) -> Floats:
-        """Compute the salient codes s of samples, shape (n, salient_dim); raises as ``transform``."""
-        return self._codes(X).s.numpy()
+    def transform_salient(self, X: Given, target: Any = None) -> Floats:
+        """Compute s, shape (n, salient_dim), of all target groups side by side or of one, ``target``; raises as ``transform``."""
+        return salient_of(self, self._codes(X).s, target).numpy()
 
     @available_if(_pairs)  # type: ignore[untyped-decorator]
     def transform_other(self, X: ArrayLike) -> Floats:
@@ -207,6 +210,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             InputError: an unknown attribute name, a file that cannot be written, or as ``score_separation``.
         """
+        refuse_several(self, "report")
         return write(self, Path(path), labelled(self, X, y, attributes), common, salient)
 
     def save(self, folder: Path | str) -> None:
@@ -222,15 +226,15 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         saved.save(self, Path(folder))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """Return the names of the columns of ``transform``: c0, c1, …, s0, s1, …."""
+        """Return the names of the columns of ``transform``: c0, c1, …, s0, s1, …, or s[LABEL]0, … with several target groups."""
         check_is_fitted(self)
-        salient = self.salient_dim if _has_salient(self) else 0
-        return np.asarray([f"c{i}" for i in range(self.common_dim)] + [f"s{i}" for i in range(salient)], dtype=object)
+        salient = salient_columns(self) if _has_salient(self) else []
+        return np.asarray([f"c{i}" for i in range(self.common_dim)] + salient, dtype=object)
 
     def untrained(self) -> Method:
         """Return the method of a fitted estimator with its weights before training."""
         check_is_fitted(self)
-        return self._settled(make(self._options(), networks(self), seed=self.seed_))
+        return self._settled(self._fresh(self._options()))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -253,6 +257,9 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Convert samples as in ``fit`` to encoder inputs; rows are standardised."""
         check_is_fitted(self)
         return standardised(self, known_samples(self, X))
+
+    def _fresh(self, options: Options) -> Method:
+        return make_several(options, networks(self), groups=number_of_targets(self), seed=self.seed_)
 
     def _settled(self, method: Method) -> Method:
         # Codes of rows are computed in float64, so that they do not depend on the other rows in the batch.
@@ -282,6 +289,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return encode(method, x)
 
     def _decoded(self, what: str, X: Any, donor: Any = None) -> Floats:
+        refuse_several(self, "decoder")
         with self._placed() as method:
             return self._made(method, what, self._encodable(X), None if donor is None else self._encodable(donor))
 

@@ -135,7 +135,7 @@ def _documentation(name: str, method: Declaration, parameters: dict[str, tuple[A
 
     both = "salient_dim" in method.defaults
     attributes = {
-        "classes_": "the two labels, background first.",
+        "classes_": "the labels, background first.",
         "n_features_in_": "number of features of a row, or of channels of an image or volume.",
         "method_": "the trained ``torch.nn.Module``.",
         "history_": "mean terms of the loss, one dict per epoch.",

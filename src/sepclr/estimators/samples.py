@@ -17,10 +17,11 @@ from sepclr.data import Cohort, Lazy, matched
 from sepclr.data.attributes import coded
 from sepclr.data.dataset import DatasetSamples
 from sepclr.data.lazy import Standardised
-from sepclr.estimators.groups import membership
-from sepclr.estimators.streams import is_dataset, is_stream, refuse_more
+from sepclr.estimators.streams import is_dataset, is_stream, refuse_more, scaler_of
+from sepclr.estimators.targets import DEGREE, degree_of, group_labels, numbers
 from sepclr.methods.extra import free_of_label, with_free_of
-from sepclr.types import InputError
+from sepclr.methods.reconstruction import check_counts
+from sepclr.types import TARGET_GROUP, InputError
 
 Samples = NDArray[Any] | Lazy
 TYPES = [np.float32, np.float64, np.uint8]
@@ -51,6 +52,9 @@ def given(model: Any, X: Any, y: Any, extra: Mapping[str, ArrayLike]) -> tuple[S
         model.labels_ = np.arange(max(X.classes.values(), default=0))
         cohort = X if (name := getattr(model, "free_of", None)) is None else with_free_of(X, name)
         more = {name: each if each.ndim == 1 else _other(model, name, each.numpy()) for name, each in cohort.extra.items()}
+        if (groups := X.target_groups.max() + 1) > 1:
+            model.classes_ = np.arange(-1, groups)
+        more |= {} if X.degrees is None else {DEGREE: X.degrees}
         return X.x.numpy() if isinstance(X.x, Tensor) else X.x, X.is_target.numpy(), more
     if is_dataset(X):
         refuse_more(model, X, y, extra)
@@ -88,8 +92,10 @@ def labelled(model: Any, X: Any, y: Any, attributes: Mapping[str, Any] | None) -
         return Cohort(standardised(model, samples), torch.ones(len(samples), dtype=torch.bool), known)
     labels = np.asarray(y)
     if wrong := sorted({*np.unique(labels).tolist()} - {*model.classes_.tolist()}, key=str):
-        raise InputError(f"y: {wrong[0]!r} is not one of the labels in fit, {model.classes_[0]!r} and {model.classes_[1]!r}")
-    return Cohort(standardised(model, samples), torch.from_numpy(labels == model.classes_[1]), known)
+        *others, last = map(repr, model.classes_)
+        raise InputError(f"y: {wrong[0]!r} is not one of the labels in fit, {', '.join(others)} and {last}")
+    groups = {TARGET_GROUP: torch.from_numpy(numbers(model.classes_, labels))} if len(model.classes_) > 2 else {}
+    return Cohort(standardised(model, samples), torch.from_numpy(labels != model.classes_[0]), known, extra=groups)
 
 
 def known_samples(model: Any, X: Any) -> Samples:
@@ -112,11 +118,27 @@ def known_samples(model: Any, X: Any) -> Samples:
     return samples
 
 
+def scaling(model: Any, rows: Any) -> tuple[Any, Any]:
+    """Return the mean and scale with which rows are standardised; of counts, 0 and 1."""
+    if has_counts(model):
+        return np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+    scaler = StandardScaler().fit(rows) if isinstance(rows, np.ndarray) else scaler_of(rows)
+    return scaler.mean_, scaler.scale_
+
+
+def has_counts(model: Any) -> bool:
+    """Return whether the rows of an estimator are counts."""
+    return getattr(model, "reconstruction", "squared") == "negative-binomial"
+
+
 def standardised(model: Any, samples: Samples) -> Tensor | Lazy:
-    """Convert samples to encoder inputs; rows are standardised as in ``fit``. Raises as ``as_tensor``."""
+    """Convert samples to encoder inputs; rows are standardised as in ``fit``, counts checked. Raises as ``as_tensor``, ``check_counts``."""
     if not isinstance(samples, np.ndarray):
         return Standardised(samples, model.mean_, model.scale_) if samples.ndim == 2 else samples
-    return as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
+    x = as_tensor(samples, *((model.mean_, model.scale_) if samples.ndim == 2 else ()))
+    if has_counts(model) and x.ndim == 2:
+        check_counts(x)
+    return x
 
 
 def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int) -> Told:
@@ -127,6 +149,7 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
     """
     task, free_of = model.declaration.task, getattr(model, "free_of", None)
     allowed = [*model.declaration.extra, *(("ids", "other_ids") if task == "modalities" else ()), *([free_of] if free_of else [])]
+    allowed += [DEGREE] if task == "contrast" else []
     if task == "debiasing":
         allowed.remove("label")  # y
     if unknown := [name for name in given if name not in allowed]:
@@ -147,12 +170,15 @@ def told(model: Any, y: ArrayLike | None, given: Mapping[str, ArrayLike], n: int
         index = {"label": np.searchsorted(model.labels_, labels)}
         index |= {name: coded(name, values)[0] for name, values in extra.items()}
         return Told(np.ones(n, dtype=bool), {name: torch.from_numpy(values.astype(np.int64)) for name, values in index.items()})
-    model.classes_, is_target = membership(labels, model.background)
+    model.classes_, more = group_labels(model, labels)
+    is_target = np.asarray(labels != model.classes_[0])
+    if task == "contrast":
+        more |= degree_of(extra)
     if free_of:
         if free_of not in extra:
             raise InputError(f"{free_of}: missing; free_of names it, so give a value for each sample: fit(X, y, {free_of}=…)")
-        return Told(is_target, {"free_of": free_of_label(free_of, extra[free_of], torch.from_numpy(is_target))})
-    return Told(is_target, _of_domains(model, is_target, extra))
+        more["free_of"] = free_of_label(free_of, extra[free_of], torch.from_numpy(is_target))
+    return Told(is_target, more if task == "contrast" else _of_domains(model, is_target, extra))
 
 
 def _of_domains(model: Any, is_target: NDArray[np.bool_], extra: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:

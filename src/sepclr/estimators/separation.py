@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sepclr.data import Cohort
 from sepclr.estimators.streams import encode_batches
+from sepclr.estimators.targets import by_target
 from sepclr.probes import EncoderState, Probed, probe
 from sepclr.training import encode
 from sepclr.types import Codes, InputError, Method, Row
@@ -26,15 +27,20 @@ def separation(model: Any, cohort: Cohort, seed: int) -> list[Row]:
         seed: random seed of the split and of the intervals.
 
     Returns:
-        Rows of the untrained and the trained encoders.
+        Rows of the untrained and the trained encoders; with several target groups for each, with its label as ``target``.
 
     Raises:
         InputError: groups that cannot be halved, or an attribute of a single class.
     """
-    states: dict[EncoderState, Method] = {"untrained": model.untrained(), "trained": model.method_}
-    codes = {encoder: by_name(model, encode(method, cohort.x)) for encoder, method in states.items()}
-    grouped = model.declaration.task in ("contrast", "domains")
-    return probed(codes, cohort.is_target.numpy(), seed, attributes=cohort.attributes, subjects=cohort.subjects, grouped=grouped)
+    grouped, rows = model.declaration.task in ("contrast", "domains"), list[Row]()
+    for untrained, trained in zip(by_target(model, cohort, model.untrained()), by_target(model, cohort, model.method_), strict=True):
+        name, part, _ = trained
+        states: dict[EncoderState, Method] = {"untrained": untrained[2], "trained": trained[2]}
+        codes = {encoder: by_name(model, encode(method, part.x)) for encoder, method in states.items()}
+        how: dict[str, Any] = {"attributes": part.attributes, "subjects": part.subjects, "grouped": grouped}
+        found = probed(codes, part.is_target.numpy(), seed, **how)
+        rows += [{**row, "target": name} for row in found] if name else found
+    return rows
 
 
 def separation_of_batches(model: Any, X: Any, y: Any, attributes: Any, seed: int) -> list[Row]:

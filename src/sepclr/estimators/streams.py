@@ -22,7 +22,7 @@ from sepclr.types import Codes, InputError, Method
 Given = ArrayLike | Cohort | Dataset[Any] | Iterable[tuple[Any, Any]]
 """Samples of an estimator: arrays, a cohort, a dataset of (sample, is_target), or batches (x, is_target) of samples."""
 
-AT_ONCE = 2**22
+AT_ONCE = 2**18
 """Number of values of rows to read at once when their mean is computed."""
 
 

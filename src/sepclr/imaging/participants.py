@@ -1,6 +1,6 @@
 """Subjects from a table: their images, groups and attributes.
 
-A table is TSV or CSV with a header and a row for each image, such as a BIDS ``participants.tsv``.
+A table is TSV or CSV with a header and a row for each image. A BIDS tree is read as such a table.
 """
 
 from __future__ import annotations
@@ -16,8 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.members import Members
-from sepclr.data.tables import Kind, attribute, check_groups, column, kinds, listed, read_cells, sides_of, subjects_of, without_missing
+from sepclr.data.tables import (
+    Kind,
+    attribute,
+    check_groups,
+    column,
+    degrees_of,
+    group_numbers,
+    kinds,
+    listed,
+    read_cells,
+    sides_of,
+    subjects_of,
+    without_missing,
+)
 from sepclr.errors import InputError
+from sepclr.imaging.bids_rows import IMAGE, Rows, read_tree
 from sepclr.imaging.study import BrainStudy
 
 
@@ -35,6 +49,8 @@ class Columns:
             are numeric.
         subject: subject column; ``participant_id`` if there is one, otherwise each row is a subject.
         split: column with the values ``train`` and ``test``, if any.
+        groups: values of ``target`` that are groups of their own; none if all targets are one group.
+        degree: column with the degree of each target, if any.
     """
 
     images: str
@@ -44,6 +60,8 @@ class Columns:
     attributes: Mapping[str, Kind | None] = field(default_factory=dict)
     subject: str | None = None
     split: str | None = None
+    groups: Sequence[str] = ()
+    degree: str | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,11 +70,13 @@ class Participants(Members):
 
     Attributes:
         images: image path of each row, n of them.
-        rows: place of each row in the table, from 0, shape (n,).
+        rows: place of each row in the table, from 0, shape (n,); for a BIDS tree in ``rows_of``.
+        notes: what was left out of a BIDS tree, a line each.
     """
 
     images: Sequence[Path]
     rows: NDArray[np.intp]
+    notes: Sequence[str] = ()
 
     @property
     def names(self) -> list[str]:
@@ -85,7 +105,8 @@ def columns_of(study: BrainStudy) -> Columns:
     if study.site in study.numeric:
         raise InputError(f"numeric: {study.site} is the site column, which is categorical")
     attributes = kinds(names, study.numeric, (*study.categorical, *site))
-    return Columns(study.images, study.group, study.background, study.target, attributes, study.subject, study.split)
+    more = study.subject, study.split, study.target_groups, study.degree
+    return Columns(study.images or IMAGE, study.group, study.background, study.target, attributes, *more)
 
 
 def read_participants(table: Path, columns: Columns) -> Participants:
@@ -102,7 +123,33 @@ def read_participants(table: Path, columns: Columns) -> Participants:
         InputError: a table that cannot be read, a missing column, an empty group, images that are missing or listed twice, an attribute
             that is constant or not numeric, or a subject in both train and test.
     """
-    cells = read_cells(table)
+    return _participants(Rows(table, read_cells(table)), columns)
+
+
+def read_members(study: BrainStudy) -> Participants:
+    """Read the subjects of a study from its table or its BIDS tree, with all checks that do not open an image.
+
+    Raises:
+        InputError: as ``columns_of``, ``rows_of`` and ``read_participants``.
+    """
+    columns = columns_of(study)
+    return _participants(rows_of(study), columns)
+
+
+def rows_of(study: BrainStudy) -> Rows:
+    """Read the columns of a study, with a row for each image, from its table or its BIDS tree.
+
+    Raises:
+        InputError: a table or tree that cannot be used.
+    """
+    if study.bids is not None:
+        return read_tree(study, list(columns_of(study).attributes))
+    table = Path(study.table or "")
+    return Rows(table, read_cells(table))
+
+
+def _participants(read: Rows, columns: Columns) -> Participants:
+    table, cells, notes = read
     group = column(table, cells, columns.group, "group")
     chosen, is_target = check_groups(table, columns.group, group, columns.background, columns.target)
     cells = {name: values[chosen] for name, values in cells.items()}
@@ -119,6 +166,9 @@ def read_participants(table: Path, columns: Columns) -> Participants:
         attributes=attributes,
         split=sides_of(table, cells, columns.split, subjects),
         left_out=int((~chosen).sum()),
+        groups=group_numbers(columns.groups, cells[columns.group]),
+        degrees=degrees_of(table, cells, columns.degree, is_target),
+        notes=notes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,13 +14,24 @@ from scipy.ndimage import gaussian_filter
 
 from sepclr.data.tables import read_cells, write_cells
 from sepclr.errors import InputError
-from sepclr.imaging.implant import implant_table
+from sepclr.imaging.implant import REGION, implant_table
 from sepclr.ranges import check_at_least
 
 SHAPE = (40, 48, 40)
 SPACING = 4.0
 HALF_AXES = np.array([62.0, 78.0, 60.0])
 """Half-axes of an average brain, in millimetres."""
+
+DESCRIPTIONS = {
+    "age": "age in years",
+    "sex": "F or M",
+    "site": "scanner",
+    "group": "control, or patient for a brain with a pattern",
+    "subtype": "place of the pattern",
+    "severity": "share of the full effect",
+    "without": "image without the pattern, relative to this file",
+}
+"""Descriptions of the columns of a BIDS tree."""
 
 
 def phantom(age: float, sex: str, site: int, seed: int) -> tuple[Float[np.ndarray, "40 48 40"], Float[np.ndarray, "4 4"]]:
@@ -99,3 +111,44 @@ def write_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: int =
         shutil.move(healthy, out)
     # Relative paths keep the study whole when its folder is moved.
     return write_cells(table, read_cells(table) | {"without": np.array([f"without/{name}.nii.gz" for name in names])})
+
+
+def write_bids_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: int = 0) -> Path:
+    """Write the study of ``write_phantoms`` as a BIDS tree.
+
+    Args:
+        out: new folder for ``participants.tsv``, its description and an image in ``sub-*/anat`` for each subject. The derivative
+            ``derivatives/phantom`` has the brains without the pattern, and ``region.nii.gz``, which is 1 inside the patterns.
+        subjects: number of subjects, at least 8.
+        sites: number of scanners.
+        seed: random seed.
+
+    Returns:
+        Path of ``participants.tsv``; its column ``without`` is relative to it.
+
+    Raises:
+        InputError: as ``write_phantoms``.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out}: not empty; choose another folder")
+    with TemporaryDirectory() as folder:
+        table = write_phantoms(Path(folder) / "study", subjects, sites=sites, seed=seed)
+        cells = read_cells(table)
+        derived = out / "derivatives" / "phantom"
+        without = []
+        for name, image, clean in zip(cells["participant_id"], cells.pop("image"), cells.pop("without"), strict=True):
+            without.append(str(derived.relative_to(out) / name / "anat" / f"{name}_desc-without_T1w.nii.gz"))
+            for source, target in ((image, out / name / "anat" / f"{name}_T1w.nii.gz"), (clean, out / without[-1])):
+                target.parent.mkdir(parents=True)
+                shutil.move(table.parent / source, target)
+        shutil.move(table.parent / REGION, derived)
+    made = {"Name": "Synthetic brains", "BIDSVersion": "1.9.0", "License": "CC0"}
+    described = {
+        out / "dataset_description.json": made | {"DatasetType": "raw"},
+        derived / "dataset_description.json": made | {"DatasetType": "derivative", "GeneratedBy": [{"Name": "sepclr phantom"}]},
+        out / "participants.json": {name: {"Description": text} for name, text in DESCRIPTIONS.items()},
+    }
+    for path, values in described.items():
+        path.write_text(json.dumps(values, indent=2) + "\n")
+    (out / "README").write_text("Synthetic brains, written by `sepclr phantom --bids`; no person was scanned.\n")
+    return write_cells(out / "participants.tsv", cells | {"without": np.array(without)})

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from sepclr.data import Cohort, VolumeCache
 from sepclr.data.folds import test_rows
-from sepclr.data.halves import halves
+from sepclr.data.halves import halves, whole_cohort
 from sepclr.data.study import check_unchanged
 from sepclr.imaging.cache import images_digest, store
 from sepclr.imaging.grid import GridSpec
@@ -43,12 +42,11 @@ def cohorts(study: BrainStudy, fold: int, cache: Path | None = None) -> tuple[Co
         InputError: an unusable table or image.
     """
     people, x, _ = volumes(study, cache)
-    whole = Cohort(x, torch.from_numpy(people.is_target), people.attributes, people.subjects)
-    return halves(whole, test_rows(people, study, fold), fold)
+    return halves(whole_cohort(x, people), test_rows(people, study, fold), fold)
 
 
 def volumes(study: BrainStudy, cache: Path | None = None) -> tuple[Participants, VolumeCache, Float[np.ndarray, "n 4 4"]]:
-    """Read the table of a study, and resample its volumes to one grid unless they are cached.
+    """Read the subjects of a study, and resample its volumes to one grid unless they are cached.
 
     Returns:
         The subjects, their volumes and the affines of the volumes, in the order of the table.
@@ -60,6 +58,6 @@ def volumes(study: BrainStudy, cache: Path | None = None) -> tuple[Participants,
     check_unchanged(study, people)
     wanted = grid_spec_of(study)
     if study.volumes not in (None, images_digest(people.images, wanted.mask, cache)):
-        raise InputError(f"{study.table}: the content of its images or of the mask changed since training; restore them, or train again")
+        raise InputError(f"{study.source}: the content of its images or of the mask changed since training; restore them, or train again")
     x, affines = store(people.images, people.subjects.tolist(), wanted, cache)
     return people, x, affines

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -12,9 +10,8 @@ from torch import Tensor
 
 from sepclr.data import VolumeCache
 from sepclr.data.folds import test_rows
-from sepclr.data.tables import read_cells
 from sepclr.imaging.grid import Grid, on_grid_of
-from sepclr.imaging.participants import image_paths
+from sepclr.imaging.participants import image_paths, rows_of
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import grid_spec_of
 from sepclr.imaging.volumes import look_into, problems
@@ -36,11 +33,11 @@ def true_volumes(study: BrainStudy, fold: int, column: str, like: VolumeCache) -
     Raises:
         InputError: a column that does not exist, or volumes that are missing, cannot be read or are not aligned with their targets.
     """
-    table = Path(study.table)
+    table, columns, _ = rows_of(study)
     people = study.members()
     tested = np.flatnonzero(test_rows(people, study, fold) & people.is_target)
     whose = people.subjects[tested]
-    cells = {name: values[people.rows[tested]] for name, values in read_cells(table).items()}
+    cells = {name: values[people.rows[tested]] for name, values in columns.items()}
     paths = image_paths(table, cells, column, whose, "truth")
     # A true volume is resampled, as its target is.
     if found := problems(look_into(paths), whose.tolist(), resample=True):

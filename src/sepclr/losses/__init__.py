@@ -13,6 +13,7 @@ from sepclr.losses.information_less import information_less
 from sepclr.losses.joint_entropy import joint_entropy
 from sepclr.losses.kernel import Bandwidth, Bandwidths, bandwidths, full_precision, hide_background, step_bandwidths
 from sepclr.losses.kernel_measures import hsic, kernel_mutual_information, mmd, two_sample_mmd
+from sepclr.losses.negative_binomial import negative_binomial_nll
 from sepclr.losses.neighbours import conditional_uniformity
 from sepclr.losses.nt_xent import nt_xent
 from sepclr.losses.released import released_total
@@ -47,6 +48,7 @@ __all__ = [
     "kernel_entropies",
     "kernel_mutual_information",
     "mmd",
+    "negative_binomial_nll",
     "nt_xent",
     "quantity_alignment",
     "released_total",

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from sepclr.losses import TotalCorrelation
 from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.convae import ConVAEOptions, ConVAEWeights
+from sepclr.methods.reconstruction import Counts, Squared, likelihood_of
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, evidence
 from sepclr.nets import Networks
 from sepclr.types import Outputs, Scalar
@@ -34,6 +35,7 @@ class ConVAE(ContrastiveVAE):
         dims: dimensions (d_c, d_s).
         critic: steps of D before each step of the other networks, its learning rate, and the samples that it sees, ``all`` or ``target``.
         weights: weight of each term.
+        likelihood: what is reconstructed, squared errors or counts; ``Squared()`` if None.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ConVAE(ContrastiveVAE):
         *,
         critic: Discriminator = DISCRIMINATOR,
         weights: ConVAEWeights | None = None,
+        likelihood: Squared | Counts | None = None,
     ) -> None:
         super().__init__(
             common,
@@ -52,6 +55,7 @@ class ConVAE(ContrastiveVAE):
             decoder,
             TotalCorrelation(*dims),
             critic=critic,
+            likelihood=likelihood,
         )
         self.weights = weights or ConVAEWeights()
 
@@ -69,4 +73,5 @@ def make(options: ConVAEOptions, networks: Networks) -> ConVAE:
         (c, s),
         critic=options.critic,
         weights=options.weights,
+        likelihood=likelihood_of(options.reconstruction, networks.sample_shape),
     )

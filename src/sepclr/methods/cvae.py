@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from sepclr.losses import TotalCorrelation
 from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.cvae import CVAEOptions, CVAEWeights, TargetsDiscriminator
+from sepclr.methods.reconstruction import Counts, Squared, likelihood_of
 from sepclr.methods.variational import ContrastiveVAE, Fidelity, evidence
 from sepclr.nets import Networks
 from sepclr.types import Outputs, Scalar
@@ -38,6 +39,7 @@ class CVAE(ContrastiveVAE):
         fidelity: ``paper`` or ``released``.
         critic: steps of D before each step of the other networks, and its learning rate; unused as released.
         weights: weight of each term.
+        likelihood: what is reconstructed, squared errors or counts; ``Squared()`` if None.
 
     Raises:
         InputError: unknown fidelity.
@@ -53,6 +55,7 @@ class CVAE(ContrastiveVAE):
         fidelity: Fidelity = "paper",
         critic: TargetsDiscriminator = DISCRIMINATOR,
         weights: CVAEWeights | None = None,
+        likelihood: Squared | Counts | None = None,
     ) -> None:
         super().__init__(
             common,
@@ -61,6 +64,7 @@ class CVAE(ContrastiveVAE):
             TotalCorrelation(*dims, () if fidelity == "released" else None),
             critic=Discriminator(critic.steps, critic.learning_rate, "target"),
             fidelity=fidelity,
+            likelihood=likelihood,
         )
         self.weights = weights or CVAEWeights()
 
@@ -82,4 +86,11 @@ def make(options: CVAEOptions, networks: Networks) -> CVAE:
     """Create the method from its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
-    return CVAE(*parts, (c, s), fidelity=options.fidelity, critic=options.critic or DISCRIMINATOR, weights=options.weights)
+    return CVAE(
+        *parts,
+        (c, s),
+        fidelity=options.fidelity,
+        critic=options.critic or DISCRIMINATOR,
+        weights=options.weights,
+        likelihood=likelihood_of(options.reconstruction, networks.sample_shape),
+    )

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from sepclr.losses import two_sample_mmd
 from sepclr.methods.options.mmcvae import MMcVAEOptions, MMcVAEWeights
+from sepclr.methods.reconstruction import Counts, Squared, likelihood_of
 from sepclr.methods.variational import ContrastiveVAE, evidence
 from sepclr.nets import Networks
 from sepclr.types import Outputs, Scalar
@@ -37,10 +38,19 @@ class MMcVAE(ContrastiveVAE):
         salient: encoder q(s|·), from samples (n, ...) to (n, 2 d_s).
         decoder: from (n, d_c + d_s) to samples (n, ...).
         weights: weight of each term.
+        likelihood: what is reconstructed, squared errors or counts; ``Squared()`` if None.
     """
 
-    def __init__(self, common: nn.Module, salient: nn.Module, decoder: nn.Module, *, weights: MMcVAEWeights | None = None) -> None:
-        super().__init__(common, salient, decoder)
+    def __init__(
+        self,
+        common: nn.Module,
+        salient: nn.Module,
+        decoder: nn.Module,
+        *,
+        weights: MMcVAEWeights | None = None,
+        likelihood: Squared | Counts | None = None,
+    ) -> None:
+        super().__init__(common, salient, decoder, likelihood=likelihood)
         self.weights = weights or MMcVAEWeights()
 
     def terms(self, out: Outputs, is_target: Bool[Tensor, " n"]) -> dict[str, Scalar]:
@@ -62,4 +72,4 @@ def make(options: MMcVAEOptions, networks: Networks) -> MMcVAE:
     """Create the method from its options."""
     c, s = options.common_dim, options.salient_dim
     parts = networks.encoder(2 * c), networks.encoder(2 * s), networks.decoder(c + s)
-    return MMcVAE(*parts, weights=options.weights)
+    return MMcVAE(*parts, weights=options.weights, likelihood=likelihood_of(options.reconstruction, networks.sample_shape))

@@ -22,6 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from sepclr.losses import TotalCorrelation, full_precision
 from sepclr.methods.options.base import Discriminator
 from sepclr.methods.options.sepvae import METHOD, SepVAEOptions, SepVAEWeights
+from sepclr.methods.reconstruction import Counts, Squared, likelihood_of
 from sepclr.methods.variational import DISCRIMINATOR, ContrastiveVAE, Fidelity, evidence
 from sepclr.nets import Networks
 from sepclr.types import Batch, Outputs, Scalar
@@ -41,6 +42,7 @@ class SepVAE(ContrastiveVAE):
         fidelity: ``paper`` or ``released``, which sets the classifier's weight if ``weights`` is None.
         critic: steps of D before each step of the other networks, its learning rate, and the samples that it sees, ``all`` or ``target``.
         weights: weight of each term.
+        likelihood: what is reconstructed, squared errors or counts; ``Squared()`` if None.
 
     Raises:
         InputError: unknown fidelity.
@@ -56,6 +58,7 @@ class SepVAE(ContrastiveVAE):
         fidelity: Fidelity = "paper",
         critic: Discriminator = DISCRIMINATOR,
         weights: SepVAEWeights | None = None,
+        likelihood: Squared | Counts | None = None,
     ) -> None:
         super().__init__(
             common,
@@ -64,6 +67,7 @@ class SepVAE(ContrastiveVAE):
             TotalCorrelation(*dims),
             critic=critic,
             fidelity=fidelity,
+            likelihood=likelihood,
         )
         self.classifier = nn.Sequential(nn.Linear(dims[1], dims[1]), nn.ReLU(), nn.Linear(dims[1], 1))
         self.weights = weights or cast(SepVAEOptions, METHOD.asked({"fidelity": fidelity})).weights
@@ -97,4 +101,5 @@ def make(options: SepVAEOptions, networks: Networks) -> SepVAE:
         fidelity=options.fidelity,
         critic=options.critic,
         weights=options.weights,
+        likelihood=likelihood_of(options.reconstruction, networks.sample_shape),
     )

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from sepclr.losses import TotalCorrelation, full_precision, gaussian_kl, hide_background
 from sepclr.losses.gaussian import bounded
 from sepclr.methods.options.base import Discriminator
+from sepclr.methods.reconstruction import Counts, Squared
 from sepclr.types import Batch, Codes, InputError, Outputs, Scalar
 from sepclr.views import pixels
 
@@ -43,6 +44,7 @@ class ContrastiveVAE(nn.Module):
         adversary: critic that tells pairs (c_i, s_i) from shuffled ones, trained in alternation.
         critic: steps, learning rate and samples of the adversary, ``all`` with s not set to 0 for background, or ``target``.
         fidelity: ``paper`` or ``released``.
+        likelihood: what is reconstructed; ``Squared()`` if None.
 
     Raises:
         InputError: unknown fidelity.
@@ -57,21 +59,24 @@ class ContrastiveVAE(nn.Module):
         *,
         critic: Discriminator = DISCRIMINATOR,
         fidelity: Fidelity = "paper",
+        likelihood: Squared | Counts | None = None,
     ) -> None:
         super().__init__()
         if fidelity not in ("paper", "released"):
             raise InputError(f"fidelity: {fidelity!r} is unknown; choose paper or released")
         self.common, self.salient, self.decoder = common, salient, decoder
+        self.likelihood = likelihood or Squared()
         self.adversary, self.adversary_over, self.fidelity = adversary, critic.over, fidelity
         self.critic_steps, self.critic_learning_rate = critic.steps, critic.learning_rate
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
-        """Compute what the terms need from the first view: means and log-variances, samples c and s, and each sample's squared error."""
+        """Compute what the terms need from the first view: means and log-variances, samples c and s, and each sample's error."""
         x = pixels(one.x)
-        (mean_c, log_variance_c), (mean_s, log_variance_s) = _gaussian(self.common(x)), _gaussian(self.salient(x))
+        seen = self.likelihood.seen(x)
+        (mean_c, log_variance_c), (mean_s, log_variance_s) = _gaussian(self.common(seen)), _gaussian(self.salient(seen))
         log_variance_s = self.salient_log_variance(log_variance_s, one.is_target)
         c, s = _sample(mean_c, log_variance_c), _sample(mean_s, log_variance_s)
-        error = full_precision(self.decode(Codes(c, hide_background(s, one.is_target)))) - full_precision(x)
+        decoded = self.decode(Codes(c, hide_background(s, one.is_target)))
         return {
             "mean_c": mean_c,
             "log_variance_c": log_variance_c,
@@ -79,7 +84,7 @@ class ContrastiveVAE(nn.Module):
             "log_variance_s": log_variance_s,
             "c": c,
             "s": s,
-            "error": error.square().flatten(1).sum(1),
+            "error": self.likelihood.error(decoded, x),
         }
 
     def salient_log_variance(self, log_variance: Float[Tensor, "n d_s"], is_target: Bool[Tensor, " n"]) -> Float[Tensor, "n d_s"]:
@@ -88,25 +93,26 @@ class ContrastiveVAE(nn.Module):
 
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute the means of q(c|x), shape (n, d_c), and q(s|x), shape (n, d_s)."""
-        return Codes(_gaussian(self.common(x))[0], _gaussian(self.salient(x))[0])
+        seen = self.likelihood.seen(x)
+        return Codes(_gaussian(self.common(seen))[0], _gaussian(self.salient(seen))[0])
 
     def decode(self, codes: Codes) -> Float[Tensor, "n ..."]:
-        """Compute samples (n, ...) from codes."""
+        """Compute samples (n, ...) from codes; for counts the logits of each gene's share."""
         samples: Tensor = self.decoder(torch.cat(codes, 1))
         return samples
 
     def reconstruct(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
-        """Reconstruct targets from their codes."""
-        return self.decode(self.encode(x))
+        """Reconstruct targets from their codes; counts as expected counts, here and below."""
+        return self.likelihood.samples(self.decode(self.encode(x)), x)
 
     def without_salient(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Reconstruct targets as if they were background: s = 0."""
         codes = self.encode(x)
-        return self.decode(Codes(codes.c, torch.zeros_like(codes.s)))
+        return self.likelihood.samples(self.decode(Codes(codes.c, torch.zeros_like(codes.s))), x)
 
     def swap(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Decode targets with the salient patterns of others: c of x, s of its donor."""
-        return self.decode(Codes(self.encode(x).c, self.encode(donor).s))
+        return self.likelihood.samples(self.decode(Codes(self.encode(x).c, self.encode(donor).s)), x)
 
     def add_salient(self, x: Float[Tensor, "n ..."], donor: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Decode background with the salient patterns of targets, its donors: c of x, s of its donor."""

@@ -210,7 +210,7 @@ def _table(
     best = [_with_group(row) for row in here]
     expected = {name: _unit(name, errors) * mean(each[name] for each in best) for name in best[0]}
     chance = {name: _unit(name, errors) * mean(row["chance"][name.rpartition("_")[0]] for row in here) for name in expected}
-    columns = sorted(expected, key=lambda name: (name.startswith("group_"), name.rpartition("_")[0], name.endswith("_common")))
+    columns = sorted(expected, key=lambda name: (name.startswith(("group_", "group[")), name.rpartition("_")[0], name.endswith("_common")))
     columns += [name for name in DELTAS if name in here[0]["scores"]]
     lines = [_line(key, runs, columns, errors, chance, published.get(key, {})) for key, runs in groups.items() if runs]
     lines = list(_marked(lines, expected, columns))

@@ -24,18 +24,20 @@ METRIC = {"strict": "balanced_accuracy", "published": "accuracy"}
 """Metric reported for classes under each protocol; rows hold other metrics, too."""
 
 
-def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str], salient: Sequence[str]) -> None:
+def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str], salient: Sequence[str], target: str = "") -> None:
     """Print probe scores on c and s, one table per protocol, next to chance and untrained encoders.
 
     Args:
         runs: rows of each run, by display name.
         common: names of the attributes that belong in c.
         salient: names of the attributes that belong in s.
+        target: name of the target group, where there are several.
     """
+    of = f" of {escape(target)} against background" if target else ""
     for protocol in dict.fromkeys(row["protocol"] for rows in runs.values() for row in rows):
         errors = any(row["metric"] in LOWER_IS_BETTER for rows in runs.values() for row in rows)
         metric = METRIC[protocol].replace("_", " ") + (" in %, errors (MAE) in their units" if errors else " in %")
-        table = Table(title=f"Linear probes, {protocol}: {metric}, with 95 % intervals")
+        table = Table(title=f"Linear probes{of}, {protocol}: {metric}, with 95 % intervals")
         for heading in ("run", "attribute"):
             table.add_column(heading)
         for heading in ("from c", "from s", "chance", "untrained\nc, s"):

@@ -66,6 +66,7 @@ class Page:
         runs: at least one run.
         made: how the page was made, shown unchanged.
         features: for rows, which features the codes of the first run are read from; None if the samples are not rows.
+        target_groups: address of the page of each target group by name, where there are several; empty for this one.
 
     Raises:
         InputError: there is no sample or no run, lengths differ, or images have another shape.
@@ -82,6 +83,7 @@ class Page:
     runs: Sequence[RunView]
     made: Mapping[str, str]
     features: Sequence[Importance] | None = None
+    target_groups: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.is_target)

@@ -16,30 +16,33 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import Lazy
-from sepclr.data.image_files import new_images
+from sepclr.data.image_files import images_at
 from sepclr.data.image_study import ImageStudy
 from sepclr.data.preparation import load_preparation
 from sepclr.data.row_cohorts import new_rows
 from sepclr.data.row_study import RowStudy
 from sepclr.data.samples import read_samples
 from sepclr.data.tables import listed, read_cells, subjects_of, write_cells
+from sepclr.imaging.bids import SUFFIX
+from sepclr.imaging.bids_rows import IMAGE, PARTICIPANT, SESSION, Rows, new_images
 from sepclr.imaging.cache import store
 from sepclr.imaging.grid import Grid
 from sepclr.imaging.participants import image_paths
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import grid_spec_of
 from sepclr.runs.folder import RunFolder
-from sepclr.runs.preflight import TABLES, check_codes, is_pictures
+from sepclr.runs.preflight import check_codes, is_pictures, lists_volumes
 from sepclr.runs.trained import load_method
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
 
 
 class TableOfVolumes(NamedTuple):
-    """Images of a table on the grid of a run.
+    """Images of a table or a BIDS tree on the grid of a run.
 
     Attributes:
         subjects: subject of each image, shape (n,).
+        sessions: session of each image, shape (n,), for a BIDS tree with sessions; None otherwise.
         paths: the image files.
         x: volumes, shape (n, 1, *space).
         affines: from the voxels of each volume to millimetres, shape (n, 4, 4).
@@ -47,6 +50,7 @@ class TableOfVolumes(NamedTuple):
     """
 
     subjects: NDArray[Any]
+    sessions: NDArray[Any] | None
     paths: Sequence[Path]
     x: Lazy
     affines: Float[np.ndarray, "n 4 4"]
@@ -54,7 +58,15 @@ class TableOfVolumes(NamedTuple):
 
 
 def encode_file(
-    run: Path, source: Path, output: Path, *, images: str | None = None, subject: str | None = None, cache: Path | None = None
+    run: Path,
+    source: Path,
+    output: Path,
+    *,
+    images: str | None = None,
+    subject: str | None = None,
+    suffix: str | None = None,
+    entities: Sequence[str] | None = None,
+    cache: Path | None = None,
 ) -> Codes:
     """Encode the samples of a file with the trained method of a run.
 
@@ -62,13 +74,16 @@ def encode_file(
         run: folder of the run.
         source: ``.npy``; ``.npz`` with the samples in an array ``x``; or ``.parquet`` with a column per value, reshaped to samples. Samples
             have the shape (n, *sample) of the training samples; images are uint8 in 0..255 or floating point in 0..1. For a run on
-            ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image; images are resampled to the grid of the run. For a run
-            on ``rows``, a table with the features and covariates of the run, prepared as its training rows were. For a run on ``images``,
-            a folder of images, or an image.
-        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images,
-            ``subject`` is added as an array or as the first column, for images ``path``.
+            ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image, or a BIDS tree; images are resampled to the grid of
+            the run. For a run on ``rows``, a table with the features and covariates of the run, prepared as its training rows were.
+            For a run on ``images``, a folder of images, or an image.
+        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images
+            or a tree, ``subject`` is added as an array or as the first column, and ``session`` for a tree with sessions; for images
+            ``path``.
         images: column of paths in the table, or a pattern with {COLUMN} in it; that of the run if None.
         subject: subject column of the table; that of the run if None.
+        suffix: last part of the names of images in a BIDS tree; that of the run if None.
+        entities: parts of the names of images in a BIDS tree, see ``find_images``; those of the run if None.
         cache: cache of resampled volumes; that of the run if None.
 
     Returns:
@@ -77,7 +92,8 @@ def encode_file(
     Raises:
         InputError: if the folder is not a finished run, samples cannot be read or do not fit, or the output cannot be written.
     """
-    check_codes(run, source, output, images=images, subject=subject, cache=cache)
+    of_table: dict[str, Any] = {"images": images, "subject": subject, "suffix": suffix, "entities": entities, "cache": cache}
+    check_codes(run, source, output, **of_table)
     folder = RunFolder(run)
     method, _ = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
@@ -85,9 +101,11 @@ def encode_file(
     if isinstance(study, RowStudy):
         whose["subject"], rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
         codes = encode(method, rows)
-    elif source.suffix in TABLES:
-        found = read_volumes(folder, source, images, subject, cache)
+    elif lists_volumes(run, source):
+        found = read_volumes(folder, source, **of_table)
         whose["subject"], codes = found.subjects, encode(method, found.x)
+        if found.sessions is not None:
+            whose["session"] = found.sessions
     else:
         x, whose = read_arrays(folder, source, cache)
         codes = encode(method, x)
@@ -106,7 +124,7 @@ def read_arrays(folder: RunFolder, source: Path, cache: Path | None = None) -> t
     """
     study, shape = folder.recipe().study, folder.samples()["sample_shape"]
     if isinstance(study, ImageStudy) and is_pictures(folder.path, source):
-        names, x = new_images(source, study, shape, cache or folder.root())
+        names, x = images_at(source, study, shape, cache or folder.root())
         return x, {"path": np.array(names)}  # savez has an argument called file
     scaled = not isinstance(study, BrainStudy) or study.scaling != "none"
     return torch.from_numpy(read_samples(source, shape, scaled=scaled)), {}
@@ -132,14 +150,25 @@ def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> Non
         raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
 
 
-def read_volumes(folder: RunFolder, table: Path, images: str | None, subject: str | None, cache: Path | None) -> TableOfVolumes:
-    """Load the images of a table, resampled to the grid of a run.
+def read_volumes(
+    folder: RunFolder,
+    table: Path,
+    *,
+    images: str | None = None,
+    subject: str | None = None,
+    suffix: str | None = None,
+    entities: Sequence[str] | None = None,
+    cache: Path | None = None,
+) -> TableOfVolumes:
+    """Load the images of a table or of a BIDS tree, resampled to the grid of a run.
 
     Args:
         folder: folder of the run.
-        table: TSV or CSV with a row for each image; groups and attributes are not needed.
+        table: TSV or CSV with a row for each image, or a BIDS tree; groups and attributes are not needed.
         images: column of paths, or a pattern; that of the run if None.
         subject: subject column; that of the run if None.
+        suffix: last part of the names of images in a BIDS tree; that of the run if None.
+        entities: parts of the names of images in a BIDS tree, see ``find_images``; those of the run if None.
         cache: cache of resampled volumes; that of the run if None.
 
     Returns:
@@ -152,14 +181,24 @@ def read_volumes(folder: RunFolder, table: Path, images: str | None, subject: st
     recipe = folder.recipe()
     study = recipe.study
     if not isinstance(study, BrainStudy):
-        raise InputError(f"{table}: a table of images, but the run is on {recipe.data.name}; give samples as .npy, .npz or .parquet")
+        what = "a BIDS tree" if table.is_dir() else "a table of images"
+        raise InputError(f"{table}: {what}, but the run is on {recipe.data.name}; give samples as .npy, .npz or .parquet")
     noted = folder.samples()
     if "grid" not in noted:
         raise InputError(f"{folder.path}: made by an older version, which did not record the grid of volumes; train again")
     (_, *sides), (spacing, affine) = noted["sample_shape"], noted["grid"]
-    cells = read_cells(table)
-    whose = subjects_of(table, cells, subject or study.subject)
-    paths = image_paths(table, cells, images or study.images, whose)
+    if table.is_dir():
+        chosen = study.entities or () if entities is None else entities
+        read, column = new_images(table, suffix or study.suffix or SUFFIX, chosen), IMAGE
+        whose = read.cells[PARTICIPANT]
+    else:
+        read, column = Rows(table, read_cells(table)), images or study.images or ""
+        if not column:
+            raise InputError(f"images: {folder.path} was trained on a BIDS tree; name the column of paths of {table} with --images")
+        whose = subjects_of(table, read.cells, subject or study.subject)
+    for note in read.notes:
+        print(f"warning: {note}")
+    paths = image_paths(read.table, read.cells, column, whose)
     # Images of any voxel size are accepted, so resampling has to be allowed.
     wanted = replace(grid_spec_of(study), spacing=tuple(spacing), shape=tuple(sides), resample=True)
     x, affines = store(paths, whose.tolist(), wanted, cache or folder.root())
@@ -172,4 +211,4 @@ def read_volumes(folder: RunFolder, table: Path, images: str | None, subject: st
                 "bring them into the same space and field of view"
             )
     grid = Grid(tuple(spacing), tuple(sides), wanted.scaling, wanted.mask)
-    return TableOfVolumes(whose, paths, x, affines, grid)
+    return TableOfVolumes(whose, read.cells.get(SESSION) if table.is_dir() else None, paths, x, affines, grid)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from sepclr.methods.make import make
+from sepclr.methods.make import make_several
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.nets import Networks
 from sepclr.parts import ImageAugmentation
 from sepclr.runs.linear import LinearCodes
 from sepclr.runs.preflight import check_recipe
 from sepclr.runs.recipe import Recipe
-from sepclr.types import InputError, Method
+from sepclr.types import TARGET_GROUP, InputError, Method
 
 
 def make_method(
@@ -27,23 +27,26 @@ def make_method(
         recipe: recipe with the method, its networks and the seed.
         sample_shape: (channels, *space) of one sample.
         further: shape of one sample of each further modality.
-        classes: number of classes that the method predicts or is told, by name.
+        classes: number of classes that the method predicts or is told, by name, and of target groups, where there are several.
 
     Returns:
-        The method.
+        The method; with several target groups, one for each that share the common encoder.
 
     Raises:
         InputError: if options do not fit the method or the samples.
     """
     check_recipe(recipe)
     options = recipe.method
+    groups = (classes or {}).get(TARGET_GROUP, 1)
     if isinstance(options, LinearOptions):
+        if groups > 1:
+            raise InputError(f"method: {options.name!r} takes one target group, not {groups}; choose a trained method, or --merge")
         return LinearCodes(math.prod(sample_shape), (options.common_dim, options.salient_dim))
     assert recipe.encoder is not None
     _check_views(recipe, recipe.encoder.kind, sample_shape)
     shapes = {name: tuple(shape) for name, shape in (further or {}).items()}
     networks = Networks(tuple(sample_shape), **vars(recipe.encoder), further=shapes, classes=classes or {})
-    return make(options, networks, seed=recipe.seed)
+    return make_several(options, networks, groups=groups, seed=recipe.seed)
 
 
 def _check_views(recipe: Recipe, encoder: str, sample_shape: Sequence[int]) -> None:

@@ -143,6 +143,11 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
     check_input(source, **of_table)
 
 
+def lists_volumes(run: Path, source: Path) -> bool:
+    """Return whether an input is a table of images or a BIDS tree, for a run that takes these."""
+    return (source.suffix in TABLES or source.is_dir()) and not is_pictures(run, source)
+
+
 def is_pictures(run: Path, source: Path) -> bool:
     """Return whether an input is a folder of images or an image, and a run takes these."""
     return isinstance(RunFolder(run).recipe().study, ImageStudy) and (source.is_dir() or source.suffix.lower() in SUFFIXES)
@@ -150,12 +155,18 @@ def is_pictures(run: Path, source: Path) -> bool:
 
 def check_input(source: Path, **of_table: object) -> None:
     """Check the input of a finished run; arguments and errors are those of ``check_codes``."""
-    if source.suffix in TABLES:
+    given = {name for name, value in of_table.items() if value is not None}
+    if source.is_dir():
+        if of_other := given & {"images", "subject"}:
+            raise InputError(f"{', '.join(sorted(of_other))}: {source} is a BIDS tree, which names images and subjects; leave them out")
+    elif source.suffix in TABLES:
         check_table_exists(source)
+        if of_other := given & {"suffix", "entities"}:
+            raise InputError(f"{', '.join(sorted(of_other))}: {source} is a table of images, not a BIDS tree; leave them out")
     elif not source.is_file():
-        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or for mri a table of images")
-    elif given := [name for name, value in of_table.items() if value is not None]:
-        raise InputError(f"{', '.join(given)}: {source} is not a table of images; leave them out, or give a .tsv or .csv")
+        raise InputError(f"{source}: no such file; give samples as .npy, .npz or .parquet, or for mri a table of images or a BIDS tree")
+    elif given:
+        raise InputError(f"{', '.join(sorted(given))}: {source} is not a table of images; leave them out, or give a .tsv or .csv")
 
 
 def check_table_exists(table: Path) -> None:

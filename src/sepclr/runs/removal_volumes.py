@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel
@@ -20,19 +21,29 @@ from sepclr.types import InputError
 
 
 def remove_volumes(
-    run: Path, table: Path, out: Path, *, images: str | None = None, subject: str | None = None, cache: Path | None = None
+    run: Path,
+    table: Path,
+    out: Path,
+    *,
+    images: str | None = None,
+    subject: str | None = None,
+    suffix: str | None = None,
+    entities: Sequence[str] | None = None,
+    cache: Path | None = None,
 ) -> int:
-    """Write the images of a table as they would look, according to the model, without their salient pattern.
+    """Write the images of a table or of a BIDS tree as they would look, according to the model, without their salient pattern.
 
     The model works on the grid of its run. Its change, without minus reconstruction, is resampled to the grid of each image and added
     to it. So an image keeps its resolution, its units and its header, and is unchanged outside of the model's grid.
 
     Args:
         run: folder of a run on ``mri`` with a decoder.
-        table: TSV or CSV with a row for each image of a target.
+        table: TSV or CSV with a row for each image of a target, or a BIDS tree of targets.
         out: new folder, which gets ``NUMBER_SUBJECT_without.nii.gz`` and ``NUMBER_SUBJECT_difference.nii.gz`` for each row.
         images: column of paths, or a pattern with {COLUMN} in it; that of the run if None.
         subject: subject column; that of the run if None.
+        suffix: last part of the names of images in a BIDS tree; that of the run if None.
+        entities: parts of the names of images in a BIDS tree, see ``find_images``; those of the run if None.
         cache: cache of resampled volumes; that of the run if None.
 
     Returns:
@@ -45,7 +56,8 @@ def remove_volumes(
         raise InputError(f"{out}: not empty; choose another --out")
     check_place(out, "choose another --out")
     method = load_decoder(run)
-    found = read_volumes(RunFolder(run), table, images, subject, cache)
+    of_table = {"images": images, "subject": subject, "suffix": suffix, "entities": entities, "cache": cache}
+    found = read_volumes(RunFolder(run), table, **of_table)  # type: ignore[arg-type]
     make_folder(out, "choose another --out")
     for row, path in enumerate(found.paths):
         x = found.x[torch.tensor([row])].float()

@@ -8,32 +8,44 @@ from typing import Any
 
 import torch
 
+from sepclr.datasets.source import Source
 from sepclr.probes import Importance
 from sepclr.reports import Page, RunView, decoded, read_features, selection, shown_images, write_page
 from sepclr.runs.linear import LinearCodes
 from sepclr.runs.recipe import flat_values, nested
 from sepclr.runs.results import Finished
+from sepclr.runs.targets import by_target, of_target, reports, rows_of
 from sepclr.runs.trained import load_method
 from sepclr.training import encode
+from sepclr.types import Method
 
 
 def write_report(path: Path, runs: Sequence[Finished]) -> None:
-    """Write the report of one or several runs; the first is the main one."""
-    source = runs[0].source
+    """Write the report of one or several runs; the first is the main one. Of several target groups, each has its own page."""
+    parts = by_target(runs[0].source)
+    methods = [load_method(finished.folder)[0] for finished in runs]
+    paths = reports(path, [name for name, _ in parts])
+    for group, (here, (name, source)) in enumerate(zip(paths, parts, strict=True)):
+        others = {other: "" if there == here else there.name for there, (other, _) in zip(paths, parts, strict=True) if name}
+        write_page(here, _page(name, source, runs, [of_target(method, group) for method in methods], others))
+
+
+def _page(name: str, source: Source, runs: Sequence[Finished], methods: Sequence[Method], others: Mapping[str, str]) -> Page:
+    """Collect what the page of a target group shows."""
     test = source.tests["strict"]
     shown = selection(test.is_target.numpy())
     views = []
-    for finished in runs:
-        method, _ = load_method(finished.folder)
+    for finished, method in zip(runs, methods, strict=True):
         codes = encode(method, test.x[torch.from_numpy(shown)])
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
         shown_codes = codes.c.numpy(), codes.s.numpy()
-        views.append(RunView(finished.recipe.label, finished.rows, terms, *shown_codes, decoded(method, test), finished.signs))
+        rows = rows_of(finished.rows, name)
+        views.append(RunView(finished.recipe.label, rows, terms, *shown_codes, decoded(method, test), finished.signs))
     first = runs[0]
     sessions = first.folder.sessions()
     made = sessions[-1]
-    page = Page(
-        title=source.title,
+    return Page(
+        title=f"{source.title}: {name}" if name else source.title,
         lead=source.lead,
         images=shown_images(test.x[torch.from_numpy(shown)]),
         is_target=test.is_target.numpy()[shown],
@@ -52,16 +64,14 @@ def write_report(path: Path, runs: Sequence[Finished]) -> None:
             **({"Study": _listed(nested(first.recipe)["data"]["study"])} if first.recipe.study else {}),
             "Recipe": _listed(flat_values(first.recipe.of(None))),
         },
-        features=_features(first),
+        features=_features(source, methods[0]),
+        target_groups=others,
     )
-    write_page(path, page)
 
 
-def _features(finished: Finished) -> list[Importance] | None:
-    """Compute which features the codes of a run on rows are read from; None for other samples."""
-    source = finished.source
+def _features(source: Source, method: Method) -> list[Importance] | None:
+    """Compute which features the codes of rows are read from; None for other samples."""
     fitted = source.train if source.probes is None else source.probes
-    method, _ = load_method(finished.folder)
     linear = isinstance(method, LinearCodes)
     return read_features(method, fitted, source.tests["strict"], source.feature_names, permutation=not linear, everyone=source.everyone)
 

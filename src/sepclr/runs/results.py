@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from statistics import mean
+from typing import Any, Literal
 
 from sepclr.atomic import write_whole
 from sepclr.datasets.source import Source
@@ -14,10 +15,14 @@ from sepclr.probes import GROUP, ProbeProtocol, delta_tot
 from sepclr.reports import signs
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe, shared
+from sepclr.runs.targets import by_target, rows_of
 from sepclr.types import Row
 
 PLACE = {"c": "common", "s": "salient", "w": "weak", "w_to_c": "crossed", "prediction": "predicted"}
 """How columns name spaces."""
+
+DELTAS: Mapping[str, Literal["signed", "absolute"]] = {"delta_tot": "signed", "delta_tot_absolute": "absolute"}
+"""Columns of both forms of δ_tot."""
 
 MADE = ("commit", "versions", "machine", "precision", "accelerator")
 """Facts about each session of a run that a results line records."""
@@ -52,7 +57,8 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     """Summarise the probe scores of a run as a line for ``results/``.
 
     Scores of classes are balanced accuracies, or plain accuracies under ``published``. Scores of quantities are mean absolute errors, in
-    their units. Without quantities, δ_tot is added. ``heads`` holds scores, intervals and ``untrained`` of the projections, if any.
+    their units. Without quantities, δ_tot is added. With several target groups, columns are those of each, such as ``group[NAME]_salient``,
+    and δ_tot is the mean over them. ``heads`` holds scores, intervals and ``untrained`` of the projections, if any.
     Methods of debiasing have no s, so its scores and δ_tot are left out.
     """
     metric = "accuracy" if protocol == "published" else "balanced_accuracy"
@@ -67,8 +73,9 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     if errors := sorted(name for name, row in trained.items() if row["metric"] == "mae"):
         more["errors"] = errors
     elif not debiasing:
-        delta = delta_tot(rows, common=source.common_attributes, salient=source.salient_attributes, metric=metric)
-        read["scores"] |= {"delta_tot": delta["signed"], "delta_tot_absolute": delta["absolute"]}
+        how: dict[str, Any] = {"common": source.common_attributes, "salient": source.salient_attributes, "metric": metric}
+        deltas = [delta_tot(rows_of(rows, name), **how) for name, _ in by_target(source)]
+        read["scores"] |= {name: mean(each[kind] for each in deltas) for name, kind in DELTAS.items()}
     return {
         "recipe": shared(run.recipe),
         "protocol": protocol,
@@ -104,8 +111,9 @@ def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
 
 
 def _column(row: Row, source: Source) -> str:
-    """Return the name of a score, as in published tables."""
-    return f"{source.columns.get(row['attribute'], row['attribute'])}_{PLACE[row['space'].removesuffix('_head')]}"
+    """Return the name of a score, as in published tables; the target group, where there are several, follows the attribute."""
+    target = f"[{row['target']}]" if "target" in row else ""
+    return f"{source.columns.get(row['attribute'], row['attribute'])}{target}_{PLACE[row['space'].removesuffix('_head')]}"
 
 
 def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:

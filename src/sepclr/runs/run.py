@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sepclr.atomic import replacing, write_whole
-from sepclr.data import Batches, Cohort, VolumeCache
+from sepclr.data import Batches, VolumeCache
 from sepclr.data.folds import drawn
 from sepclr.datasets.source import Source
 from sepclr.methods.extra import check_extra, inseparable, with_free_of
@@ -27,6 +27,7 @@ from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
+from sepclr.runs.targets import by_target, of_target, rows_of
 from sepclr.runs.trained import device_of, load_method, predictions, probed, shapes_of
 from sepclr.training import check, evened, fit, is_first, precision_of, resolve_accelerator
 from sepclr.types import HasClassifier, Method, Row
@@ -92,15 +93,17 @@ def run(
         source.preparation.save(folder.preparation)
     weights = {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()}
     with replacing(folder.model) as part:
-        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source.train))})  # one key: the order of several would vary
+        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source))})  # one key: the order of several would vary
     return evaluate(folder, source)
 
 
-def _of_samples(cohort: Cohort) -> dict[str, Any]:
-    """Return the shapes of the samples that the encoders take and, for volumes, their grid."""
+def _of_samples(source: Source) -> dict[str, Any]:
+    """Return the shapes of the samples that the encoders take, names of target groups and, for volumes, their grid."""
+    cohort = source.train
     grid = {"grid": cohort.x.grid()} if isinstance(cohort.x, VolumeCache) else {}
     extra = {"further": cohort.further, "classes": cohort.classes} if cohort.extra else {}
-    return {"sample_shape": list(cohort.x.shape[1:])} | extra | grid
+    names = {"target_groups": list(source.target_groups)} if source.target_groups else {}
+    return {"sample_shape": list(cohort.x.shape[1:])} | extra | names | grid
 
 
 def load(recipe: Recipe, root: Path | None = None, *, download: bool = False) -> Source:
@@ -176,20 +179,29 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     untrained = [("untrained", make_method(recipe, *shapes_of(folder)))] if recipe.training else []
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
-        how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
-        train = probed(network, source.train if source.probes is None else source.probes, **how, fitted=True)
-        for protocol, cohort in source.tests.items():
-            sides = train, probed(network, cohort, **how)
-            if source.site is not None:
-                sides = harmonised(*sides, source.site, source.harmonise)
-            rows += probe(*sides, encoder=cast(EncoderState, encoder), protocol=protocol, seed=recipe.seed)
-            if isinstance(network, HasClassifier) and encoder == "trained":
-                rows += predictions(network, cohort, source.common_attributes[0], protocol=protocol, seed=recipe.seed)
+        for group, (name, part) in enumerate(by_target(source)):
+            found = _rows(of_target(network, group), part, recipe, cast(EncoderState, encoder))
+            rows += [{**row, "target": name} for row in found] if name else found
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
     write_report(folder.report, [whole])
     folder.write_rows(rows)  # last: where rows exist, the evaluation is complete
     return whole
+
+
+def _rows(network: Method, source: Source, recipe: Recipe, encoder: EncoderState) -> list[Row]:
+    """Probe a network under all protocols."""
+    rows: list[Row] = []
+    how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
+    train = probed(network, source.train if source.probes is None else source.probes, **how, fitted=True)
+    for protocol, cohort in source.tests.items():
+        sides = train, probed(network, cohort, **how)
+        if source.site is not None:
+            sides = harmonised(*sides, source.site, source.harmonise)
+        rows += probe(*sides, encoder=encoder, protocol=protocol, seed=recipe.seed)
+        if isinstance(network, HasClassifier) and encoder == "trained":
+            rows += predictions(network, cohort, source.common_attributes[0], protocol=protocol, seed=recipe.seed)
+    return rows
 
 
 def read_finished(folder: RunFolder, source: Source) -> Finished:
@@ -219,9 +231,9 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
 
 def print_rows(runs: Sequence[Finished]) -> None:
     """Print the scores of runs on the same data set, and warnings about their training."""
-    source = runs[0].source
-    rows = {run.recipe.label: run.rows for run in runs}
-    print_separation(rows, common=source.common_attributes, salient=source.salient_attributes)
+    for name, source in by_target(runs[0].source):
+        rows = {run.recipe.label: rows_of(run.rows, name) for run in runs}
+        print_separation(rows, common=source.common_attributes, salient=source.salient_attributes, target=name)
     for run in runs:
         for own in predicted(run.rows):
             print(f"{run.recipe.label}: {own['name']} predicted with {own['score']} accuracy")

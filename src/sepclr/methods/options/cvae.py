@@ -50,6 +50,7 @@ class CVAEOptions(Options):
         fidelity: ``paper`` for the paper's intent, ``released`` for its authors' code where that differs.
         common_dim: dimension of the common code c.
         salient_dim: dimension of the salient code s.
+        reconstruction: ``squared``, or ``negative-binomial`` for rows of counts, such as genes of cells, which are not standardised.
         weights: weight of each term.
         critic: the discriminator; None as released, where it is trained jointly with the encoders.
     """
@@ -59,6 +60,7 @@ class CVAEOptions(Options):
     common_dim: int = DIM
     salient_dim: int = DIM
     fidelity: Literal["paper", "released"] = "paper"
+    reconstruction: Literal["squared", "negative-binomial"] = "squared"
     weights: CVAEWeights = field(default_factory=CVAEWeights)
     critic: TargetsDiscriminator | None = field(default_factory=TargetsDiscriminator)
 

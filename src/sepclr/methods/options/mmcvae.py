@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from sepclr.methods.options.base import Alternative, Declaration, Options, Paper
 from sepclr.methods.options.variational import DIM, usual
@@ -37,6 +37,7 @@ class MMcVAEOptions(Options):
     Attributes:
         common_dim: dimension of the common code c.
         salient_dim: dimension of the salient code s.
+        reconstruction: ``squared``, or ``negative-binomial`` for rows of counts, such as genes of cells, which are not standardised.
         weights: weight of each term.
     """
 
@@ -44,6 +45,7 @@ class MMcVAEOptions(Options):
 
     common_dim: int = DIM
     salient_dim: int = DIM
+    reconstruction: Literal["squared", "negative-binomial"] = "squared"
     weights: MMcVAEWeights = field(default_factory=MMcVAEWeights)
 
 

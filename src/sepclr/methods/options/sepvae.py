@@ -41,6 +41,7 @@ class SepVAEOptions(Options):
         fidelity: ``paper`` for the paper's intent, ``released`` for its authors' code where that differs.
         common_dim: dimension of the common code c.
         salient_dim: dimension of the salient code s.
+        reconstruction: ``squared``, or ``negative-binomial`` for rows of counts, such as genes of cells, which are not standardised.
         weights: weight of each term.
         critic: the discriminator.
     """
@@ -50,6 +51,7 @@ class SepVAEOptions(Options):
     common_dim: int = DIM
     salient_dim: int = DIM
     fidelity: Literal["paper", "released"] = "paper"
+    reconstruction: Literal["squared", "negative-binomial"] = "squared"
     weights: SepVAEWeights = field(default_factory=SepVAEWeights)
     critic: Discriminator = field(default_factory=Discriminator)
 
