@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from sepclr.data import Cohort, VolumeCache
+from sepclr.data import Cohort, VolumeCache, contents
 from sepclr.imaging import cache as stored
-from sepclr.imaging import contents
 from sepclr.imaging.cache import images_digest, store
 from sepclr.imaging.grid import GridSpec
 from sepclr.types import InputError

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from sepclr.data.cohort import Cohort
 from sepclr.data.folds import test_rows
-from sepclr.data.halves import halves
-from sepclr.data.image_list import ImageMembers, list_folder, unusable
+from sepclr.data.halves import halves, whole_cohort
+from sepclr.data.image_list import list_folder, unusable
+from sepclr.data.image_members import ImageMembers
 from sepclr.data.image_study import ImageStudy
 from sepclr.data.pictures import Frame, decode_all, frame_of, inspected, look_into, problems
 from sepclr.data.study import check_unchanged
@@ -91,8 +92,7 @@ def cohorts(study: ImageStudy, fold: int, cache: Path | None = None) -> ImageCoh
     if study.pictures not in (None, looked.digest):
         raise InputError(f"{study.source}: the content of its images changed since training; restore them, or train again")
     files = ImageFiles(tuple(map(str, members.paths)), frame_of(study, looked.seen))
-    whole = Cohort(files, torch.from_numpy(members.is_target), members.attributes, members.subjects)
-    train, test = halves(whole, test_rows(members, study, fold), fold)
+    train, test = halves(whole_cohort(files, members), test_rows(members, study, fold), fold)
     if math.prod(files.shape) <= study.memory * 2**20:
         train, test = _held(train), _held(test)
     return ImageCohorts(train, test, members)

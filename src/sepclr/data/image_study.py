@@ -11,7 +11,7 @@ from sepclr.errors import InputError
 from sepclr.ranges import check_at_least, check_choice
 
 if TYPE_CHECKING:
-    from sepclr.data.image_list import ImageMembers
+    from sepclr.data.image_members import ImageMembers
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 """File extensions of images."""
@@ -60,9 +60,15 @@ class ImageStudy(Study):
         if not 8 <= self.bits <= 16:
             raise InputError(f"bits: {self.bits} is not between 8 and 16")
 
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of the target groups that have a salient code of their own: those of their folders, if these differ."""
+        names = tuple(Path(folder).name for folder in self.target_groups)
+        return names if len({*names}) == len(names) else self.target_groups
+
     def members(self) -> ImageMembers:
         """List the images with their groups and attributes, see ``read_members``."""
-        from sepclr.data.image_list import read_members
+        from sepclr.data.image_members import read_members
 
         return read_members(self)
 

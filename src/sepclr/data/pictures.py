@@ -19,7 +19,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from sepclr.atomic import write_whole
 from sepclr.data.cache import cache_folder
 from sepclr.data.contents import contents
-from sepclr.data.image_list import ImageMembers, list_images, read_members, unusable
+from sepclr.data.image_list import list_images, unusable
+from sepclr.data.image_members import ImageMembers, read_members
 from sepclr.data.image_study import LEAST_SIZE, ImageStudy
 from sepclr.errors import InputError
 

@@ -28,6 +28,7 @@ def _load(data: Own, root: Path | None, download: bool) -> Any:
         common_attributes=members.common,
         salient_attributes=members.salient,
         everyone=True,
+        target_groups=study.target_names,
     )
 
 
