@@ -119,3 +119,12 @@ def test_a_benchmark_trains_several_methods(made: Path, tmp_path: Path, capsys: 
     rows = ["--methods", "sepvae,pca", "--only-folds", "1", "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "rows.jsonl")]
     assert main(["benchmark", "images", *options(made), *rows, "--max-epochs", "1", "--width", "4", "--accelerator", "cpu"]) == 0
     assert (tmp_path / "rows.jsonl").read_text().count("\n") == 2
+
+
+def test_several_target_folders_have_a_salient_code_each(made: Path, tmp_path: Path):
+    targets = ",".join(str(made / "marked" / name) for name in ("dark", "bright"))
+    folders = ["--background", str(made / "plain"), "--target", targets, "--folds", "3", "--cache", str(made / "cache")]
+    assert main(["fit", "images", *folders, *SHORT, "--out", str(tmp_path / "run")]) == 0
+    assert RunFolder(tmp_path / "run").samples()["target_groups"] == ["dark", "bright"]
+    assert main(["encode", str(tmp_path / "run"), "--input", str(made / "plain" / "dark"), "--out", str(tmp_path / "codes.tsv")]) == 0
+    assert (tmp_path / "codes.tsv").read_text().startswith("path\t")
