@@ -56,6 +56,14 @@ def test_images_on_access_give_the_run_of_images_in_memory(made: Path, run: Path
     assert RunFolder(made / "streamed").model.read_bytes() == RunFolder(run).model.read_bytes()
 
 
+def test_a_run_is_repeated_from_its_config(made: Path, run: Path):
+    again = ["fit", "images", "--config", str(run / "config.yaml"), "--cache", str(made / "cache"), "--out", str(made / "again")]
+    assert main(again) == 0
+    assert RunFolder(made / "again").model.read_bytes() == RunFolder(run).model.read_bytes()
+    assert (made / "again" / "folds.tsv").read_bytes() == (run / "folds.tsv").read_bytes()
+    assert main([*again, "--resume"]) == 0
+
+
 def test_a_folder_and_a_single_image_are_encoded_with_the_names_of_files(made: Path, run: Path, tmp_path: Path):
     for source in (made / "marked", made / "marked" / "dark" / "00.png"):
         assert main(["encode", str(run), "--input", str(source), "--out", str(tmp_path / f"{source.stem}.npz")]) == 0
