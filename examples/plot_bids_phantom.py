@@ -1,10 +1,10 @@
 """From a BIDS tree of brains to codes of what patients and controls share, and of what only patients have.
 
 The tree is synthetic: brains of controls and patients, with age, sex and scanner in ``participants.tsv``. Patients lose signal in one of
-two places (``subtype``), by a known share (``severity``). ``SepCLR`` sees volumes and groups only. Since the truth is known, the picture
-can show it: subtypes should come apart in the salient code s, and age should be in the common code c.
+two places (``subtype``), by a known share (``severity``). ``SepCLR`` sees volumes and groups only. Since the truth is known, the codes can
+be compared with it: group, subtype and severity belong in the salient code s, age and sex in the common code c.
 
-    python examples/plot_bids_phantom.py brains.png              # about two minutes on one core
+    python examples/plot_bids_phantom.py brains.png              # about a minute on one core
     python examples/plot_bids_phantom.py brains.png --tree DIR   # keep the tree, or use one that is there
 
 The same from the command line, with cross-validation, tables and maps:
@@ -19,7 +19,9 @@ from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sepclr import SepCLR
 from sepclr.imaging.phantom import write_bids_phantoms
@@ -32,7 +34,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--tree", type=Path, help="folder of the BIDS tree (default: a temporary one)")
 parser.add_argument("--subjects", type=int, default=120, help="number of subjects (default: %(default)s)")
-parser.add_argument("--epochs", type=int, default=40, help="number of epochs (default: %(default)s)")
+parser.add_argument("--epochs", type=int, default=25, help="number of epochs (default: %(default)s)")
 options = parser.parse_args()
 if options.picture.suffix != ".png" or not options.picture.parent.is_dir():
     parser.error(f"picture: {options.picture}; give the path of a .png file in an existing folder")
@@ -61,10 +63,22 @@ train, test = cohorts(study, 0, cache=Path(folder.name) / "volumes")
 print(f"{len(train)} training and {len(test)} test volumes of {' x '.join(map(str, train.x.shape[2:]))} voxels")
 
 # %%
-# SepCLR compares random views of a volume: small shifts and rotations, blur, contrast and noise.
-views = VolumeViews(shift=1.0, rotation=5.0, blur=0.5, gamma=0.1, noise=0.05)
+# SepCLR compares random views of a volume: small shifts and rotations, contrast and noise. The weights are those for brains of the command
+# line.
 model = SepCLR(
-    encoder="cnn3", width=16, views=views, max_epochs=options.epochs, batch_size=64, learning_rate=2e-3, verbose=True, random_state=0
+    objective="released",
+    independence="k-jem",
+    weight_salient=3.0,
+    weight_information_less=3.0,
+    weight_independence=40.0,
+    encoder="cnn4",
+    width=16,
+    views=VolumeViews(flip=0.0, shift=0.5, rotation=3.0, blur=0.0, gamma=0.1, noise=0.03),
+    max_epochs=options.epochs,
+    batch_size=64,
+    learning_rate=2e-3,
+    verbose=True,
+    random_state=0,
 ).fit(train)
 
 # %%
@@ -77,17 +91,18 @@ for row in probe(*sides, encoder="trained"):
     print(f"{row['attribute']} from {row['space']}: {row['metric']} {row['score']:.2f}, chance {row['chance']:.2f}")
 
 # %%
-# The picture has the first two principal components of each code, fitted to training subjects, of the subjects of the test.
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+# The picture has the two directions of each code that best tell controls and subtypes apart in training subjects (linear discriminant
+# analysis), of test subjects. Circles grow with severity.
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
 for ax, (name, title) in zip(axes, {"c": "common code c", "s": "salient code s"}.items(), strict=True):
-    known, shown = (side.spaces[name] for side in sides)
-    points = PCA(2).fit(known).transform(shown)
-    kinds = np.where(test.is_target.numpy(), test.attributes["subtype"], "control")
-    for kind, marker in zip(np.unique(kinds), "o^s", strict=False):
-        chosen = kinds == kind
-        colours = ax.scatter(*points[chosen].T, c=test.attributes["age"][chosen], vmin=20, vmax=80, marker=marker, s=36, label=kind)
-    ax.set(title=title, xlabel="component 1", ylabel="component 2", xticks=[], yticks=[])
-figure.colorbar(colours, label="age")
+    kinds = [np.where(side.is_target, side.attributes["subtype"], "control") for side in sides]
+    directions = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto", n_components=2))
+    points = directions.fit(sides[0].spaces[name], kinds[0]).transform(sides[1].spaces[name])
+    size = 20 + 80 * np.nan_to_num(sides[1].attributes["severity"])
+    for kind in np.unique(kinds[0]):
+        chosen = kinds[1] == kind
+        ax.scatter(*points[chosen].T, s=size[chosen], alpha=0.8, linewidths=0, label=kind)
+    ax.set(title=title, xlabel="direction 1", ylabel="direction 2", xticks=[], yticks=[])
 figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 figure.savefig(options.picture, dpi=110)
 folder.cleanup()

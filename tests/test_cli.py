@@ -193,7 +193,7 @@ DECIDED_BY_WORDS = [
     ("fit marked-digits --method cvae --fidelity released --critic_steps 9", "critic_steps: 'cvae' has no such option"),
     ("fit marked-digits --weight_common -1", "weight_common: -1.0 is not a finite number of at least 0"),
     ("check mri --table nowhere.tsv", "nowhere.tsv: no such table"),
-    ("check mri --table table.tsv", "group: column 'dx' not found in table.tsv"),
+    ("check mri --table table.tsv", "table.tsv; columns are participant_id, scan"),
     ("maps nowhere", "nowhere: not a run"),
     ("implant nowhere.tsv --images image --out new", "nowhere.tsv: no such table"),
     ("implant table.tsv --images scan --out full", "full: not empty"),

@@ -121,7 +121,7 @@ def test_a_split_of_the_table_is_the_only_fold(study: BrainStudy, table: Path, t
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"common": ("age", "subtype")}, "common, salient, site: subtype listed more than once"),
+        ({"common": ("age", "subtype")}, "common, salient, attributes, site: subtype listed more than once"),
         ({"common": ("group",)}, "the group is always probed in both codes"),
         ({"numeric": ("age",), "categorical": ("age",)}, "numeric, categorical: age cannot be both"),
         ({"categorical": ("weight",)}, "not attributes: weight"),

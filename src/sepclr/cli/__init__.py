@@ -24,6 +24,7 @@ from sepclr.cli.options import (
     implant_parser,
     maps_parser,
     phantom_parser,
+    placed,
     recipe_options,
     recipe_parser,
     rescan_parser,
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 if an input cannot be used; the reason is then on standard error.
     """
-    words = [underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    words = placed([underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)])
     try:
         parser, commands, known = _parser()
         words, noted = with_config(words, known)

@@ -286,3 +286,11 @@ def underscored(word: str) -> str:
     """Return --max-epochs as --max_epochs."""
     name, equals, value = word.partition("=")
     return f"--{name[2:].replace('-', '_')}{equals}{value}" if word.startswith("--") else word
+
+
+def placed(words: Sequence[str]) -> list[str]:
+    """Return ``fit cells FILE …`` as ``fit cells --file FILE …``."""
+    study = DATA_SETS[words[1]].study if len(words) > 2 and words[1] in DATA_SETS else None
+    if study is None or not study.PLACED or words[2].startswith("-"):
+        return list(words)
+    return [*words[:2], f"--{study.PLACED}", *words[2:]]

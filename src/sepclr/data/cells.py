@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.h5ad import Checked, copied, matrix
+from sepclr.data.obs import as_text, check_known, column_of, index_of, listed, meant, opened
 from sepclr.data.sparse_rows import SparseRows
 from sepclr.errors import InputError
 
@@ -70,19 +69,19 @@ def read_h5ad(
         InputError: a file that cannot be read, an unknown layer or column, a needed column with missing values, duplicated names, or
             values that are not finite, all the same, or not the counts that are asked for.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         key, var = _key(path, file, layer)
         where = f"{path}: {key}"
         found = matrix(file[key], where)
-        names, genes = _index(path, file, "obs"), _index(path, file, var)
+        names, genes = index_of(path, file, "obs"), index_of(path, file, var)
         if found.shape != (len(names), len(genes)):
             raise InputError(f"{where} has shape {found.shape}, and there are {len(names)} cells and {len(genes)} genes; write it again")
         if len(names) > len(unique := np.unique(names, return_index=True)[1]):
             twice = str(names[np.setdiff1d(np.arange(len(names)), unique)[0]])
             raise InputError(f"{path}: cell {twice!r} occurs more than once in obs_names; make them unique (obs_names_make_unique)")
-        columns = {name: _column(path, file, name) for name in dict.fromkeys((*needed, *attributes))}
+        columns = {name: column_of(path, file, name) for name in dict.fromkeys((*needed, *attributes))}
         for name in needed:
-            _check_known(path, name, columns[name])
+            check_known(path, name, columns[name])
         x = copied(found, _checked(where, names, genes, counts=counts), path, key, cache=cache, limit=limit)
     if counts and (empty := np.flatnonzero(x.totals() == 0)).size:
         raise InputError(
@@ -116,7 +115,7 @@ def of_groups(path: Path, cells: Cells, column: str, background: Sequence[str], 
         raise InputError(f"background, target: {both[0]!r} is in both; give it once")
     for value in (*background, *target):
         if value not in known:
-            raise InputError(f"{path}: column {column!r} has no {value!r}{_meant(value, known)}; values are {_listed(known)}")
+            raise InputError(f"{path}: column {column!r} has no {value!r}{meant(value, known)}; values are {listed(known)}")
     is_target, is_background = np.isin(values, [*target]), np.isin(values, [*background])
     for name, members in (("background", is_background), ("target", is_target)):
         if members.sum() < 2:
@@ -125,103 +124,18 @@ def of_groups(path: Path, cells: Cells, column: str, background: Sequence[str], 
     return cells.where(chosen), is_target[chosen]
 
 
-def as_text(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the values of a column as strings, whole numbers without a point, missing values empty."""
-    if values.dtype.kind != "f":
-        return values.astype(str)
-    return np.array(["" if np.isnan(v) else str(int(v)) if v == int(v) else repr(v) for v in values.tolist()], dtype=str)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file for reading; what cannot be read of it is an InputError."""
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give an .h5ad file")
-    if path.suffix != ".h5ad":
-        raise InputError(f"{path}: is not an .h5ad file; anndata.io reads other formats, and write_h5ad writes this one")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(f"{path}: needs anndata; install sepclr[cells]") from None
-    try:
-        with h5py.File(path) as file:
-            yield file
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it; change its permissions") from None
-    except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "signature not found" in reason:
-            raise InputError(f"{path}: is not an HDF5 file; give an .h5ad file as written by anndata") from None
-        if "truncated" in reason:
-            raise InputError(f"{path}: is truncated; copy or download it again") from None
-        raise InputError(f"{path}: cannot be read ({reason}); copy or download it again") from None
-
-
 def _key(path: Path, file: Any, layer: str | None) -> tuple[str, str]:
     """Return the name of the matrix in the file, and that of the table of its genes."""
     layers = sorted(file.get("layers", {}))
     if layer is None:
         if "X" not in file or file["X"].attrs.get("encoding-type") == "null":
-            raise InputError(f"{path}: has no X; " + (f"choose a layer: {_listed(layers)}" if layers else "and no layers; write X"))
+            raise InputError(f"{path}: has no X; " + (f"choose a layer: {listed(layers)}" if layers else "and no layers; write X"))
         return "X", "var"
     if layer == "raw" and "raw" not in layers and "raw/X" in file:
         return "raw/X", "raw/var"
     if layer not in layers:
-        raise InputError(f"{path}: no layer {layer!r}{_meant(layer, layers)}; layers are {_listed(layers)}")
+        raise InputError(f"{path}: no layer {layer!r}{meant(layer, layers)}; layers are {listed(layers)}")
     return f"layers/{layer}", "var"
-
-
-def _index(path: Path, file: Any, table: str) -> NDArray[Any]:
-    node = file.get(table)
-    if node is None or "_index" not in getattr(node, "attrs", {}) or node.attrs["_index"] not in node:
-        raise InputError(f"{path}: has no table {table} as anndata 0.7 or later writes it; read it with anndata and write it again")
-    return np.asarray(node[node.attrs["_index"]].asstr()[:], dtype=str)
-
-
-def _column(path: Path, file: Any, name: str) -> NDArray[Any]:
-    """Read a column of ``obs`` as float64 or strings."""
-    table = file["obs"]
-    known = [each for each in table if each != table.attrs["_index"] and not each.startswith("__")]
-    if name not in known:
-        raise InputError(f"{path}: no column {name!r} in obs{_meant(name, known)}; columns are {_listed(known)}")
-    from anndata.io import read_elem
-
-    try:
-        values = read_elem(table[name])
-    except Exception as error:  # whatever a reader of any format raises
-        raise InputError(f"{path}: column {name!r} cannot be read ({str(error).splitlines()[0]}); write it again") from None
-    if getattr(values, "ndim", 0) != 1 or len(values) != len(table[table.attrs["_index"]]):
-        raise InputError(f"{path}: column {name!r} does not hold one value for each cell; give a column of numbers or text")
-    return _plain(path, name, values)
-
-
-def _plain(path: Path, name: str, values: Any) -> NDArray[Any]:
-    """Convert categories, nullable values and arrays to float64 or strings."""
-    if hasattr(values, "categories"):  # not numbers, even where categories are
-        texts = np.array(["", *as_text(np.asarray(values.categories)).tolist()], dtype=str)
-        return np.asarray(texts[np.asarray(values.codes) + 1])
-    if hasattr(values, "isna"):
-        missing = np.asarray(values.isna())
-        values = np.asarray(values.astype(object))
-        filled = values[~missing]
-        if len(filled) and not all(isinstance(each, str | bool | np.bool_) for each in filled.tolist()):
-            values = np.where(missing, np.nan, values).astype(np.float64)
-        else:
-            return np.array(["" if gone else str(each) for each, gone in zip(values.tolist(), missing.tolist(), strict=True)], dtype=str)
-    values = np.asarray(values)
-    if values.dtype.kind in "fiu":
-        return np.asarray(values, dtype=np.float64)
-    if values.dtype.kind == "O" and not all(isinstance(each, str | bytes) for each in values.tolist()):
-        raise InputError(f"{path}: column {name!r} holds neither numbers nor text; give a column of numbers or text")
-    return np.asarray(values.astype(str))
-
-
-def _check_known(path: Path, name: str, values: NDArray[Any]) -> None:
-    missing = np.isnan(values) if values.dtype.kind == "f" else values == ""
-    if missing.any():
-        raise InputError(f"{path}: column {name!r} has {int(missing.sum())} missing value(s); fill them, or leave these cells out")
 
 
 def _checked(where: str, names: NDArray[Any], genes: NDArray[Any], *, counts: bool) -> Checked:
@@ -248,12 +162,3 @@ def _check_varies(where: str, x: SparseRows) -> None:
         first = x[:1]
         if all(bool((x[begin : begin + 4096] == first[0, 0]).all()) for begin in range(0, len(x), 4096)):
             raise InputError(f"{where}: every value is {float(first[0, 0]):g}; give another layer")
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "") or "none"

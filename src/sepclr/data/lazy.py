@@ -19,14 +19,17 @@ class Lazy(Protocol):
 
     A tensor has members of the same names, so ask ``isinstance(x, Tensor)`` rather than ``isinstance(x, Lazy)``.
     ``DataLoader`` workers read them, so they must survive pickling, and reading must not depend on what was read before.
-
-    Attributes:
-        shape: shape of all samples, (n, features) or (n, channels, *space).
-        device: device of the samples that are read, the CPU.
     """
 
-    shape: torch.Size
-    device: torch.device
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of all samples, (n, features) or (n, channels, *space)."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the samples that are read, the CPU."""
+        ...
 
     @property
     def ndim(self) -> int:

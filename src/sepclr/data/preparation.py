@@ -39,6 +39,8 @@ class Preparation:
         centres: mean of each of these.
         mean: mean of each feature after that, shape (p,).
         scale: standard deviation of each feature, shape (p,); 1 for constant ones.
+        library: total to which the counts of each cell were scaled before; None if they were not.
+        logged: whether values v became log(1 + v) before.
     """
 
     features: Sequence[str]
@@ -50,6 +52,8 @@ class Preparation:
     centres: Mapping[str, float] = field(default_factory=dict)
     mean: Values = field(default_factory=lambda: np.zeros(()))
     scale: Values = field(default_factory=lambda: np.ones(()))
+    library: float | None = None
+    logged: bool = False
 
     @property
     def covariates(self) -> list[str]:
@@ -103,7 +107,8 @@ class Preparation:
         arrays = {"fill": self.fill, "mean": self.mean, "scale": self.scale}
         for kind in ("slope", "shift", "effects"):
             arrays |= {f"{kind}.{name}": values for name, values in getattr(self, kind).items()}
-        facts = {"features": list(self.features), "levels": {k: list(v) for k, v in self.levels.items()}, "centres": dict(self.centres)}
+        facts: dict[str, Any] = {"features": list(self.features), "library": self.library, "logged": self.logged}
+        facts |= {"levels": {name: list(levels) for name, levels in self.levels.items()}, "centres": dict(self.centres)}
         with replacing(path) as part:
             save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, part, metadata={"facts": json.dumps(facts)})
 
@@ -136,6 +141,8 @@ def load_preparation(path: Path) -> Preparation:
         facts["centres"],
         arrays["mean"],
         arrays["scale"],
+        facts["library"],
+        facts["logged"],
     )
 
 

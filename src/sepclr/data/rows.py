@@ -17,7 +17,7 @@ from sepclr.data.attributes import is_quantity, known
 from sepclr.data.members import Members
 from sepclr.data.row_file import RowFile
 from sepclr.data.row_study import RowStudy
-from sepclr.data.tables import attribute, check_groups, degrees_of, group_numbers, kinds, listed, sides_of, subjects_of
+from sepclr.data.tables import attribute, check_groups, check_roles, degrees_of, group_numbers, kinds, listed, sides_of, subjects_of
 from sepclr.errors import InputError
 
 Chunks = Callable[[], Iterator[NDArray[np.float64]]]
@@ -56,7 +56,7 @@ def read_members(study: RowStudy) -> RowMembers:
     for role, names in known_as.items():
         for name in names:
             file.check_column(name, role)
-    _check_roles(study, known_as)
+    check_roles(known_as, study)
     cells = file.text(list(dict.fromkeys([*(name for names in known_as.values() for name in names), *_id_of(file, study)])))
     groups = cells[study.group]
     chosen, is_target = check_groups(table, study.group, groups, study.background, study.target)
@@ -109,22 +109,6 @@ def cache_key(study: RowStudy, tested: NDArray[np.bool_], features: Sequence[str
 def _id_of(file: RowFile, study: RowStudy) -> list[str]:
     """Return the column of subjects that a table has without being told."""
     return ["participant_id"] if study.subject is None and "participant_id" in file.names else []
-
-
-def _check_roles(study: RowStudy, known_as: Mapping[str, Sequence[str]]) -> None:
-    roles: dict[str, list[str]] = {}
-    for role, names in known_as.items():
-        for name in names:
-            roles.setdefault(name, []).append(role)
-    # A covariate may also be decoded, to see whether its effect is gone, and so may a degree.
-    if clash := next(
-        ((name, used) for name, used in roles.items() if len([role for role in used if role not in ("covariates", "degree")]) > 1), None
-    ):
-        raise InputError(f"{', '.join(clash[1])}: column {clash[0]!r} listed more than once; give each column one role")
-    if "group" in (*study.common, *study.salient, *study.attributes):
-        raise InputError("attributes: the name 'group' is taken by background and target; rename the column")
-    if stray := sorted({*study.numeric, *study.categorical} - {*study.common, *study.salient, *study.attributes}):
-        raise InputError(f"numeric, categorical: not attributes: {listed(stray)}; name them with --common, --salient or --attributes")
 
 
 def _features(file: RowFile, study: RowStudy, known_as: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:

@@ -93,7 +93,7 @@ class SparseRows:
         """Return the rows at a slice, at indices or where a mask is True, as prepared, float32."""
         return torch.from_numpy(self._dense(chosen if isinstance(chosen, slice) else chosen.cpu().numpy()))
 
-    def where(self, chosen: NDArray[np.bool_]) -> SparseRows:
+    def where(self, chosen: NDArray[np.bool_], /) -> SparseRows:
         """Return the rows where ``chosen``, shape (n,), is True, without reading any."""
         return replace(self, rows=self._places()[chosen])
 

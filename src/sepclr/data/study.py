@@ -39,6 +39,8 @@ class Study:
 
     FILES: ClassVar[tuple[str, ...]] = ()
     """Options that hold a path."""
+    PLACED: ClassVar[str] = ""
+    """Option whose value may stand alone, first on the command line."""
 
     common: tuple[str, ...] = ()
     salient: tuple[str, ...] = ()

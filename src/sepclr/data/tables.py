@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.data.study import Study
 from sepclr.errors import InputError
 
 Kind = Literal["numeric", "categorical"]
@@ -95,6 +96,30 @@ def check_groups(
         raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
     chosen = np.isin(group, [*background, *target])
     return chosen, np.isin(group[chosen], target)
+
+
+def check_roles(roles: Mapping[str, Sequence[str]], study: Study) -> None:
+    """Check that each column has one role; a covariate or a degree may also be decoded, to see whether its effect is gone.
+
+    Args:
+        roles: columns by role.
+        study: the study.
+
+    Raises:
+        InputError: a column with several, an attribute called group, or a kind for a column that is not an attribute.
+    """
+    several: dict[str, list[str]] = {}
+    for role, names in roles.items():
+        for name in names:
+            several.setdefault(name, []).append(role)
+    for name, used in several.items():
+        if len([role for role in used if role not in ("covariates", "degree")]) > 1:
+            raise InputError(f"{', '.join(used)}: column {name!r} listed more than once; give each column one role")
+    decoded = [*roles.get("common", ()), *roles.get("salient", ()), *roles.get("attributes", ())]
+    if "group" in decoded:
+        raise InputError("attributes: the name 'group' is taken by background and target; rename the column")
+    if stray := sorted({*study.numeric, *study.categorical} - set(decoded)):
+        raise InputError(f"numeric, categorical: not attributes: {listed(stray)}; name them with --common, --salient or --attributes")
 
 
 def group_numbers(names: Sequence[str], values: NDArray[Any]) -> NDArray[np.int64] | None:

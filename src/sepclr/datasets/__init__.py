@@ -1,6 +1,17 @@
 """Data sets, one file each. A data set is available once it is in this list."""
 
-from sepclr.datasets import coloured_mnist, corrupted_cifar10, digits_on_cifar, domains, images, marked_digits, mri, rows, two_modalities
+from sepclr.datasets import (
+    cells,
+    coloured_mnist,
+    corrupted_cifar10,
+    digits_on_cifar,
+    domains,
+    images,
+    marked_digits,
+    mri,
+    rows,
+    two_modalities,
+)
 from sepclr.datasets.base import DataSet
 
 DATA_SETS: dict[str, DataSet] = {
@@ -11,6 +22,7 @@ DATA_SETS: dict[str, DataSet] = {
         images.DATA_SET,
         mri.DATA_SET,
         rows.DATA_SET,
+        cells.DATA_SET,
         two_modalities.DIGIT_AND_PHOTOGRAPH,
         two_modalities.QUADRANT_DIGITS,
         corrupted_cifar10.DATA_SET,

@@ -146,9 +146,11 @@ def write_bids_phantoms(out: Path, subjects: int = 60, *, sites: int = 2, seed: 
     described = {
         out / "dataset_description.json": made | {"DatasetType": "raw"},
         derived / "dataset_description.json": made | {"DatasetType": "derivative", "GeneratedBy": [{"Name": "sepclr phantom"}]},
+        derived / "desc-without_T1w.json": {"SkullStripped": True},
         out / "participants.json": {name: {"Description": text} for name, text in DESCRIPTIONS.items()},
     }
     for path, values in described.items():
         path.write_text(json.dumps(values, indent=2) + "\n")
+    (derived / ".bidsignore").write_text(f"{REGION}\n")  # BIDS has no place for masks of no subject
     (out / "README").write_text("Synthetic brains, written by `sepclr phantom --bids`; no person was scanned.\n")
     return write_cells(out / "participants.tsv", cells | {"without": np.array(without)})

@@ -6,6 +6,7 @@ import os
 from importlib import import_module
 from pathlib import Path
 
+from sepclr.data.cell_study import CellStudy
 from sepclr.data.facts import counted
 from sepclr.data.image_study import ImageStudy
 from sepclr.data.row_study import RowStudy
@@ -14,7 +15,7 @@ from sepclr.imaging.study import BrainStudy
 from sepclr.reports import CheckPage, write_check_page
 from sepclr.types import InputError
 
-PAGES: dict[type[Study], str] = {BrainStudy: "check_brains", ImageStudy: "check_images", RowStudy: "check_rows"}
+PAGES: dict[type[Study], str] = {BrainStudy: "check_brains", ImageStudy: "check_images", RowStudy: "check_rows", CellStudy: "check_cells"}
 """Module whose ``page_of`` looks into studies of a kind."""
 
 

@@ -37,6 +37,7 @@ def page_of(study: BrainStudy, cache: Path | None) -> CheckPage:
         pictures=[volume.middle for volume in volumes],
         caption="The middle slice of each image along the last axis, scaled from its minimum to its maximum.",
         left_out=people.left_out,
+        warnings=people.notes,
     )
 
 

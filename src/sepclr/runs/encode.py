@@ -16,8 +16,11 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import Lazy
+from sepclr.data.cell_cohorts import new_cells
+from sepclr.data.cell_study import CellStudy
 from sepclr.data.image_files import images_at
 from sepclr.data.image_study import ImageStudy
+from sepclr.data.obs import add_codes
 from sepclr.data.preparation import load_preparation
 from sepclr.data.row_cohorts import new_rows
 from sepclr.data.row_study import RowStudy
@@ -77,7 +80,8 @@ def encode_file(
             ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image, or a BIDS tree; images are resampled to the grid of
             the run. For a run on ``rows``, a table with the features and covariates of the run, prepared as its training rows were.
             For a run on ``images``, a folder of images, or an image.
-        output: ``.npz`` with ``c`` and ``s``, or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images
+        output: ``.h5ad``, a copy of an AnnData file with the codes in ``obsm`` as ``X_common`` and ``X_salient``; ``.npz`` with ``c``
+            and ``s``; or ``.parquet`` or ``.tsv`` with columns ``c0, c1, …, s0, s1, …``. For a table of images
             or a tree, ``subject`` is added as an array or as the first column, and ``session`` for a tree with sessions; for images
             ``path``.
         images: column of paths in the table, or a pattern with {COLUMN} in it; that of the run if None.
@@ -101,6 +105,9 @@ def encode_file(
     if isinstance(study, RowStudy):
         whose["subject"], rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
         codes = encode(method, rows)
+    elif isinstance(study, CellStudy):
+        whose["cell"], cells = new_cells(source, study, load_preparation(folder.preparation), cache or folder.root())
+        codes = encode(method, cells)
     elif lists_volumes(run, source):
         found = read_volumes(folder, source, **of_table)
         whose["subject"], codes = found.subjects, encode(method, found.x)
@@ -109,7 +116,7 @@ def encode_file(
     else:
         x, whose = read_arrays(folder, source, cache)
         codes = encode(method, x)
-    _write(output, codes, whose)
+    _write(source, output, codes, whose)
     return codes
 
 
@@ -130,12 +137,14 @@ def read_arrays(folder: RunFolder, source: Path, cache: Path | None = None) -> t
     return torch.from_numpy(read_samples(source, shape, scaled=scaled)), {}
 
 
-def _write(output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:
+def _write(source: Path, output: Path, codes: Codes, whose: Mapping[str, NDArray[Any]]) -> None:
     c, s = codes.c.numpy(), codes.s.numpy()
     columns = {**whose, **{f"{space}{i}": values[:, i] for space, values in (("c", c), ("s", s)) for i in range(values.shape[1])}}
     try:
         with replacing(output) as part:
-            if output.suffix == ".npz":
+            if output.suffix == ".h5ad":
+                add_codes(source, part, {"X_common": c, "X_salient": s})
+            elif output.suffix == ".npz":
                 with part.open("wb") as file:
                     arrays: dict[str, Any] = {**whose, "c": c, "s": s}
                     np.savez(file, **arrays)

@@ -18,7 +18,7 @@ TABLES = (".tsv", ".csv")
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 """Environment variables with the rank of this process, in the order in which Lightning reads them."""
 
-CODES = (".npz", ".parquet", ".tsv")
+CODES = (".npz", ".parquet", ".tsv", ".h5ad")
 """File extensions of codes."""
 
 
@@ -30,6 +30,11 @@ def check_recipe(recipe: Recipe) -> None:
     """
     if recipe.declared.views and recipe.views is None:
         raise InputError(f"views: {recipe.method.name!r} needs random views; set views to random")
+    takes_counts = getattr(recipe.method, "reconstruction", "squared") == "negative-binomial"
+    if takes_counts and recipe.study is not None and not getattr(recipe.study, "counts", False):
+        raise InputError(f"reconstruction: negative-binomial takes counts, which {recipe.data.name} are not here; give cells --counts")
+    if getattr(recipe.study, "counts", False) and not takes_counts:
+        raise InputError("counts: raw counts are for --reconstruction negative-binomial; give it, or --normalise instead of --counts")
     if recipe.training and recipe.training.workers and recipe.data_set.study is None:
         raise InputError(f"workers: {recipe.training.workers}, but the samples are in memory; leave it at 0")
 
@@ -133,11 +138,13 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
         raise InputError(f"{out}: unknown file type; use {either(kinds)}")
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
+    if out.suffix == ".h5ad" and source.suffix != ".h5ad":
+        raise InputError(f"{out}: codes are added to a copy of the input, and {source} is no .h5ad; use .npz, .parquet or .tsv")
     check_finished(run)
     if is_pictures(run, source):
         if not source.exists():
             raise InputError(f"{source}: no such file; give a folder of images, or an image")
-        if given := [name for name in ("images", "subject") if of_table.get(name) is not None]:
+        if given := [name for name in ("images", "subject", "suffix", "entities") if of_table.get(name) is not None]:
             raise InputError(f"{given[0]}: is for tables of images; leave it out")
         return
     check_input(source, **of_table)

@@ -1,0 +1,57 @@
+"""Cells from a user's AnnData file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sepclr.data.cell_study import CellStudy
+from sepclr.data.study import Own
+from sepclr.datasets.base import DataSet
+from sepclr.errors import InputError
+from sepclr.parts import Encoder, Profile, RowAugmentation, Settings
+
+
+def _load(data: Own, root: Path | None, download: bool) -> Any:
+    from sepclr.data.cell_cohorts import cohorts
+    from sepclr.datasets.source import Source
+
+    study = data.study
+    if not isinstance(study, CellStudy):
+        raise InputError("study: cells need an AnnData file; give FILE.h5ad and the roles of its columns")
+    train, test, preparation = cohorts(study, data.fold, root)
+    return Source(
+        f"{DATA_SET.title}: {' or '.join(study.target)} against {' or '.join(study.background)}",
+        DATA_SET.lead,
+        train=train,
+        tests={"strict": test},
+        common_attributes=study.common,
+        salient_attributes=study.salient,
+        everyone=True,
+        preparation=preparation,
+        target_groups=study.target_groups,
+        feature_names=tuple(preparation.features),
+    )
+
+
+CPU = Profile(
+    encoder=Encoder(kind="mlp", width=128),
+    views=RowAugmentation(),
+    training=Settings(max_epochs=100, batch_size=256, learning_rate=1e-3),
+)
+"""Some thousand cells and genes, with encoders of two hidden layers.
+
+Command: sepclr fit cells cells.h5ad --group condition --background control --target treated --normalise --genes 2000
+Hardware: one core.
+Result: results/cells.jsonl, by speed/contrastive_vi.py.
+"""
+
+DATA_SET = DataSet(
+    options=Own("cells"),
+    study=CellStudy,
+    title="Cells",
+    lead="Background and target are groups of cells. What both groups share belongs in c, what only the target has in s.",
+    about="cells with counts or other values of genes, from an AnnData file",
+    load=_load,
+    profiles={"cpu": CPU},
+)
