@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
+from tests.datasets.layouts import batch
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -53,3 +57,28 @@ def test_a_picture_that_cannot_be_written_is_named_before_training(tmp_path: Pat
     done = run(tmp_path, "plot_without.py", "nowhere/without.png")
     assert done.returncode == 2
     assert "picture: nowhere/without.png; give the path of a .png file in an existing folder" in done.stderr
+
+
+@pytest.fixture
+def cifar(tmp_path: Path) -> Path:
+    """A folder with noise in the layout of CIFAR-10."""
+    folder, draw = tmp_path / "data" / "cifar-10-batches-py", np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        data = batch(data=draw.integers(256, size=(10_000, 3072)).astype(np.uint8))
+        (folder / name).write_bytes(pickle.dumps(data, protocol=2))
+    return folder.parent
+
+
+def test_cats_and_dogs_become_folders_that_are_trained_on(cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    done = run(tmp_path, "cats_and_dogs.py", str(cifar), "pictures", "--epochs", "1", "--images", "20")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["attributes.csv", "cat", "dog", "run"]
+    assert len([*(tmp_path / "pictures" / "dog").iterdir()]) == 40
+    with Image.open(tmp_path / "pictures" / "cat" / "test-00001.png") as image:
+        assert image.size == (32, 32)
+    assert "brightness" in done.stdout
+    again = run(tmp_path, "cats_and_dogs.py", str(cifar), "pictures")
+    assert again.returncode == 2
+    assert "pictures: pictures exists; give a new folder" in again.stderr

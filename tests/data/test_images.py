@@ -132,6 +132,20 @@ def test_cmyk_and_one_bit_are_read_transparency_is_white_and_orientation_applied
     assert turned[0, 4:].max() == 0
 
 
+def test_an_image_of_one_line_fits_a_square(tmp_path: Path):
+    Image.new("L", (1000, 1), 255).save(tmp_path / "line.png")
+    for fit in ("crop", "pad", "stretch"):
+        assert decode_all([tmp_path / "line.png"], Frame(8, 1, fit, 16)).max() == 255
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.webp", "a.bmp", "a.gif"])
+def test_a_truncated_file_of_any_kind_is_found(tmp_path: Path, name: str):
+    path = save(tmp_path / name, 0, (200, 150))
+    assert not look_into([path], tmp_path / "cache").seen[0].problem
+    truncate(path)
+    assert look_into([path], tmp_path / "cache").seen[0].problem
+
+
 def test_images_are_cropped_padded_or_stretched(tmp_path: Path):
     wide = np.zeros((8, 24), np.uint8)
     wide[:, 8:16] = 255

@@ -56,6 +56,14 @@ def test_images_on_access_give_the_run_of_images_in_memory(made: Path, run: Path
     assert RunFolder(made / "streamed").model.read_bytes() == RunFolder(run).model.read_bytes()
 
 
+def test_a_run_is_repeated_from_its_config(made: Path, run: Path):
+    again = ["fit", "images", "--config", str(run / "config.yaml"), "--cache", str(made / "cache"), "--out", str(made / "again")]
+    assert main(again) == 0
+    assert RunFolder(made / "again").model.read_bytes() == RunFolder(run).model.read_bytes()
+    assert (made / "again" / "folds.tsv").read_bytes() == (run / "folds.tsv").read_bytes()
+    assert main([*again, "--resume"]) == 0
+
+
 def test_a_folder_and_a_single_image_are_encoded_with_the_names_of_files(made: Path, run: Path, tmp_path: Path):
     for source in (made / "marked", made / "marked" / "dark" / "00.png"):
         assert main(["encode", str(run), "--input", str(source), "--out", str(tmp_path / f"{source.stem}.npz")]) == 0
@@ -119,3 +127,12 @@ def test_a_benchmark_trains_several_methods(made: Path, tmp_path: Path, capsys: 
     rows = ["--methods", "sepvae,pca", "--only-folds", "1", "--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "rows.jsonl")]
     assert main(["benchmark", "images", *options(made), *rows, "--max-epochs", "1", "--width", "4", "--accelerator", "cpu"]) == 0
     assert (tmp_path / "rows.jsonl").read_text().count("\n") == 2
+
+
+def test_several_target_folders_have_a_salient_code_each(made: Path, tmp_path: Path):
+    targets = ",".join(str(made / "marked" / name) for name in ("dark", "bright"))
+    folders = ["--background", str(made / "plain"), "--target", targets, "--folds", "3", "--cache", str(made / "cache")]
+    assert main(["fit", "images", *folders, *SHORT, "--out", str(tmp_path / "run")]) == 0
+    assert RunFolder(tmp_path / "run").samples()["target_groups"] == ["dark", "bright"]
+    assert main(["encode", str(tmp_path / "run"), "--input", str(made / "plain" / "dark"), "--out", str(tmp_path / "codes.tsv")]) == 0
+    assert (tmp_path / "codes.tsv").read_text().startswith("path\t")

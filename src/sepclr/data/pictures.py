@@ -212,7 +212,6 @@ def decode_all(paths: Sequence[Path | str], frame: Frame, *, jobs: int = 1) -> N
 
 def _decode(path: Path | str, frame: Frame) -> NDArray[np.uint8]:
     """Decode a file. Call within ``_decoding``."""
-    square = (frame.side, frame.side)
     try:
         with Image.open(path, formats=FORMATS) as file:
             file.draft(None, (2 * frame.side, 2 * frame.side))  # a large JPEG is decoded at a fraction of its size
@@ -220,13 +219,21 @@ def _decode(path: Path | str, frame: Frame) -> NDArray[np.uint8]:
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: cannot be decoded ({reason}), so it changed since it was inspected; restore it") from None
-    smooth = Image.Resampling.BILINEAR
-    if frame.fit == "stretch":
-        image = image.resize(square, smooth)
-    else:
-        image = (ImageOps.fit if frame.fit == "crop" else ImageOps.pad)(image, square, smooth)
-    values = np.asarray(image)
+    values = np.asarray(_square(image, frame))
     return values[None] if frame.channels == 1 else values.transpose(2, 0, 1)
+
+
+def _square(image: Image.Image, frame: Frame) -> Image.Image:
+    """Resize an image to a square."""
+    square, smooth = (frame.side, frame.side), Image.Resampling.BILINEAR
+    if frame.fit == "crop":
+        return ImageOps.fit(image, square, smooth)
+    if frame.fit == "stretch":
+        return image.resize(square, smooth)
+    width, height = (max(1, round(length * frame.side / max(image.size))) for length in image.size)
+    padded = Image.new(image.mode, square)
+    padded.paste(image.resize((width, height), smooth), ((frame.side - width) // 2, (frame.side - height) // 2))
+    return padded
 
 
 def _plain(image: Image.Image, channels: int, bits: int) -> Image.Image:
