@@ -61,6 +61,29 @@ def test_a_table_is_checked_trained_on_encoded_and_evaluated(table: Path, capsys
     assert "changed since training" in capsys.readouterr().err
 
 
+def test_rows_without_their_salient_part_are_in_the_units_of_the_table(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run, made, arrays = tmp_path / "run", tmp_path / "made.parquet", tmp_path / "made.npz"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    for line in lines[1:]:
+        line[6] = str(1000 + 50 * float(line[6]))
+    table.write_text("\n".join(map(",".join, lines)))
+    assert main(["fit", "rows", "--table", str(table), *TOY, *SHORT, "--method", "sepvae", "--out", str(run)]) == 0
+    assert main(["decode", "remove", str(run), "--input", str(table), "--out", str(made)]) == 0
+    assert main(["decode", "remove", str(run), "--input", str(table), "--out", str(arrays)]) == 0
+    read = pyarrow.parquet.read_table(made)
+    assert read.column_names == ["subject", "f0", "f1", "f2"]
+    assert 900 < np.mean(read["f1"].to_numpy()) < 1100
+    with np.load(arrays) as found:
+        np.testing.assert_array_equal(found["x"][:, 1], read["f1"].to_numpy())
+        assert found["feature_names"].tolist() == ["f0", "f1", "f2"]
+    plain = tmp_path / "plain"
+    assert main(["fit", "rows", "--table", str(table), *TOY, *SHORT, "--out", str(plain)]) == 0
+    assert main(["decode", "remove", str(plain), "--input", str(table), "--out", str(arrays)]) == 2
+    assert "there is no decoder" in capsys.readouterr().err
+    assert main(["decode", "fit", str(plain), "--max_epochs", "1"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_a_table_of_methods_runs_on_every_fold(table: Path, tmp_path: Path):
     places = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "r.jsonl")]
     words = ["--methods", "cvae,contrastive-pca", "--only_folds", "0,2", "--salient_dim", "2", "--common_dim", "2", *places]

@@ -53,7 +53,7 @@ def remove(options: Namespace) -> None:
 
         print(f"{out}: {remove_volumes(run, source, out, **of_table)} images")
         return
-    preflight.check_codes(run, source, out, kinds=(".npz",), **of_table)
+    preflight.check_codes(run, source, out, kinds=preflight.kinds_without(run), **of_table)
     from sepclr.runs.removal import remove_file
 
     print(f"{out}: {remove_file(run, source, out)} samples")
@@ -81,9 +81,10 @@ def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
         "--input",
         type=str,
         required=True,
-        help="targets: .npy, .npz (array x), .parquet (a column per value); for mri a table or a BIDS tree, for images a folder",
+        help="targets: arrays (.npy, .npz, .parquet), a table of volumes or of rows, a BIDS tree, a folder of images, an .h5ad file",
     )
-    removed.add_argument("--out", type=str, required=True, help="file: .npz (array x); for a table or tree a new folder of NIfTI files")
+    made = "file: .npz (array x), of rows and cells also .parquet or .tsv; of a table or tree of volumes a new folder"
+    removed.add_argument("--out", type=str, required=True, help=made)
     add_table(removed)
     return {"fit": (fit, train), "evaluate": (scored, evaluate), "remove": (removed, remove)}
 

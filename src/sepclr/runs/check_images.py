@@ -39,7 +39,7 @@ def page_of(study: ImageStudy, cache: Path | None) -> CheckPage:
         is_target=members.is_target,
         attributes=members.attributes,
         confounding=confounders(members),
-        subjects=subjects_of(members) if study.subject else None,
+        subjects=subjects_of(members),
         names=members.names,
         what="images",
         facts=[

@@ -101,38 +101,45 @@ def encode_file(
     folder = RunFolder(run)
     method, _ = load_method(folder)
     whose: dict[str, NDArray[Any]] = {}
-    study = folder.recipe().study
-    if isinstance(study, RowStudy):
-        whose["subject"], rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
-        codes = encode(method, rows)
-    elif isinstance(study, CellStudy):
-        whose["cell"], cells = new_cells(source, study, load_preparation(folder.preparation), cache or folder.root())
-        codes = encode(method, cells)
-    elif lists_volumes(run, source):
+    if lists_volumes(run, source):
         found = read_volumes(folder, source, **of_table)
         whose["subject"], codes = found.subjects, encode(method, found.x)
         if found.sessions is not None:
             whose["session"] = found.sessions
     else:
-        x, whose = read_arrays(folder, source, cache)
+        x, whose = read_new(folder, source, subject, cache)
         codes = encode(method, x)
     _write(source, output, codes, whose)
     return codes
 
 
-def read_arrays(folder: RunFolder, source: Path, cache: Path | None = None) -> tuple[Tensor | Lazy, dict[str, NDArray[Any]]]:
-    """Read the samples of an array file that fit a run or, for a run on images, of a folder.
+def read_new(
+    folder: RunFolder, source: Path, subject: str | None = None, cache: Path | None = None
+) -> tuple[Tensor | Lazy, dict[str, NDArray[Any]]]:
+    """Read samples that fit a run, and prepare them as its training samples were: of arrays, or of what the run was trained on.
+
+    Args:
+        folder: folder of the run.
+        source: file of arrays; for a run on images also a folder, on rows a table, on cells an AnnData file.
+        subject: subject column of a table of rows; that of the run if None.
+        cache: folder of prepared samples; that of the run if None.
 
     Returns:
-        Samples, shape (n, *sample), and what is written beside them: ``path``, shape (n,), for images.
+        Samples, shape (n, *sample), and what is written beside them, each of shape (n,): ``path`` of images, ``subject`` of rows, ``cell``.
 
     Raises:
         InputError: if samples cannot be read or do not fit.
     """
     study, shape = folder.recipe().study, folder.samples()["sample_shape"]
+    if isinstance(study, RowStudy):
+        subjects, rows = new_rows(source, load_preparation(folder.preparation), subject or study.subject)
+        return rows, {"subject": subjects}
+    if isinstance(study, CellStudy):
+        names, cells = new_cells(source, study, load_preparation(folder.preparation), cache or folder.root())
+        return cells, {"cell": names}
     if isinstance(study, ImageStudy) and is_pictures(folder.path, source):
-        names, x = images_at(source, study, shape, cache or folder.root())
-        return x, {"path": np.array(names)}  # savez has an argument called file
+        paths, x = images_at(source, study, shape, cache or folder.root())
+        return x, {"path": np.array(paths)}  # savez has an argument called file
     scaled = not isinstance(study, BrainStudy) or study.scaling != "none"
     return torch.from_numpy(read_samples(source, shape, scaled=scaled)), {}
 
@@ -148,15 +155,21 @@ def _write(source: Path, output: Path, codes: Codes, whose: Mapping[str, NDArray
                 with part.open("wb") as file:
                     arrays: dict[str, Any] = {**whose, "c": c, "s": s}
                     np.savez(file, **arrays)
-            elif output.suffix == ".tsv":
-                write_cells(part, columns)
             else:
-                import pyarrow
-                import pyarrow.parquet
-
-                pyarrow.parquet.write_table(pyarrow.table(columns), part)
+                write_columns(part, output.suffix, columns)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
+
+
+def write_columns(path: Path, suffix: str, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Write columns of equal length, each of shape (n,), as ``.tsv`` or ``.parquet``."""
+    if suffix == ".tsv":
+        write_cells(path, columns)
+        return
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), path)
 
 
 def read_volumes(

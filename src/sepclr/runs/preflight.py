@@ -150,9 +150,15 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
     check_input(source, **of_table)
 
 
+def kinds_without(run: Path) -> tuple[str, ...]:
+    """Return the file extensions of samples without their salient pattern."""
+    return (".npz", ".parquet", ".tsv") if RunFolder(run).preparation.exists() else (".npz",)
+
+
 def lists_volumes(run: Path, source: Path) -> bool:
     """Return whether an input is a table of images or a BIDS tree, for a run that takes these."""
-    return (source.suffix in TABLES or source.is_dir()) and not is_pictures(run, source)
+    rows = RunFolder(run).preparation.exists()
+    return (source.suffix in TABLES or source.is_dir()) and not rows and not is_pictures(run, source)
 
 
 def is_pictures(run: Path, source: Path) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
+from sepclr.data.preparation import load_preparation
 from sepclr.datasets.source import Source
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.truth import true_volumes
@@ -22,7 +23,7 @@ from sepclr.probes.removal import baselines, change_of_background, pattern_mask,
 from sepclr.probes.swap import Swap, swap_scores
 from sepclr.reports import RemovalPage, removal_cells, swap_cells, write_removal_page
 from sepclr.runs.decoder import decoder_folder, load_decoder, options_of_decoder
-from sepclr.runs.encode import read_arrays
+from sepclr.runs.encode import read_new, write_columns
 from sepclr.runs.folder import RunFolder, made_with, make_folder
 from sepclr.runs.judge import Judge, train_judge
 from sepclr.runs.recipe import Recipe, shared
@@ -51,8 +52,10 @@ def remove_file(run: Path, source: Path, output: Path) -> int:
 
     Args:
         run: folder of a run with a decoder.
-        source: targets, ``.npy``, ``.npz`` with an array ``x``, ``.parquet``, or a folder of images, as ``sepclr encode`` takes them.
+        source: targets, ``.npy``, ``.npz`` with an array ``x``, ``.parquet``, a folder of images, a table of rows or an AnnData file, as
+            ``sepclr encode`` takes them.
         output: ``.npz`` with an array ``x``, in the shape of the samples; images in floating point in 0..1, with ``path`` for a folder.
+            Rows are in the units of their table, without the effect of covariates; for them and cells also ``.parquet`` or ``.tsv``.
 
     Returns:
         The number of samples.
@@ -60,12 +63,23 @@ def remove_file(run: Path, source: Path, output: Path) -> int:
     Raises:
         InputError: the run has no decoder, samples cannot be read or do not fit, or the output cannot be written.
     """
-    x, whose = read_arrays(RunFolder(run), source)
-    made = decode(load_decoder(run), x, what=("without_salient",))["without_salient"]
-    arrays: dict[str, Any] = {"x": made.numpy(), **whose}
+    folder = RunFolder(run)
+    x, whose = read_new(folder, source)
+    made = decode(load_decoder(run), x, what=("without_salient",))["without_salient"].numpy()
+    if folder.preparation.exists():
+        prepared = load_preparation(folder.preparation)
+        made, whose = prepared.undone(made.astype(np.float64)), whose | {"feature_names": np.array(prepared.features)}
+    arrays: dict[str, Any] = {"x": made, **whose}
     try:
-        with replacing(output) as part, part.open("wb") as file:
-            np.savez(file, **arrays)
+        with replacing(output) as part:
+            if output.suffix == ".npz":
+                with part.open("wb") as file:
+                    np.savez(file, **arrays)
+            else:
+                names = arrays.pop("feature_names").tolist()
+                columns = {**whose, **dict(zip(names, made.T, strict=True))}
+                columns.pop("feature_names")
+                write_columns(part, output.suffix, columns)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror or error}); choose another --out") from None
     return len(made)
