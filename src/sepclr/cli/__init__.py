@@ -30,7 +30,6 @@ from sepclr.cli.options import (
     rescan_parser,
     underscored,
 )
-from sepclr.data.facts import counted
 from sepclr.data.study import Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
@@ -146,6 +145,7 @@ def check(data_set: DataSet, options: Namespace) -> None:
     """Check data before training: what is wrong with them, and what a reviewer would ask."""
     study = _plain_study(data_set, options)
     study.members()  # raises InputError before torch is imported
+    from sepclr.data.facts import counted
     from sepclr.runs.check import check_study
 
     out = Path(options.out or "check.html")

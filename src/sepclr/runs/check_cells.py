@@ -13,7 +13,7 @@ from sepclr.data.genes import moments
 from sepclr.data.sparse_rows import SparseRows
 from sepclr.data.tables import listed
 from sepclr.reports import CheckPage
-from sepclr.runs.check_facts import confounders, copies
+from sepclr.runs.check_facts import confounders, copies, subjects_of
 
 AT_ONCE = 1024
 
@@ -53,7 +53,7 @@ def page_of(study: CellStudy, cache: Path | None) -> CheckPage:
         is_target=members.is_target,
         attributes=members.attributes,
         confounding=confounders(members, {**members.covariates, "counts in total": totals}),
-        subjects=members.subjects,
+        subjects=subjects_of(members),
         what="cells",
         facts=facts,
         warnings=warnings,

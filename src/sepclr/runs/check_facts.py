@@ -22,6 +22,11 @@ def confounders(members: Members, further: Mapping[str, NDArray[Any]] | None = N
     return list(confounding(members.is_target[once], {name: each[once] for name, each in values.items()}))
 
 
+def subjects_of(members: Members) -> NDArray[Any] | None:
+    """Return the subject of each sample, shape (n,); None if each sample is a subject of its own."""
+    return members.subjects if len(np.unique(members.subjects)) < len(members) else None
+
+
 def copies(study: Study, members: Members, hashes: NDArray[Any], what: str) -> list[str]:
     """Return sentences about identical samples of both groups, and of training and test.
 

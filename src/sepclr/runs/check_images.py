@@ -15,7 +15,7 @@ from sepclr.data.pictures import Frame, Seen, decode_all, frame_of, inspected
 from sepclr.data.tables import listed
 from sepclr.reports import CheckPage
 from sepclr.reports.check_page import SHOWN
-from sepclr.runs.check_facts import confounders, copies
+from sepclr.runs.check_facts import confounders, copies, subjects_of
 
 DARK = 0.25
 """Share of the range of 16-bit images below which their largest value is reported."""
@@ -39,7 +39,7 @@ def page_of(study: ImageStudy, cache: Path | None) -> CheckPage:
         is_target=members.is_target,
         attributes=members.attributes,
         confounding=confounders(members),
-        subjects=members.subjects if study.subject else None,
+        subjects=subjects_of(members) if study.subject else None,
         names=members.names,
         what="images",
         facts=[

@@ -11,7 +11,7 @@ from sepclr.data.row_study import RowStudy
 from sepclr.data.rows import rows_of
 from sepclr.data.tables import listed
 from sepclr.reports import CheckPage
-from sepclr.runs.check_facts import confounders, copies
+from sepclr.runs.check_facts import confounders, copies, subjects_of
 
 
 def page_of(study: RowStudy, cache: Path | None) -> CheckPage:
@@ -49,7 +49,7 @@ def page_of(study: RowStudy, cache: Path | None) -> CheckPage:
         is_target=members.is_target,
         attributes=members.attributes,
         confounding=confounders(members, members.covariates),
-        subjects=members.subjects,
+        subjects=subjects_of(members),
         what="rows",
         facts=facts,
         warnings=copies(study, members, np.concatenate(hashes), "rows"),

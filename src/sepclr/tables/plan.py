@@ -56,7 +56,7 @@ class Job:
             for part in (type(self.recipe.method)(), Encoder(), ImageAugmentation(), VolumeAugmentation(), RowAugmentation())
             for name, value in flat(part).items()
             if not name.startswith(("weight_", "critic_"))
-        } | {"precision": "auto"}
+        } | {"precision": "auto", "attributes": (), "merge": False}
         deciding = {
             name: value
             for name, value in values.items()
