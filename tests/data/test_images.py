@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ import torch
 from PIL import Image
 
 from sepclr.cli import main
-from sepclr.data import Lazy
+from sepclr.data import Batches, Lazy
 from sepclr.data.image_files import cohorts, images_at
 from sepclr.data.image_study import ImageStudy
 from sepclr.data.pictures import Frame, decode_all, frame_of, look_into
@@ -173,6 +175,19 @@ def test_images_on_access_are_those_in_memory(folders: Path, tmp_path: Path):
     assert torch.equal(lazy.train.x[torch.tensor([3, 1])], lazy.train.x.held()[[3, 1]])
     chosen = np.arange(len(lazy.test)) % 2 == 1
     assert torch.equal(lazy.test.where(chosen).x[:], lazy.test.x[:][chosen])
+
+
+def test_images_of_more_than_ten_times_the_limit_are_decoded_a_batch_at_a_time(folders: Path, tmp_path: Path):
+    train = cohorts(study(folders, memory=1, size=512, folds=6), 0, tmp_path / "cache").train
+    one = 3 * 512**2
+    assert math.prod(train.x.shape) == 20 * one > 10 * 2**20
+    tracemalloc.start()
+    try:
+        assert [len(batch.x) for batch in Batches(train, 4, seed=0, epoch=0)] == [4] * 5
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 4 * one < peak < 12 * one  # a batch, its successor, and images on the way
 
 
 def test_files_are_inspected_once_and_edits_are_noticed(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
