@@ -150,6 +150,14 @@ def test_balanced_accuracy_under_the_strict_protocol_is_preferred(make_row: Make
     assert findings([("a", rows)], [], ["mark"])[0].score == "70\u202f%"
 
 
+def test_the_group_is_the_verdict_where_nothing_else_is_known(make_row: MakeRow) -> None:
+    of_group = [make_row("group", space, score) for space, score in (("c", 0.6), ("s", 0.9))]
+    (found,) = findings([("a", of_group)], [], [])
+    assert (found.name, found.space, found.score, found.other_score) == ("group", "s", "90\u202f%", "60\u202f%")
+    of_mark = [make_row("mark", space, 0.7) for space in "cs"]
+    assert [each.name for each in findings([("a", of_group + of_mark)], [], ["mark"])] == ["mark"]
+
+
 def test_no_scores_no_history_no_salient_attribute_one_run(tmp_path: Path, make_page: MakePage) -> None:
     page = make_page()
     run = replace(page.runs[0], rows=[], history=[])

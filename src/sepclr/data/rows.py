@@ -138,7 +138,7 @@ def _features(file: RowFile, study: RowStudy, known_as: Mapping[str, Sequence[st
 
 
 def _covariate(table: Path, name: str, cells: NDArray[Any]) -> NDArray[Any]:
-    values = attribute(table, name, cells, None)
+    values = attribute(table, name, cells, None, "covariates")
     if not known(values).all():
         raise InputError(f"covariates: {name!r} is empty in {int((~known(values)).sum())} rows of {table}; fill them in")
     if not is_quantity(values) and (np.unique(values, return_counts=True)[1] < 2).any():

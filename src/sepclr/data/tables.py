@@ -185,7 +185,7 @@ def without_missing(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.isin(values, MISSING), "", values)
 
 
-def attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) -> NDArray[Any]:
+def attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None, role: str = "attributes") -> NDArray[Any]:
     """Convert the values of a column to numbers or classes.
 
     Args:
@@ -193,6 +193,7 @@ def attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) -
         name: name of the attribute.
         values: text, empty where missing, shape (n,).
         kind: whether they are quantities or classes; None infers it: numbers with more than two different values are quantities.
+        role: option that names it, for errors.
 
     Returns:
         Floating point, NaN where missing, or text, empty where missing, shape (n,).
@@ -203,14 +204,12 @@ def attribute(table: Path, name: str, values: NDArray[Any], kind: Kind | None) -
     known = values[values != ""]
     if len(np.unique(known)) < 2:
         says = f"is {str(known[0])!r} in every row of" if len(known) else "has no values in"
-        raise InputError(f"attributes: {name!r} {says} {table}; an attribute needs two different values")
+        raise InputError(f"{role}: {name!r} {says} {table}; two different values are needed")
     strange = [value for value in known.tolist() if not _is_number(value)]
     if kind == "numeric" and strange:
-        raise InputError(f"attributes: {name!r} holds {listed(strange)}, which are not numbers; fix {table} or declare it categorical")
+        raise InputError(f"{role}: {name!r} holds {listed(strange)}, which are not numbers; fix {table} or declare it categorical")
     if kind is None and 2 * len(strange) < len(known) and strange:
-        raise InputError(
-            f"attributes: most values of {name!r} are numbers, but not {listed(strange)}; fix {table} or declare it categorical"
-        )
+        raise InputError(f"{role}: most values of {name!r} are numbers, but not {listed(strange)}; fix {table} or declare it categorical")
     if kind == "categorical" or strange or (kind is None and len(np.unique(known)) == 2):
         return values
     return np.array([float(value) if value else np.nan for value in values])

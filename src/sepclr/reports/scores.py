@@ -84,20 +84,24 @@ def readings(runs: Scored, common: Sequence[str], salient: Sequence[str]) -> lis
 
 
 def findings(runs: Scored, common: Sequence[str], salient: Sequence[str]) -> list[Finding]:
-    """Format the main run's scores of each attribute expected in c or s, except the group; leave out attributes without both scores."""
-    found = []
+    """Format the main run's scores of each attribute expected in c or s; of the group only if there are no others.
+
+    Attributes without both scores are left out.
+    """
     _, rows = runs[0]
-    for name, space in expectations(common, salient, runs[:1]).items():
-        if not space or name == "group":
-            continue
-        metric, protocol = _chosen(rows, name)
-        other = "s" if space == "c" else "c"
-        here, there = (_find(rows, name, where, "trained", protocol, metric) for where in (space, other))
-        if here is not None and there is not None:
-            scores = [number(row["score"], metric) for row in (here, there)]
-            chance = number(here["chance"], metric)
-            found.append(Finding(name, space, scores[0], other, scores[1], chance, metric in LOWER_IS_BETTER))
-    return found
+    wanted = {name: space for name, space in expectations(common, salient, runs[:1]).items() if space}
+    found = {name: each for name, space in wanted.items() if (each := _finding(rows, name, space)) is not None}
+    return [each for name, each in found.items() if name != "group" or len(found) == 1]
+
+
+def _finding(rows: Sequence[Row], name: str, space: str) -> Finding | None:
+    metric, protocol = _chosen(rows, name)
+    other = "s" if space == "c" else "c"
+    here, there = (_find(rows, name, where, "trained", protocol, metric) for where in (space, other))
+    if here is None or there is None:
+        return None
+    scores = [number(row["score"], metric) for row in (here, there)]
+    return Finding(name, space, scores[0], other, scores[1], number(here["chance"], metric), metric in LOWER_IS_BETTER)
 
 
 def predicted(rows: Sequence[Row]) -> list[dict[str, str]]:
