@@ -92,7 +92,10 @@ def copied(found: Matrix, check: Checked, path: Path, key: str, *, cache: Path |
     about = path.stat()
     made_of = json.dumps([str(path.resolve()), about.st_size, about.st_mtime_ns, key])
     place = cache / hashlib.sha256(made_of.encode()).hexdigest()[:16]
-    if not place.exists():
+    if place.exists():
+        # It may have been copied when less was asked of its values.
+        _check_copy(place, check)
+    else:
         try:
             cache.mkdir(parents=True, exist_ok=True)
             # Writing to a mapped file on a full disk ends the process without an error.
@@ -113,6 +116,16 @@ def copied(found: Matrix, check: Checked, path: Path, key: str, *, cache: Path |
             if not place.exists():  # another process may have copied the same file meanwhile
                 raise
     return SparseRows(np.load(place / "indptr.npy"), place / "indices.npy", place / "data.npy", found.shape[1])
+
+
+def _check_copy(place: Path, check: Checked) -> None:
+    """Check a matrix that was copied to files before."""
+    indptr = np.load(place / "indptr.npy")
+    for begin in range(0, int(indptr[-1]), AT_ONCE):
+        end = min(begin + AT_ONCE, int(indptr[-1]))
+        # Opened for each part, because pages that stay mapped count as memory of this process.
+        values, columns = (np.array(np.load(place / f"{name}.npy", mmap_mode="r")[begin:end]) for name in ("data", "indices"))
+        check(values, np.searchsorted(indptr, np.arange(begin, end), side="right") - 1, columns.astype(np.int64))
 
 
 def _csr(
