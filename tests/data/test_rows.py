@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow
@@ -185,6 +186,14 @@ def test_a_number_that_python_reads_and_arrow_does_not_is_no_number(tmp_path: Pa
     (tmp_path / "t.csv").write_text("a,b\n1_000,1\n2,2\n3,3\n")
     file = RowFile(tmp_path / "t.csv")
     assert file.contents(["a", "b"]) == {"a": "mixed", "b": "numbers"}
+
+
+def test_a_cache_folder_without_room_is_named(tmp_path: Path, columns: dict[str, NDArray], monkeypatch: pytest.MonkeyPatch):
+    table = write(tmp_path / "rows.csv", {"dx": columns["dx"]} | {f"f{i}": np.arange(N) * 1.0 for i in range(7000)})
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(InputError, match=r"cache: 0\.0 GiB free, and .*rows\.csv needs .*; give another cache folder"):
+        cohorts(study(table, features=("f*",), memory=1), 0, tmp_path / "cache")
+    assert not [*(tmp_path / "cache").glob("*.npy")]
 
 
 @pytest.mark.parametrize(("only", "lacking"), [("train", "test"), ("test", "training")])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.data.cache import check_room
 from sepclr.data.sparse_rows import SparseRows
 from sepclr.errors import InputError
 
@@ -98,11 +99,7 @@ def copied(found: Matrix, check: Checked, path: Path, key: str, *, cache: Path |
     else:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            # Writing to a mapped file on a full disk ends the process without an error.
-            if (free := shutil.disk_usage(cache).free) < size:
-                raise InputError(
-                    f"{cache}: {free / 2**30:.1f} GiB free, and {path} needs {size / 2**30:.1f} GiB; give another cache folder"
-                )
+            check_room(cache, size, path)
             part = Path(tempfile.mkdtemp(dir=cache, prefix="part-"))
         except OSError as error:
             raise InputError(f"{cache}: cannot be written ({error.strerror}); give another cache folder") from None
