@@ -17,8 +17,9 @@ from scipy import sparse
 
 from sepclr.data import SparseRows
 from sepclr.data import h5ad as reader
-from sepclr.data.cells import Cells, as_text, of_groups, read_h5ad
+from sepclr.data.cells import read_h5ad
 from sepclr.data.genes import chosen_counts, library_size, moments, most_variable, preparation
+from sepclr.data.obs import as_text
 from sepclr.types import InputError
 
 N, GENES = 30, 12
@@ -107,6 +108,13 @@ def test_nothing_half_written_is_left_of_a_matrix_that_fails_its_check(tmp_path:
     assert [*(tmp_path / "cache").iterdir()] == []
 
 
+def test_a_copy_is_checked_again_when_counts_are_asked_for(tmp_path: Path) -> None:
+    path, cache = write(tmp_path / "a.h5ad", x=counts() + 0.5), tmp_path / "cache"
+    read_h5ad(path, cache=cache, limit=0)
+    with pytest.raises(InputError, match=r"5\.5 of gene 'gene 0' in cell 'cell 0' is not a whole number"):
+        read_h5ad(path, counts=True, cache=cache, limit=0)
+
+
 def test_columns_are_numbers_or_text(tmp_path: Path) -> None:
     cells = read_h5ad(write(tmp_path / "a.h5ad"), ["group", "batch"], ["dose", "type", "doublet", "flag", "level"])
     assert cells.columns["group"].tolist() == ["ctrl", "drug", "other"] * 10
@@ -119,16 +127,6 @@ def test_columns_are_numbers_or_text(tmp_path: Path) -> None:
     assert cells.columns["level"][1:3].tolist() == [1.0, 2.0]
     assert (cells.names[1], cells.genes[2]) == ("cell 1", "gene 2")
     assert as_text(np.array([0.0, 1.5, np.nan])).tolist() == ["0", "1.5", ""]
-
-
-def test_groups_are_chosen_by_value_and_the_rest_is_left_out(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.h5ad")
-    chosen, is_target = of_groups(path, read_h5ad(path, ["group"], ["dose"]), "group", ["ctrl"], ["drug"])
-    assert is_target.tolist() == [False, True] * 10
-    assert chosen.names[:3].tolist() == ["cell 0", "cell 1", "cell 3"]
-    np.testing.assert_array_equal(chosen.x[:].numpy(), counts()[np.arange(N) % 3 != 2])
-    by_batch, is_target = of_groups(path, read_h5ad(path, ["batch"]), "batch", ["0"], ["1"])
-    assert (len(by_batch.x), is_target.sum()) == (30, 15)
 
 
 def test_raw_is_read_by_name(tmp_path: Path) -> None:
@@ -311,19 +309,3 @@ def test_a_cache_folder_without_room_or_that_is_a_file_is_refused(tmp_path: Path
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
     with pytest.raises(InputError, match=r"cache: 0\.0 GiB free, and .*a\.h5ad needs"):
         read_h5ad(path, cache=tmp_path / "cache", limit=0)
-
-
-@pytest.mark.parametrize(
-    ("column", "background", "target", "said"),
-    [
-        ("one", "same", "drug", "column 'one' has one value, 'same'; give a column with two groups"),
-        ("group", "control", "drug", r"has no 'control' \(did you mean 'ctrl'\?\); values are ctrl, drug, other"),
-        ("group", "ctrl", "ctrl", "'ctrl' is in both"),
-        ("level", "3", "4", r"background: 1 cell\(s\) in column 'level'"),
-    ],
-)
-def test_bad_groups(column: str, background: str, target: str, said: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "a.h5ad")
-    cells: Cells = read_h5ad(path, attributes=[column])
-    with pytest.raises(InputError, match=said):
-        of_groups(path, cells, column, [background], [target])

@@ -329,6 +329,11 @@ TABLES: list[tuple[Callable[[str], str | bytes], tuple[str, ...], str]] = [
     (str, ("--common", "age", "--salient", "age"), "common, salient: age listed more than once"),
     (str, ("--split", "sex"), "split: column 'sex' of {table} contains f, m"),
     (str, ("--subject", "person"), "subject: column 'person' not found in {table}"),
+    (
+        lambda text: text.replace("sex", "who", 1).replace(",f,", ",,", 2),
+        ("--subject", "who"),
+        "subject: column 'who' of {table} is empty in 2 rows",
+    ),
     (str, ("--common", "file"), "common, salient: 'file' is no attribute"),
 ]
 

@@ -23,7 +23,7 @@ def test_every_sample_finds_its_own(ids, random):
         (["a", "b"], ["b", "b", "a"], "other_ids: 'b' more than once"),
         (["a", "b"], ["a"], "other_ids: 'b' missing"),
         ([1], [1, 2], "ids: 2 missing"),
-        (list(range(9)), [0], "other_ids: 1, 2, 3, 4, 5 and 3 others missing"),
+        (list(range(9)), [0], "other_ids: 1, 2, 3, 4, 5 and 3 more missing"),
     ],
 )
 def test_identifiers_that_do_not_match_are_named(ids, other, named):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow
@@ -185,3 +186,33 @@ def test_a_number_that_python_reads_and_arrow_does_not_is_no_number(tmp_path: Pa
     (tmp_path / "t.csv").write_text("a,b\n1_000,1\n2,2\n3,3\n")
     file = RowFile(tmp_path / "t.csv")
     assert file.contents(["a", "b"]) == {"a": "mixed", "b": "numbers"}
+
+
+def test_a_cache_folder_without_room_is_named(tmp_path: Path, columns: dict[str, NDArray], monkeypatch: pytest.MonkeyPatch):
+    table = write(tmp_path / "rows.csv", {"dx": columns["dx"]} | {f"f{i}": np.arange(N) * 1.0 for i in range(7000)})
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(InputError, match=r"cache: 0\.0 GiB free, and .*rows\.csv needs .*; give another cache folder"):
+        cohorts(study(table, features=("f*",), memory=1), 0, tmp_path / "cache")
+    assert not [*(tmp_path / "cache").glob("*.npy")]
+
+
+@pytest.mark.parametrize(("only", "lacking"), [("train", "test"), ("test", "training")])
+def test_a_split_leaves_samples_of_every_group_on_both_sides(tmp_path: Path, columns: dict[str, NDArray], only: str, lacking: str):
+    of = np.where(np.arange(N) % 4 == 1, "worse", columns["dx"])
+    sides = np.where(of == "worse", only, np.where(np.arange(N) % 3 == 0, "test", "train"))
+    table = write(tmp_path / "rows.csv", columns | {"dx": of, "side": sides})
+    with pytest.raises(InputError, match=f"split: column 'side' leaves worse without {lacking} samples"):
+        cohorts(study(table, target=("case", "worse"), split="side"), 0)
+    cohorts(study(table, target=("case", "worse"), split="side", merge=True), 0)
+
+
+def test_python_objects_in_an_npz_are_named(tmp_path: Path, columns: dict[str, NDArray]):
+    table = write(tmp_path / "rows.npz", columns | {"dx": columns["dx"].astype(object)})
+    with pytest.raises(InputError, match=r"array 'dx' holds Python objects; save it as numbers, or as text with \.astype\(str\)"):
+        RowFile(table)
+
+
+def test_rows_without_a_participant_do_not_count_as_one(tmp_path: Path, columns: dict[str, NDArray]):
+    named = columns | {"participant_id": np.where(np.arange(N) < 3, "n/a", [f"p{i}" for i in range(N)])}
+    with pytest.raises(InputError, match=r"subject: column 'participant_id' of .* is empty in 3 rows; fill it in"):
+        study(write(tmp_path / "rows.csv", named)).members()

@@ -12,6 +12,8 @@ import scipy.sparse as sp
 
 from sepclr import cells
 from sepclr.cli import main
+from sepclr.data.cell_cohorts import cohorts
+from sepclr.data.cell_study import CellStudy
 from sepclr.datasets.simulated_cells import simulate_cells
 from sepclr.estimators import load
 from sepclr.probes import Probed, probe
@@ -109,6 +111,16 @@ def test_what_cannot_be_used_is_named_in_one_line_and_nothing_is_written(
     assert says in message
     assert message.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_large_matrix_is_copied_to_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    simulated(300, genes=1200).write_h5ad(tmp_path / "cells.h5ad")
+    study = CellStudy(file=str(tmp_path / "cells.h5ad"), group="condition", background=("control",), target=("treated",), memory=1)
+    train, _, _ = cohorts(study, 0)
+    (held,) = (tmp_path / "cache" / "sepclr" / "cells").iterdir()
+    assert (held / "data.npy").stat().st_size > 2**19
+    assert train.x.shape[1] == 1200
 
 
 def test_an_object_gets_codes_and_its_model_encodes_others(tmp_path: Path):

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from sepclr.cli import main
+from sepclr.data.members import Members
+from sepclr.runs.check_facts import confounders
 
 IXI = Path(__file__).parents[3] / "shared" / "data" / "ixi_hh_t1_2mm.npz"
 
@@ -149,3 +151,11 @@ def test_brains_of_ixi_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         == 0
     )
     assert "76 x 92 x 80 voxels of 2 x 2 x 2 mm" in capsys.readouterr().out
+
+
+def test_a_donor_with_cells_in_both_groups_counts_once_in_each():
+    donors = np.repeat(["a", "b", "c", "d"], 4)
+    is_target = np.tile([False, False, True, True], 4)
+    members = Members(subjects=donors, is_target=is_target, attributes={}, split=None)
+    (found,) = confounders(members, {"depth": is_target + np.arange(16) / 100})
+    assert found.warns

@@ -91,6 +91,13 @@ def test_a_table_of_methods_runs_on_every_fold(table: Path, tmp_path: Path):
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 4
 
 
+def test_a_run_without_training_is_repeated_from_its_config(table: Path, tmp_path: Path):
+    words = ["fit", "rows", "--table", str(table), *TOY, "--method", "contrastive-pca", "--salient_dim", "2", "--common_dim", "2"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    assert main(["fit", "rows", "--config", str(tmp_path / "run/config.yaml"), *WHO, "--out", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again/config.yaml").read_text() == (tmp_path / "run/config.yaml").read_text()
+
+
 def test_each_target_group_has_a_code_rows_and_a_page_unless_merged(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     lines = table.read_text().splitlines()
     table.write_text("\n".join([lines[0], *(line.replace("case", "worse") if i % 4 == 1 else line for i, line in enumerate(lines[1:]))]))
@@ -151,16 +158,19 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
     "unknown type": (lambda t: None, ["--table", "{}/rows.xlsx"], "rows.xlsx: "),
     "unknown group": (lambda t: None, ["--group", "dy"], "group: column 'dy' not found in"),
     "one group": (lambda t: None, ["--target", "ill"], "no target rows: column 'dx' has no value ill; values are control (30), case (30)"),
+    "one of two": (lambda t: None, ["--target", "case,ill"], "target: column 'dx' has no value ill; values are control (30), case (30)"),
+    "twice": (lambda t: None, ["--target", "case,case"], "target: case given twice; give it once"),
     "both groups": (lambda t: None, ["--target", "control"], "background, target: control cannot be both"),
     "unknown feature": (lambda t: None, ["--features", "g0"], "features: column 'g0' not found in"),
     "text as feature": (lambda t: None, ["--features", "site"], "features: column 'site' of"),
     "mixed": (lambda t: cell(t, 5, 5, "low"), [], "features: column 'f0' of"),
-    "missing value": (lambda t: cell(t, 5, 5, "NA"), [], "features: 1 values are missing in f0; give --impute mean"),
+    "missing value": (lambda t: cell(t, 5, 5, "NA"), [], "features: 1 missing value in f0; fill them in, or train with --impute"),
     "infinite": (lambda t: cell(t, 5, 5, "inf"), [], "features: column 'f0' of {} is infinite in row 5"),
     "constant attribute": (lambda t: [cell(t, i, 2, "1") for i in range(1, 61)], [], "attributes: 'age' is '1' in every row"),
     "subject in both": (lambda t: cell(t, 2, 0, "s0"), [], "group: 1 subjects of"),
     "empty subject": (lambda t: cell(t, 2, 0, ""), [], "subject: column 'id' of"),
     "two roles": (lambda t: None, ["--salient", "age"], "common, salient: column 'age' listed more than once"),
+    "group as covariate": (lambda t: None, ["--covariates", "dx"], "group, covariates: column 'dx' listed more than once"),
     "covariate empty": (lambda t: cell(t, 2, 4, ""), ["--covariates", "site"], "covariates: 'site' is empty in 1 rows"),
     "covariate once": (lambda t: cell(t, 2, 4, "z"), ["--covariates", "site"], "covariates: 'site' is 'z' in a single row"),
     "covariates alike": (twice_age, ["--covariates", "age,old"], "covariates: age, old determine each other"),

@@ -93,10 +93,11 @@ def encode(options: Namespace) -> None:
     places = Path(options.run), Path(options.input), Path(options.out)
     of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")} | {"cache": _cache(options)}
     preflight.check_codes(*places, **of_table)
+    from sepclr.data.facts import counted
     from sepclr.runs.encode import encode_file
 
     codes = encode_file(*places, **of_table)
-    print(f"{options.out}: {len(codes.c)} samples, c with {codes.c.shape[1]} and s with {codes.s.shape[1]} dimensions")
+    print(f"{options.out}: {counted(len(codes.c), 'samples')}, c with {codes.c.shape[1]} and s with {codes.s.shape[1]} dimensions")
 
 
 def evaluate(options: Namespace) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.attributes import is_quantity
+from sepclr.data.cache import cache_folder
 from sepclr.data.cell_study import CellStudy
 from sepclr.data.cells import Cells, read_h5ad
 from sepclr.data.cohort import Cohort
@@ -94,7 +95,7 @@ def new_cells(file: Path, study: CellStudy, made: Preparation, cache: Path | Non
 def read_cells(file: Path, study: CellStudy, cache: Path | None) -> Cells:
     """Read all cells of a file as a study asks for them, not prepared; raises as ``read_h5ad``."""
     how = {"layer": study.layer, "counts": study.counts or study.normalise, "limit": study.memory * MEBIBYTE}
-    return read_h5ad(file, study.covariates, cache=cache, **how)  # type: ignore[arg-type]
+    return read_h5ad(file, study.covariates, cache=cache_folder(cache, "cells"), **how)  # type: ignore[arg-type]
 
 
 def _of_counts(study: CellStudy, cells: Cells, train: NDArray[np.bool_]) -> OfCounts:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.h5ad import Checked, copied, matrix
-from sepclr.data.obs import as_text, check_known, column_of, index_of, listed, meant, opened
+from sepclr.data.obs import check_known, column_of, index_of, meant, opened
 from sepclr.data.sparse_rows import SparseRows
+from sepclr.data.tables import listed
 from sepclr.errors import InputError
 
 LIMIT = 2**30
@@ -91,50 +92,17 @@ def read_h5ad(
     return Cells(x, names, genes, columns)
 
 
-def of_groups(path: Path, cells: Cells, column: str, background: Sequence[str], target: Sequence[str]) -> tuple[Cells, NDArray[np.bool_]]:
-    """Select the cells of two groups.
-
-    Args:
-        path: the file, for messages.
-        cells: its cells, with the group column.
-        column: name of the group column.
-        background: values for background.
-        target: values for target; cells with any other value are left out.
-
-    Returns:
-        The cells of both groups, and True for target, shape (n,).
-
-    Raises:
-        InputError: a value that does not occur, values of both groups, or a group of fewer than two cells.
-    """
-    values = as_text(cells.columns[column])
-    known = sorted({*values.tolist()} - {""})
-    if len(known) < 2:
-        raise InputError(f"{path}: column {column!r} has one value, {known[0] if known else 'none'!r}; give a column with two groups")
-    if both := sorted({*background} & {*target}):
-        raise InputError(f"background, target: {both[0]!r} is in both; give it once")
-    for value in (*background, *target):
-        if value not in known:
-            raise InputError(f"{path}: column {column!r} has no {value!r}{meant(value, known)}; values are {listed(known)}")
-    is_target, is_background = np.isin(values, [*target]), np.isin(values, [*background])
-    for name, members in (("background", is_background), ("target", is_target)):
-        if members.sum() < 2:
-            raise InputError(f"{name}: {members.sum()} cell(s) in column {column!r}; give at least two")
-    chosen = is_target | is_background
-    return cells.where(chosen), is_target[chosen]
-
-
 def _key(path: Path, file: Any, layer: str | None) -> tuple[str, str]:
     """Return the name of the matrix in the file, and that of the table of its genes."""
     layers = sorted(file.get("layers", {}))
     if layer is None:
         if "X" not in file or file["X"].attrs.get("encoding-type") == "null":
-            raise InputError(f"{path}: has no X; " + (f"choose a layer: {listed(layers)}" if layers else "and no layers; write X"))
+            raise InputError(f"{path}: has no X; " + (f"choose a layer: {listed(layers, 12)}" if layers else "and no layers; write X"))
         return "X", "var"
     if layer == "raw" and "raw" not in layers and "raw/X" in file:
         return "raw/X", "raw/var"
     if layer not in layers:
-        raise InputError(f"{path}: no layer {layer!r}{meant(layer, layers)}; layers are {listed(layers)}")
+        raise InputError(f"{path}: no layer {layer!r}{meant(layer, layers)}; layers are {listed(layers, 12) or 'none'}")
     return f"layers/{layer}", "var"
 
 

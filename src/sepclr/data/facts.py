@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.data.tables import listed
+
 NAMED = 5
 """Maximum number of samples or features that a sentence names."""
 UNEQUAL = 10
@@ -58,7 +60,10 @@ def duplicates(hashes: NDArray[Any], parts: NDArray[Any], names: Sequence[str], 
     if not sets:
         return ""
     found = " and ".join(str(part) for part in np.unique(np.concatenate([parts[same] for same in sets])))
-    pairs = [" = ".join(_named([str(names[i]) for i in same])) for same in sets[:NAMED]]
+    pairs = [
+        " = ".join(str(names[i]) for i in same[:NAMED]) + (f" = {len(same) - NAMED} more" if len(same) > NAMED else "")
+        for same in sets[:NAMED]
+    ]
     more = f" and {len(sets) - NAMED} more" if len(sets) > NAMED else ""
     return f"{counted(sum(map(len, sets)), what)} in {found} are identical: {'; '.join(pairs)}{more}"
 
@@ -98,22 +103,16 @@ def missing(x: NDArray[Any], names: Sequence[str]) -> str:
     order = [int(j) for j in np.argsort(-lacking, kind="stable") if lacking[j]]
     if not order:
         return "none"
-    listed = ", ".join(_named([f"{names[j]} {lacking[j]}" for j in order]))
-    return f"{counted(int(lacking.sum()), 'values')} in {len(order)} of {counted(x.shape[1], 'features')}: {listed}"
+    most = listed([f"{names[j]} {lacking[j]}" for j in order], NAMED)
+    return f"{counted(int(lacking.sum()), 'values')} in {len(order)} of {counted(x.shape[1], 'features')}: {most}"
 
 
 def constant(x: NDArray[Any], names: Sequence[str]) -> str:
     """Return a sentence about features with a single value in all rows; ``none`` if there are none. Arguments are those of ``missing``."""
     same = np.flatnonzero((x == x[:1]).all(0))
-    return (
-        f"{len(same)} of {counted(x.shape[1], 'features')}: {', '.join(_named([names[j] for j in same.tolist()]))}" if len(same) else "none"
-    )
+    return f"{len(same)} of {counted(x.shape[1], 'features')}: {listed([names[j] for j in same.tolist()], NAMED)}" if len(same) else "none"
 
 
 def counted(n: int, what: str) -> str:
     """Return a number and a noun, given as a regular plural: ``1 image``, ``2 images``."""
     return f"{n} {what if n != 1 else what.removesuffix('s')}"
-
-
-def _named(names: Sequence[str]) -> list[str]:
-    return [*names[:NAMED], *([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])]

@@ -55,16 +55,21 @@ def test_rows(people: Members, study: Study, fold: int) -> NDArray[np.bool_]:
     """Return which rows are tested: those of the table's split column, or those of a fold if it has none.
 
     Raises:
-        InputError: a fold that does not exist, stored folds that do not fit, or too many folds for the subjects of a group.
+        InputError: a fold that does not exist, stored folds that do not fit, too many folds for the subjects of a group, or a group
+            without training or test samples.
     """
     if people.split is not None:
         if fold:
             raise InputError(f"fold: {fold}, but column {study.split!r} defines a single split, fold 0")
-        return np.asarray(people.split == "test")
+        tested = np.asarray(people.split == "test")
+        _check_sides(people, study, tested, f"split: column {study.split!r}")
+        return tested
     if not 0 <= fold < study.folds or study.folds < 2:
         raise InputError(f"fold: {fold} of {study.folds}; there must be at least 2 folds, counted from 0")
     folds = folds_of(people, study)
-    return np.array([folds[subject] == fold for subject in people.subjects.tolist()])
+    tested = np.array([folds[subject] == fold for subject in people.subjects.tolist()])
+    _check_sides(people, study, tested, f"fold: {fold}")
+    return tested
 
 
 def drawn(study: Study | None, stored: Path | None) -> tuple[Study | None, Folds | None]:
@@ -122,9 +127,24 @@ def _beside(study: Study, runs: Path) -> Path:
     return runs / f"folds-{study.content or 'study'}-{study.folds}.tsv"
 
 
+def _strata(people: Members) -> NDArray[np.int64]:
+    """Return the group of each sample: 0 and 1, or -1 in background and 0, 1, … in several target groups."""
+    return people.is_target.astype(np.int64) if people.groups is None else people.groups
+
+
+def _check_sides(people: Members, study: Study, tested: NDArray[np.bool_], where: str) -> None:
+    """Check that every group has training and test samples: without them, its codes cannot be learnt or scored."""
+    strata = _strata(people)
+    names = ("background", *(study.target_names or ("target",)))
+    for side, rows in (("training", ~tested), ("test", tested)):
+        for group, name in zip(np.unique(strata).tolist(), names, strict=True):
+            if group not in strata[rows]:
+                raise InputError(f"{where} leaves {name} without {side} samples; give every group some in training and in test")
+
+
 def _draw(people: Members, count: int) -> Folds:
     """Draw stratified folds that keep all images of a subject together."""
-    strata = people.is_target.astype(int) if people.groups is None else people.groups
+    strata = _strata(people)
     smallest = min(len(np.unique(people.subjects[strata == member])) for member in np.unique(strata))
     if smallest < 2 * count:
         raise InputError(f"folds: {count}, but one group has {smallest} subjects; give at most {smallest // 2}")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.data.cache import check_room
 from sepclr.data.sparse_rows import SparseRows
 from sepclr.errors import InputError
 
@@ -92,14 +93,13 @@ def copied(found: Matrix, check: Checked, path: Path, key: str, *, cache: Path |
     about = path.stat()
     made_of = json.dumps([str(path.resolve()), about.st_size, about.st_mtime_ns, key])
     place = cache / hashlib.sha256(made_of.encode()).hexdigest()[:16]
-    if not place.exists():
+    if place.exists():
+        # It may have been copied when less was asked of its values.
+        _check_copy(place, check)
+    else:
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            # Writing to a mapped file on a full disk ends the process without an error.
-            if (free := shutil.disk_usage(cache).free) < size:
-                raise InputError(
-                    f"{cache}: {free / 2**30:.1f} GiB free, and {path} needs {size / 2**30:.1f} GiB; give another cache folder"
-                )
+            check_room(cache, size, path)
             part = Path(tempfile.mkdtemp(dir=cache, prefix="part-"))
         except OSError as error:
             raise InputError(f"{cache}: cannot be written ({error.strerror}); give another cache folder") from None
@@ -113,6 +113,16 @@ def copied(found: Matrix, check: Checked, path: Path, key: str, *, cache: Path |
             if not place.exists():  # another process may have copied the same file meanwhile
                 raise
     return SparseRows(np.load(place / "indptr.npy"), place / "indices.npy", place / "data.npy", found.shape[1])
+
+
+def _check_copy(place: Path, check: Checked) -> None:
+    """Check a matrix that was copied to files before."""
+    indptr = np.load(place / "indptr.npy")
+    for begin in range(0, int(indptr[-1]), AT_ONCE):
+        end = min(begin + AT_ONCE, int(indptr[-1]))
+        # Opened for each part, because pages that stay mapped count as memory of this process.
+        values, columns = (np.array(np.load(place / f"{name}.npy", mmap_mode="r")[begin:end]) for name in ("data", "indices"))
+        check(values, np.searchsorted(indptr, np.arange(begin, end), side="right") - 1, columns.astype(np.int64))
 
 
 def _csr(

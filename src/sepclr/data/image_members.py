@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sepclr.data.image_list import Found, list_images, unusable
 from sepclr.data.image_study import ImageStudy
 from sepclr.data.members import Members
-from sepclr.data.tables import MISSING, attribute, column, degrees_of, kinds, listed, read_cells, sides_of, without_missing
+from sepclr.data.tables import MISSING, attribute, column, degrees_of, kinds, listed, read_cells, sides_of, subjects_of, without_missing
 from sepclr.errors import InputError
 
 CLASS, FILE = "class", "file"
@@ -73,7 +73,7 @@ def read_members(study: ImageStudy, found: Found | None = None) -> ImageMembers:
     table = Path(study.attributes or study.background)
     cells = _matched(table, read_cells(table), found) if study.attributes else {}
     cells, common, salient = _with_classes(study, cells, found)
-    subjects = column(table, cells, study.subject, "subject") if study.subject else np.array(found.names)
+    subjects = subjects_of(table, cells, study.subject) if study.subject else np.array(found.names)
     return ImageMembers(
         subjects=subjects,
         is_target=np.array(found.is_target),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.data.tables import listed
 from sepclr.errors import InputError
 
 
@@ -70,7 +71,7 @@ def column_of(path: Path, file: Any, name: str) -> NDArray[Any]:
     table = file["obs"]
     known = [each for each in table if each != table.attrs["_index"] and not each.startswith("__")]
     if name not in known:
-        raise InputError(f"{path}: no column {name!r} in obs{meant(name, known)}; columns are {listed(known)}")
+        raise InputError(f"{path}: no column {name!r} in obs{meant(name, known)}; columns are {listed(known, 12) or 'none'}")
     from anndata.io import read_elem
 
     try:
@@ -118,11 +119,6 @@ def meant(name: str, known: Sequence[str]) -> str:
     """Return a question about the nearest of some names; empty if none is near."""
     near = difflib.get_close_matches(name, known, 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def listed(names: Sequence[str], most: int = 12) -> str:
-    """Join names, and count those beyond the first."""
-    return ", ".join(names[:most]) + (f", … ({len(names)})" if len(names) > most else "") or "none"
 
 
 def add_codes(source: Path, out: Path, codes: Mapping[str, NDArray[Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sepclr.data.tables import listed
 from sepclr.errors import InputError
 
 NAMED = 5
@@ -42,5 +43,4 @@ def matched(ids: ArrayLike, other_ids: ArrayLike) -> NDArray[np.intp]:
 
 
 def _named(values: NDArray[Any]) -> str:
-    more = f" and {len(values) - NAMED} others" if len(values) > NAMED else ""
-    return ", ".join(repr(value) for value in values[:NAMED].tolist()) + more
+    return listed(list(map(repr, values.tolist())), NAMED)

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sepclr.atomic import replacing
 from sepclr.data.attributes import is_quantity
+from sepclr.data.facts import counted
 from sepclr.data.rows import Chunks
 from sepclr.data.tables import listed
 from sepclr.errors import InputError
@@ -93,8 +94,8 @@ class Preparation:
         if (bare := gaps.any(0) & np.isnan(self.fill)).any():
             named = [self.features[i] for i in np.flatnonzero(bare).tolist()]
             raise InputError(
-                f"features: {int(gaps[:, bare].sum())} values are missing in {listed(named)}; "
-                "give --impute mean, median or zero, or leave the columns out"
+                f"features: {counted(int(gaps[:, bare].sum()), 'missing values')} in {listed(named)}; "
+                "fill them in, or train with --impute mean, median or zero, or without these columns"
             )
         return np.where(gaps, self.fill, rows)
 

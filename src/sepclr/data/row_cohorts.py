@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sepclr.atomic import replacing
 from sepclr.data.attributes import known
-from sepclr.data.cache import cache_folder
+from sepclr.data.cache import cache_folder, check_room
 from sepclr.data.cohort import Cohort
 from sepclr.data.folds import test_rows
 from sepclr.data.halves import halves, whole_cohort
@@ -56,7 +56,7 @@ def cohorts(study: RowStudy, fold: int, cache: Path | None = None) -> tuple[Coho
         _fill(held, made, chunks, covariates)
         x: Tensor | Stored = torch.from_numpy(held)
     else:
-        x = _stored(f"{cache_key(study, tested, members.features)}.npy", shape, made, chunks, covariates, cache)
+        x = _stored(study, tested, made, chunks, covariates, cache)
     return *halves(whole_cohort(x, members), tested, fold), made
 
 
@@ -97,14 +97,21 @@ def new_rows(table: Path, made: Preparation, subject: str | None = None) -> tupl
 
 
 def _stored(
-    name: str, shape: tuple[int, int], made: Preparation, chunks: Chunks, covariates: Mapping[str, NDArray[Any]], cache: Path | None
+    study: RowStudy,
+    tested: NDArray[np.bool_],
+    made: Preparation,
+    chunks: Chunks,
+    covariates: Mapping[str, NDArray[Any]],
+    cache: Path | None,
 ) -> Stored:
     """Return prepared rows in a file of the cache, written unless it is there."""
-    path = cache_folder(cache, "rows") / name
+    path = cache_folder(cache, "rows") / f"{cache_key(study, tested, made.features)}.npy"
+    shape = len(tested), len(made.features)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             if not path.exists():
+                check_room(path.parent, 4 * shape[0] * shape[1], Path(study.table))
                 with replacing(path) as part:
                     held = np.lib.format.open_memmap(part, "w+", np.float32, shape)
                     _fill(held, made, chunks, covariates)

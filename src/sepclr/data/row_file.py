@@ -170,7 +170,7 @@ class RowFile:
                 loaded = np.load(file, allow_pickle=False)
                 if isinstance(loaded, np.ndarray):
                     raise ValueError("a single array; give an npz")
-                self._whole = _as_table({name: loaded[name] for name in loaded.files})
+                self._whole = _as_table({name: _plain(name, loaded) for name in loaded.files})
         return self._whole
 
     def _unreadable(self, error: Exception) -> InputError:
@@ -184,6 +184,16 @@ def file_digest(path: Path) -> str:
     """Return a hash of the bytes of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _plain(name: str, loaded: Any) -> NDArray[Any]:
+    """Return an array of an npz; pickled ones are not read, because they can hold programs."""
+    try:
+        return np.asarray(loaded[name])
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(f"array {name!r} holds Python objects; save it as numbers, or as text with .astype(str)") from None
 
 
 def _as_table(arrays: dict[str, NDArray[Any]]) -> Any:

@@ -64,8 +64,6 @@ def read_members(study: RowStudy) -> RowMembers:
     subjects = subjects_of(table, cells, study.subject)
     if both := sorted(set(subjects[is_target].tolist()) & set(subjects[~is_target].tolist())):
         raise InputError(f"group: {len(both)} subjects of {table} are in both background and target: {listed(both)}; fix the table")
-    if study.subject and (subjects == "").any():
-        raise InputError(f"subject: column {study.subject!r} of {table} is empty in {int((subjects == '').sum())} rows; fill it in")
     kind_of = kinds([*study.common, *study.salient, *study.attributes], study.numeric, study.categorical)
     features, unused = _features(file, study, known_as)
     return RowMembers(

@@ -62,6 +62,11 @@ class Study:
         return targets if len(targets) > 1 and not self.merge else ()
 
     @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of these groups to show."""
+        return self.target_groups
+
+    @property
     def source(self) -> str:
         """What errors call the study: its file or folder."""
         return str(getattr(self, self.FILES[0]))

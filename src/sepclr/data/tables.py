@@ -65,9 +65,18 @@ def read_cells(table: Path) -> dict[str, NDArray[Any]]:
 
 
 def subjects_of(table: Path, cells: Mapping[str, NDArray[Any]], named: str | None) -> NDArray[Any]:
-    """Return the subject of each row: column ``named``, else ``participant_id`` if there is one, otherwise each row is a subject."""
+    """Return the subject of each row: column ``named``, else ``participant_id`` if there is one, otherwise each row is a subject.
+
+    Raises:
+        InputError: no such column, or rows without a subject, which would count as one.
+    """
     named = named or ("participant_id" if "participant_id" in cells else None)
-    return column(table, cells, named, "subject") if named else np.arange(len(next(iter(cells.values())))).astype(str)
+    if named is None:
+        return np.arange(len(next(iter(cells.values())))).astype(str)
+    subjects = column(table, cells, named, "subject")
+    if empty := int(np.isin(subjects, MISSING).sum()):
+        raise InputError(f"subject: column {named!r} of {table} is empty in {empty} rows; fill it in")
+    return subjects
 
 
 def check_groups(
@@ -86,12 +95,15 @@ def check_groups(
         True for rows of a group, shape (n,), and True for target, shape (rows of a group,).
 
     Raises:
-        InputError: a group without rows, or a value for both groups.
+        InputError: a value without rows, for both groups, or given twice.
     """
     for role, values in (("background", background), ("target", target)):
-        if not np.isin(group, values).any():
-            there = ", ".join(f"{value or 'empty'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
-            raise InputError(f"{table}: no {role} rows: column {name!r} has no value {' or '.join(values)}; values are {there}")
+        if lacking := [value for value in values if value not in group]:
+            there = ", ".join(f"{' '.join(value.split()) or 'empty'} ({count})" for value, count in Counter(group.tolist()).most_common(10))
+            said = f"no {role} rows" if len(lacking) == len(values) else role
+            raise InputError(f"{table}: {said}: column {name!r} has no value {' or '.join(lacking)}; values are {there}")
+        if again := [value for value, count in Counter(values).items() if count > 1]:
+            raise InputError(f"{role}: {listed(again)} given twice; give it once")
     if twice := set(background) & set(target):
         raise InputError(f"background, target: {', '.join(sorted(twice))} cannot be both")
     chosen = np.isin(group, [*background, *target])
@@ -99,7 +111,7 @@ def check_groups(
 
 
 def check_roles(roles: Mapping[str, Sequence[str]], study: Study) -> None:
-    """Check that each column has one role; a covariate or a degree may also be decoded, to see whether its effect is gone.
+    """Check that each column has one role; attributes may also be covariates, to see whether their effect is gone, or degrees.
 
     Args:
         roles: columns by role.
@@ -113,7 +125,8 @@ def check_roles(roles: Mapping[str, Sequence[str]], study: Study) -> None:
         for name in names:
             several.setdefault(name, []).append(role)
     for name, used in several.items():
-        if len([role for role in used if role not in ("covariates", "degree")]) > 1:
+        single = [role for role in used if role not in ("covariates", "degree")]
+        if len(single) > 1 or (single != used and {*single} & {"group", "subject", "split"}):
             raise InputError(f"{', '.join(used)}: column {name!r} listed more than once; give each column one role")
     decoded = [*roles.get("common", ()), *roles.get("salient", ()), *roles.get("attributes", ())]
     if "group" in decoded:
@@ -241,7 +254,7 @@ def sides_of(table: Path, cells: Mapping[str, NDArray[Any]], named: str | None, 
     return sides
 
 
-def listed(names: Sequence[str]) -> str:
-    """Join the first three names and count the rest."""
-    rest = len(names) - 3
-    return ", ".join(map(str, names[:3])) + (f" and {rest} more" if rest > 0 else "")
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Join the first names, at most three, and count the rest."""
+    rest = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {rest} more" if rest > 0 else "")

@@ -29,7 +29,7 @@ def _load(data: Own, root: Path | None, download: bool) -> Any:
         salient_attributes=study.salient,
         everyone=True,
         preparation=preparation,
-        target_groups=study.target_groups,
+        target_groups=study.target_names,
         feature_names=tuple(preparation.features),
     )
 

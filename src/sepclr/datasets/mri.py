@@ -29,7 +29,7 @@ def _load(data: Own, root: Path | None, download: bool) -> Any:
         common_attributes=[*study.common, *([study.site] if study.site and not corrected else [])],
         salient_attributes=study.salient,
         everyone=True,
-        target_groups=study.target_groups,
+        target_groups=study.target_names,
         site=study.site if corrected else None,
         harmonise=study.harmonise,
         unwanted=[study.site] if study.site and corrected else [],

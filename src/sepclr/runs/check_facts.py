@@ -16,8 +16,12 @@ from sepclr.probes import Confounding, confounding
 
 
 def confounders(members: Members, further: Mapping[str, NDArray[Any]] | None = None) -> list[Confounding]:
-    """Return how attributes, and further values of shape (n,), go with the group; a subject with several samples counts once."""
-    once = np.sort(np.unique(members.subjects, return_index=True)[1])
+    """Return how attributes, and further values of shape (n,), go with the group.
+
+    A subject with several samples counts once in each group, since a donor of cells may be in both.
+    """
+    subjects = np.unique(members.subjects, return_inverse=True)[1]
+    once = np.sort(np.unique(2 * subjects + members.is_target, return_index=True)[1])
     values = {**members.attributes, **(further or {})}
     return list(confounding(members.is_target[once], {name: each[once] for name, each in values.items()}))
 

@@ -112,6 +112,8 @@ def usual(data: str, profile: str | None = None, **given: Any) -> Recipe:
     label = method.asked({option: value for option, value in of_method.items() if option in method.selectors}).label
     options = method.asked({**size.options.get(label, size.options.get(name, {})), **of_method})
     if not method.trained:
+        if wanted.get("views") == "none":  # as the config of its runs says
+            del wanted["views"]
         return _changed(Recipe(data=data_set.options, method=options, encoder=None, views=None, training=None), wanted)
     of_images = method.encoder and size.encoder.kind != "mlp"
     own: dict[str, Any] = {"kind": method.encoder, "width": method.width} if of_images else {}
