@@ -53,6 +53,20 @@ def test_brains_of_a_bids_tree_are_plotted_by_their_codes(tmp_path: Path):
     assert (tmp_path / "tree" / "sub-001" / "anat" / "sub-001_T1w.nii.gz").is_file()
 
 
+def test_simulated_cells_are_plotted_by_their_codes(tmp_path: Path):
+    done = run(tmp_path, "plot_cells.py", "cells.png", "--cells", "200", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("silhouette") == 6
+    assert (tmp_path / "cells.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_embeddings_of_a_frozen_network_are_plotted_by_their_codes(tmp_path: Path):
+    done = run(tmp_path, "plot_embeddings.py", "embeddings.png", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["digit from c", "bar from c", "digit from s", "bar from s"]
+    assert (tmp_path / "embeddings.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_picture_that_cannot_be_written_is_named_before_training(tmp_path: Path):
     done = run(tmp_path, "plot_without.py", "nowhere/without.png")
     assert done.returncode == 2

@@ -168,7 +168,7 @@ import numpy as np, torch
 from torch.utils.data import Dataset
 from sepclr import SepCLR
 torch.set_num_threads(1)
-LIMIT, FEATURES, ROWS = 32 * 2**20, 4096, 64
+LIMIT, FEATURES, ROWS = 16 * 2**20, 4096, 32
 N = 10 * LIMIT // (4 * FEATURES) // ROWS * ROWS
 
 def part(begin, n=ROWS):
@@ -184,7 +184,7 @@ class Items(Dataset):
     def __len__(self): return N
     def __getitem__(self, row): return np.full(FEATURES, row % 1000, np.float32), row % 2 == 0
 
-model = SepCLR(4, 4, width=2, max_epochs=1, batch_size=64, device="cpu", random_state=0)
+model = SepCLR(4, 4, width=2, max_epochs=1, batch_size=ROWS, device="cpu", random_state=0)
 model.fit(Batches(4 * ROWS))  # what starts once: threads, libraries
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + LIMIT, used + LIMIT))

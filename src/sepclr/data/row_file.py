@@ -22,8 +22,8 @@ from sepclr.errors import InputError
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet", ".npz")
 
-AT_ONCE = 2**22
-"""Number of values that are read at once."""
+AT_ONCE = 2**19
+"""Number of values that are read at once; preparing them takes some ten times their memory."""
 
 Content = Literal["numbers", "words", "mixed", "empty"]
 """What a column holds; ``mixed`` if most values are numbers, but some are not."""
@@ -129,7 +129,8 @@ class RowFile:
                 with pyarrow.csv.open_csv(self.path, convert_options=as_words, **how) as reader:
                     yield from reader
             elif self.path.suffix.lower() == ".parquet":
-                with pyarrow.parquet.ParquetFile(self.path) as file:
+                # Buffered ahead, the whole file would be in memory.
+                with pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
                     yield from file.iter_batches(at_once, columns=list(names))
             else:
                 yield from self._npz().select(list(names)).to_batches(at_once)
