@@ -23,7 +23,7 @@ SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet", ".npz")
 
 AT_ONCE = 2**19
-"""Number of values that are read at once; preparing them takes some ten times their memory."""
+"""Number of values that are read at once."""
 
 Content = Literal["numbers", "words", "mixed", "empty"]
 """What a column holds; ``mixed`` if most values are numbers, but some are not."""
