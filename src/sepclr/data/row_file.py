@@ -22,7 +22,7 @@ from sepclr.errors import InputError
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet", ".npz")
 
-AT_ONCE = 2**19
+AT_ONCE = 2**20
 """Number of values that are read at once."""
 
 Content = Literal["numbers", "words", "mixed", "empty"]
@@ -113,9 +113,12 @@ class RowFile:
         """
         begin = 0
         for batch in self.batches(names):
-            columns = [self._finite(name, batch.column(name), begin, option) for name in names]
+            columns = [batch.column(name) for name in names]
+            x = _floats(columns)
+            if x is None or np.isinf(x).any():
+                x = np.stack([self._finite(name, each, begin, option) for name, each in zip(names, columns, strict=True)], 1)
             begin += len(batch)
-            yield np.stack(columns, 1)
+            yield x
 
     def batches(self, names: Sequence[str]) -> Iterator[Any]:
         """Yield the rows in parts with the given columns, as ``pyarrow.RecordBatch``."""
@@ -134,6 +137,8 @@ class RowFile:
                     yield from file.iter_batches(at_once, columns=list(names))
             else:
                 yield from self._npz().select(list(names)).to_batches(at_once)
+        except MemoryError:  # pyarrow's own is an ArrowException, too
+            raise
         except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
             raise self._unreadable(error) from None
 
@@ -212,6 +217,13 @@ def _as_table(arrays: dict[str, NDArray[Any]]) -> Any:
         else:
             raise ValueError(f"array {name!r} has shape {values.shape}; give x of shape (n, features), and other arrays of shape (n,)")
     return pyarrow.table(columns)
+
+
+def _floats(columns: Sequence[Any]) -> NDArray[np.float64] | None:
+    """Return floating-point columns as numbers, shape (m, len(columns)); None if one is of another type. Quick, as genes are many."""
+    if not all(pyarrow.types.is_floating(column.type) for column in columns):
+        return None
+    return np.stack([column.to_numpy(zero_copy_only=False) for column in columns], 1).astype(np.float64)
 
 
 def _is_number(kind: Any) -> bool:
