@@ -228,7 +228,7 @@ def test_the_demo_takes_one_device_and_shows_sepclr(tiny: Recipe, tmp_path: Path
 def test_data_sets_that_are_not_there_are_named():
     with pytest.raises(InputError, match="give --root DIR"):
         runner.load(usual("digits-on-cifar"))
-    with pytest.raises(InputError, match="mri needs a table of subjects; give --table"):
+    with pytest.raises(InputError, match="mri needs subjects; give --bids or --table"):
         runner.load(usual("mri"))
 
 
