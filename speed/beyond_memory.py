@@ -1,7 +1,7 @@
-"""A table of rows ten times larger than the memory that training may use, beside the same table in memory.
+"""A table of rows five times larger than the memory that training may use, beside the same table in memory.
 
 Writes a Parquet table (200,000 rows of 2,560 features, 2 GB), and trains on it for one epoch as ``sepclr fit rows`` does: prepared from
-the table in parts, then read from a file in the cache. The limit is a tenth of the table's size, on top of the data segment (RLIMIT_DATA)
+the table in parts, then read from a file in the cache. The limit is a fifth of the table's size, on top of the data segment (RLIMIT_DATA)
 of the process after it has trained on a small table; a file that is mapped does not count, because the system drops its pages at will. In
 memory, the same fails under the limit. ``python speed/beyond_memory.py`` writes results/beyond-memory.jsonl, ten minutes on one core.
 """
@@ -105,7 +105,7 @@ def main() -> None:
         write_table(folder / "large.parquet", options.rows)
         size = options.rows * FEATURES * 4 // MIB
         lines = []
-        for name, memory, limit in (("read from a file", 1, size // 10), ("in memory", 2 * size, size // 10), ("in memory", 2 * size, 0)):
+        for name, memory, limit in (("read from a file", 1, size // 5), ("in memory", 2 * size, size // 5), ("in memory", 2 * size, 0)):
             command = [sys.executable, __file__, "--measure", place, str(memory), str(limit)]
             done = subprocess.run(command, env=os.environ | ONE_ARENA, capture_output=True, text=True, check=False)
             found = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"failed": f"exit code {done.returncode}"}

@@ -124,8 +124,12 @@ def load_preparation(path: Path) -> Preparation:
         with safe_open(path, framework="np") as file:
             facts = json.loads(file.metadata()["facts"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+        return _preparation(facts, arrays)
     except Exception as error:  # safetensors raises its own types
         raise InputError(f"{path}: cannot be read ({type(error).__name__}); restore the file, or train again") from None
+
+
+def _preparation(facts: dict[str, Any], arrays: dict[str, Values]) -> Preparation:
     parts: dict[str, dict[str, Values]] = {"slope": {}, "shift": {}, "effects": {}}
     for name, values in arrays.items():
         kind, dot, covariate = name.partition(".")

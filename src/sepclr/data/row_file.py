@@ -76,14 +76,16 @@ class RowFile:
         Raises:
             InputError: a table that cannot be read or has no rows.
         """
-        parts: dict[str, list[str]] = {name: [] for name in names}
+        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
         for batch in self.batches(names):
             for name in names:
                 values = batch.column(name).cast(pyarrow.string()).to_pylist()
-                parts[name] += ["" if value is None or value.strip() in MISSING else value.strip() for value in values]
-        if names and not parts[names[0]]:
+                known = ["" if value is None or value.strip() in MISSING else value.strip() for value in values]
+                parts[name].append(np.array(known, dtype=np.str_))
+        found = {name: np.concatenate(values) if values else np.array([], dtype=np.str_) for name, values in parts.items()}
+        if names and not len(found[names[0]]):
             raise InputError(f"{self.path}: no rows below the header")
-        return {name: np.array(values, dtype=np.str_) for name, values in parts.items()}
+        return found
 
     def contents(self, names: Sequence[str]) -> dict[str, Content]:
         """Return what each column holds."""

@@ -106,5 +106,6 @@ def write_removal_page(path: Path, page: RemovalPage) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    strips = {name: strip(torch.from_numpy(pictures(images)).float().div(255).numpy()) for name, images in page.images.items()}
+    seen = {name: images for name, images in page.images.items() if images.ndim > 2}  # rows have no picture
+    strips = {name: strip(torch.from_numpy(pictures(images)).float().div(255).numpy()) for name, images in seen.items()}
     write_html(path, "removal.html.j2", page=page, strips=strips)

@@ -52,15 +52,13 @@ def fit_decoder(
     """
     folder = RunFolder(run)
     recipe = folder.recipe()
-    method, shape = load_method(folder)
+    method, _ = load_method(folder)
     if isinstance(method, HasDecoder):
         raise InputError(f"{run}: method {recipe.method.name!r} has a decoder of its own; run sepclr decode evaluate")
     if recipe.declared.task != "contrast":
         raise InputError(f"{run}: method {recipe.method.name!r} is for {recipe.declared.task}; decoders are for contrastive analysis")
     if "salient_dim" not in recipe.declared.defaults:
         raise InputError(f"{run}: method {recipe.method.name!r} has no salient code, so there is nothing to remove")
-    if len(shape) == 1:
-        raise InputError(f"{run}: flow matching decodes images and volumes; for rows, train a method that has a decoder, such as sepvae")
     if options.batch_size is None and recipe.training is not None:
         options = replace(options, batch_size=recipe.training.batch_size)
     source = load(recipe, root or folder.root())
@@ -80,7 +78,7 @@ def load_decoder(run: Path) -> Method:
         InputError: the run is not finished, or has no decoder yet.
     """
     folder = RunFolder(run)
-    method, shape = load_method(folder)
+    method, _ = load_method(folder)
     if isinstance(method, HasDecoder):
         return method
     place = decoder_folder(run)
