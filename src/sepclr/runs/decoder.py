@@ -78,7 +78,7 @@ def load_decoder(run: Path) -> Method:
         InputError: the run is not finished, or has no decoder yet.
     """
     folder = RunFolder(run)
-    method, _ = load_method(folder)
+    method, shape = load_method(folder)
     if isinstance(method, HasDecoder):
         return method
     place = decoder_folder(run)
