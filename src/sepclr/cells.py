@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, issparse
 
 from sepclr.data import Cohort, SparseRows
 from sepclr.data.genes import chosen_counts, preparation
-from sepclr.data.sparse_rows import Preparation
+from sepclr.data.sparse_rows import CountPreparation
 from sepclr.estimators import ESTIMATORS
 from sepclr.estimators.contrast import Contrast
 from sepclr.types import TARGET_GROUP, InputError
@@ -74,7 +74,7 @@ def fit(
     chosen = numbers >= -1
     mine = rows.where(chosen)
     if counts:
-        made = Preparation() if genes is None else chosen_counts(mine, genes)
+        made = CountPreparation() if genes is None else chosen_counts(mine, genes)
     else:
         made = preparation(mine, normalise=normalise, genes=genes, standardise=False)
     extra = {TARGET_GROUP: torch.from_numpy(numbers[chosen])} if len(groups) > 1 else {}
@@ -103,7 +103,7 @@ def transform(model: Contrast, adata: Any, *, key: str = "X") -> None:
     if without := [str(name) for name in fitted.genes_ if str(name) not in place]:
         raise InputError(f"adata: lacks {len(without)} of {len(fitted.genes_)} genes of the model, such as {without[0]!r}; add them")
     where = np.array([place[str(name)] for name in fitted.genes_], dtype=np.intp)
-    rows = _rows(adata, fitted.layer_, counts=fitted.logged_).prepared(Preparation(fitted.library_, fitted.logged_, where))
+    rows = _rows(adata, fitted.layer_, counts=fitted.logged_).prepared(CountPreparation(fitted.library_, fitted.logged_, where))
     codes = Cohort(rows, torch.zeros(len(rows), dtype=torch.bool))
     adata.obsm[f"{key}_common"] = model.transform_common(codes)
     if hasattr(model, "transform_salient"):

@@ -189,9 +189,9 @@ def test_bad_preparations_are_refused() -> None:
 
 
 def reader_preparation(**options: Any) -> Any:
-    from sepclr.data.sparse_rows import Preparation
+    from sepclr.data.sparse_rows import CountPreparation
 
-    return Preparation(**options)
+    return CountPreparation(**options)
 
 
 def text(path: Path) -> None:

@@ -22,7 +22,7 @@ from sepclr.data.lazy import Lazy
 from sepclr.data.preparation import Preparation, fit_preparation
 from sepclr.data.prepared_rows import PreparedRows, in_parts
 from sepclr.data.row_file import file_digest
-from sepclr.data.sparse_rows import Preparation as OfCounts
+from sepclr.data.sparse_rows import CountPreparation
 from sepclr.data.tables import listed
 from sepclr.types import InputError
 
@@ -85,7 +85,7 @@ def new_cells(file: Path, study: CellStudy, made: Preparation, cache: Path | Non
             f"{file}: {len(without)} of {len(made.features)} genes of the run are missing: {listed(without)}; give their values"
         )
     genes = np.array([place[name] for name in made.features], dtype=np.intp)
-    rows = cells.x.prepared(OfCounts(made.library, made.logged, genes))
+    rows = cells.x.prepared(CountPreparation(made.library, made.logged, genes))
     if study.counts:
         return cells.names, rows
     values = {name: each if is_quantity(each) else each.astype(str) for name, each in cells.columns.items()}
@@ -98,11 +98,11 @@ def read_cells(file: Path, study: CellStudy, cache: Path | None) -> Cells:
     return read_h5ad(file, study.covariates, cache=cache_folder(cache, "cells"), **how)  # type: ignore[arg-type]
 
 
-def _of_counts(study: CellStudy, cells: Cells, train: NDArray[np.bool_]) -> OfCounts:
+def _of_counts(study: CellStudy, cells: Cells, train: NDArray[np.bool_]) -> CountPreparation:
     """Measure library size and variable genes on the training cells."""
     if study.genes is not None and study.genes > len(cells.genes):
         raise InputError(f"genes: {study.genes}, but {study.file} has {len(cells.genes)}; give at most that")
     known = cells.x.where(train)
     if study.counts:
-        return OfCounts() if study.genes is None else chosen_counts(known, study.genes)
+        return CountPreparation() if study.genes is None else chosen_counts(known, study.genes)
     return preparation(known, normalise=study.normalise, genes=study.genes, standardise=False)

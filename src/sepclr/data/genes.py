@@ -1,4 +1,4 @@
-"""Preparation of counts, measured on training cells only: library size, the most variable genes, and their mean and scale."""
+"""CountPreparation of counts, measured on training cells only: library size, the most variable genes, and their mean and scale."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from sepclr.data.sparse_rows import Preparation, SparseRows
+from sepclr.data.sparse_rows import CountPreparation, SparseRows
 from sepclr.types import InputError
 
 AT_ONCE = 4096
@@ -67,7 +67,7 @@ def most_variable(x: SparseRows, genes: int) -> NDArray[np.intp]:
     return np.sort(np.argsort(-variance, kind="stable")[:genes])
 
 
-def preparation(train: SparseRows, *, normalise: bool = True, genes: int | None = None, standardise: bool = True) -> Preparation:
+def preparation(train: SparseRows, *, normalise: bool = True, genes: int | None = None, standardise: bool = True) -> CountPreparation:
     """Measure how rows are prepared on training cells.
 
     Args:
@@ -82,7 +82,7 @@ def preparation(train: SparseRows, *, normalise: bool = True, genes: int | None 
     Raises:
         InputError: as ``library_size`` and ``most_variable``.
     """
-    how = Preparation(library_size(train), log=True) if normalise else Preparation()
+    how = CountPreparation(library_size(train), log=True) if normalise else CountPreparation()
     if genes is not None:
         how = replace(how, genes=most_variable(train.prepared(how), genes))
     if not standardise:
@@ -91,6 +91,6 @@ def preparation(train: SparseRows, *, normalise: bool = True, genes: int | None 
     return replace(how, mean=mean, scale=np.sqrt(np.where(variance > 0, variance, 1.0)))
 
 
-def chosen_counts(train: SparseRows, genes: int) -> Preparation:
+def chosen_counts(train: SparseRows, genes: int) -> CountPreparation:
     """Choose genes as ``preparation`` does, but leave the counts raw, as methods that model counts need them; raises as it."""
-    return Preparation(genes=preparation(train, genes=genes, standardise=False).genes)
+    return CountPreparation(genes=preparation(train, genes=genes, standardise=False).genes)

@@ -20,7 +20,7 @@ Part = NDArray[Any] | Path
 
 
 @dataclass(frozen=True, eq=False)
-class Preparation:
+class CountPreparation:
     """What is done with rows when they are read, in this order; by default nothing.
 
     Attributes:
@@ -59,7 +59,7 @@ class SparseRows:
     data: Part
     width: int
     rows: NDArray[np.intp] | None = None
-    preparation: Preparation = field(default_factory=Preparation)
+    preparation: CountPreparation = field(default_factory=CountPreparation)
 
     def __post_init__(self) -> None:
         genes = self.preparation.genes
@@ -97,7 +97,7 @@ class SparseRows:
         """Return the rows where ``chosen``, shape (n,), is True, without reading any."""
         return replace(self, rows=self._places()[chosen])
 
-    def prepared(self, preparation: Preparation) -> SparseRows:
+    def prepared(self, preparation: CountPreparation) -> SparseRows:
         """Return the same rows with another preparation, without reading any."""
         return replace(self, preparation=preparation)
 
