@@ -23,6 +23,7 @@ from sepclr.data.preparation import Preparation, fit_preparation
 from sepclr.data.prepared_rows import PreparedRows, in_parts
 from sepclr.data.row_file import file_digest
 from sepclr.data.sparse_rows import CountPreparation
+from sepclr.data.study import check_unchanged
 from sepclr.data.tables import listed
 from sepclr.types import InputError
 
@@ -44,8 +45,7 @@ def cohorts(study: CellStudy, fold: int, cache: Path | None = None) -> tuple[Coh
         InputError: an unusable file, or one that changed since training.
     """
     members = study.members()
-    if study.content not in (None, file_digest(Path(study.file))):
-        raise InputError(f"{study.file}: its samples or their values changed since training; restore it, or train again")
+    check_unchanged(study, file_digest(Path(study.file)))
     tested = test_rows(members, study, fold)
     cells = read_cells(Path(study.file), study, cache).where(members.chosen)
     of_counts = _of_counts(study, cells, ~tested)

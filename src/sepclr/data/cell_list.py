@@ -14,7 +14,7 @@ from sepclr.data.attributes import is_quantity
 from sepclr.data.cell_study import CellStudy
 from sepclr.data.members import Members
 from sepclr.data.obs import as_text, check_known, column_of, index_of, opened
-from sepclr.data.tables import attribute, check_groups, check_roles, degrees_of, group_numbers, kinds, sides_of
+from sepclr.data.tables import check_groups, check_roles, told
 from sepclr.errors import InputError
 
 
@@ -61,15 +61,9 @@ def read_members(study: CellStudy) -> CellMembers:
     here = {name: values[chosen] for name, values in read.items()}
     text = {name: as_text(values) for name, values in here.items()}
     subjects = text[study.subject] if study.subject else cells[chosen]
-    kind_of = kinds([*study.common, *study.salient, *study.attributes], study.numeric, study.categorical)
     return CellMembers(
-        subjects=subjects,
-        is_target=is_target,
-        attributes={name: attribute(path, name, text[name], kind) for name, kind in kind_of.items()},
-        split=sides_of(path, text, study.split, subjects),
+        **told(path, study, text, study.group, subjects, is_target),
         left_out=int((~chosen).sum()),
-        groups=group_numbers(study.target_groups, text[study.group]),
-        degrees=degrees_of(path, text, study.degree, is_target),
         chosen=chosen,
         cells=cells[chosen],
         covariates={name: _covariate(path, name, here[name]) for name in study.covariates},

@@ -88,7 +88,7 @@ def cohorts(study: ImageStudy, fold: int, cache: Path | None = None) -> ImageCoh
         InputError: unusable folders, images or attributes, or images that changed since training.
     """
     members, looked = inspected(study, cache)
-    check_unchanged(study, members)
+    check_unchanged(study, members.digest())
     if study.pictures not in (None, looked.digest):
         raise InputError(f"{study.source}: the content of its images changed since training; restore them, or train again")
     files = ImageFiles(tuple(map(str, members.paths)), frame_of(study, looked.seen))

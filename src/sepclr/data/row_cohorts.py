@@ -23,6 +23,7 @@ from sepclr.data.row_file import RowFile, file_digest
 from sepclr.data.row_study import RowStudy
 from sepclr.data.rows import Chunks, cache_key, rows_of
 from sepclr.data.stored import Stored
+from sepclr.data.study import check_unchanged
 from sepclr.data.tables import subjects_of
 from sepclr.types import InputError
 
@@ -44,8 +45,7 @@ def cohorts(study: RowStudy, fold: int, cache: Path | None = None) -> tuple[Coho
         InputError: an unusable table, or one that changed since training.
     """
     members = study.members()
-    if study.content not in (None, file_digest(Path(study.table))):
-        raise InputError(f"{study.table}: its samples or their values changed since training; restore it, or train again")
+    check_unchanged(study, file_digest(Path(study.table)))
     tested = test_rows(members, study, fold)
     shape = len(members), len(members.features)
     in_memory = 4 * shape[0] * shape[1] <= study.memory * MEBIBYTE

@@ -17,7 +17,7 @@ from sepclr.data.attributes import is_quantity, known
 from sepclr.data.members import Members
 from sepclr.data.row_file import RowFile
 from sepclr.data.row_study import RowStudy
-from sepclr.data.tables import attribute, check_groups, check_roles, degrees_of, group_numbers, kinds, listed, sides_of, subjects_of
+from sepclr.data.tables import attribute, check_groups, check_roles, listed, subjects_of, told
 from sepclr.errors import InputError
 
 Chunks = Callable[[], Iterator[NDArray[np.float64]]]
@@ -64,16 +64,10 @@ def read_members(study: RowStudy) -> RowMembers:
     subjects = subjects_of(table, cells, study.subject)
     if both := sorted(set(subjects[is_target].tolist()) & set(subjects[~is_target].tolist())):
         raise InputError(f"group: {len(both)} subjects of {table} are in both background and target: {listed(both)}; fix the table")
-    kind_of = kinds([*study.common, *study.salient, *study.attributes], study.numeric, study.categorical)
     features, unused = _features(file, study, known_as)
     return RowMembers(
-        subjects=subjects,
-        is_target=is_target,
-        attributes={name: attribute(table, name, cells[name], kind) for name, kind in kind_of.items()},
-        split=sides_of(table, cells, study.split, subjects),
+        **told(table, study, cells, study.group, subjects, is_target),
         left_out=int((~chosen).sum()),
-        groups=group_numbers(study.target_groups, cells[study.group]),
-        degrees=degrees_of(table, cells, study.degree, is_target),
         chosen=chosen,
         covariates={name: _covariate(table, name, cells[name]) for name in study.covariates},
         features=features,

@@ -118,11 +118,15 @@ def study_from(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     return kind(**fitting)
 
 
-def check_unchanged(study: Study, members: Members) -> None:
-    """Check that the members of a study are those of its first use, with the same values.
+def check_unchanged(study: Study, digest: str) -> None:
+    """Check that the content of a study is that of its first use.
+
+    Args:
+        study: the study.
+        digest: hash of its content now, as ``noted`` computes it.
 
     Raises:
         InputError: if they are not.
     """
-    if study.content not in (None, members.digest()):
+    if study.content not in (None, digest):
         raise InputError(f"{study.source}: its samples or their values changed since training; restore it, or train again")

@@ -164,6 +164,33 @@ def degrees_of(
     return np.where(is_target, found, np.nan)
 
 
+def told(
+    table: Path, study: Study, cells: Mapping[str, NDArray[Any]], group: str, subjects: NDArray[Any], is_target: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Return what the columns of a table say about the samples of both groups, as arguments of ``Members``.
+
+    Args:
+        table: the table, for errors.
+        study: the study.
+        cells: its columns as text, empty where missing, each of shape (n,).
+        group: name of the group column.
+        subjects: subject of each sample, shape (n,).
+        is_target: True for target, shape (n,).
+
+    Raises:
+        InputError: as ``attribute``, ``sides_of`` and ``degrees_of``.
+    """
+    kind_of = kinds([*study.common, *study.salient, *getattr(study, "attributes", ())], study.numeric, study.categorical)
+    return {
+        "subjects": subjects,
+        "is_target": is_target,
+        "attributes": {name: attribute(table, name, cells[name], kind) for name, kind in kind_of.items()},
+        "split": sides_of(table, cells, study.split, subjects),
+        "groups": group_numbers(study.target_groups, cells[group]),
+        "degrees": degrees_of(table, cells, study.degree, is_target),
+    }
+
+
 def write_cells(table: Path, cells: Mapping[str, Sequence[str] | NDArray[Any]]) -> Path:
     """Write a tab-separated table of strings; cells with a tab or a quote are quoted, as ``read_cells`` expects."""
     with table.open("w", encoding="utf-8", newline="") as file:

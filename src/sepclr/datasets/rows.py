@@ -14,24 +14,12 @@ from sepclr.parts import Encoder, Profile, RowAugmentation, Settings
 
 def _load(data: Own, root: Path | None, download: bool) -> Any:
     from sepclr.data.row_cohorts import cohorts
-    from sepclr.datasets.source import Source
+    from sepclr.datasets.source import of_rows
 
     study = data.study
     if not isinstance(study, RowStudy):
         raise InputError("study: rows need a table; give --table and the roles of its columns")
-    train, test, preparation = cohorts(study, data.fold, root)
-    return Source(
-        f"{DATA_SET.title}: {' or '.join(study.target)} against {' or '.join(study.background)}",
-        DATA_SET.lead,
-        train=train,
-        tests={"strict": test},
-        common_attributes=study.common,
-        salient_attributes=study.salient,
-        everyone=True,
-        preparation=preparation,
-        target_groups=study.target_names,
-        feature_names=tuple(preparation.features),
-    )
+    return of_rows(DATA_SET.title, DATA_SET.lead, study, *cohorts(study, data.fold, root))
 
 
 CPU = Profile(

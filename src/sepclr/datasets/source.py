@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sepclr.data import Cohort
 from sepclr.data.preparation import Preparation
+from sepclr.data.study import Study
 from sepclr.datasets.base import DataSet
 
 
@@ -55,6 +56,32 @@ class Source:
     target_groups: Sequence[str] = ()
     preparation: Preparation | None = None
     feature_names: tuple[str, ...] = ()
+
+
+def of_rows(title: str, lead: str, study: Study, train: Cohort, test: Cohort, preparation: Preparation) -> Source:
+    """Return the source of a study whose samples are rows, such as cells.
+
+    Args:
+        title: display name of the kind of study.
+        lead: what the samples are.
+        study: the study, with ``background`` and ``target``.
+        train: training samples.
+        test: test samples.
+        preparation: what was done to them.
+    """
+    background, target = (" or ".join(getattr(study, name)) for name in ("background", "target"))
+    return Source(
+        f"{title}: {target} against {background}",
+        lead,
+        train=train,
+        tests={"strict": test},
+        common_attributes=study.common,
+        salient_attributes=study.salient,
+        everyone=True,
+        preparation=preparation,
+        target_groups=study.target_names,
+        feature_names=tuple(preparation.features),
+    )
 
 
 def declared(

@@ -55,7 +55,7 @@ def volumes(study: BrainStudy, cache: Path | None = None) -> tuple[Participants,
         InputError: an unusable table or image, or data that changed since training.
     """
     people = study.members()
-    check_unchanged(study, people)
+    check_unchanged(study, people.digest())
     wanted = grid_spec_of(study)
     if study.volumes not in (None, images_digest(people.images, wanted.mask, cache)):
         raise InputError(f"{study.source}: the content of its images or of the mask changed since training; restore them, or train again")
