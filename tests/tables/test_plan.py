@@ -12,8 +12,8 @@ from tests.recipes import CPU, DEMO, PAPER
 from sepclr import cli
 from sepclr.methods.options import METHODS
 from sepclr.parts import MACHINE_FIELDS, Encoder, ImageAugmentation
-from sepclr.runs.preflight import check_recipe
 from sepclr.runs.recipe import changed, compared
+from sepclr.runs.usable import check_recipe
 from sepclr.tables.plan import Job, plan
 from sepclr.tables.published import COLUMNS, COLUMNS_3, TABLE_3
 from sepclr.tables.published import TABLE_1 as PUBLISHED_1

@@ -33,7 +33,7 @@ from sepclr.cli.options import (
 from sepclr.data.study import Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
-from sepclr.runs import preflight
+from sepclr.runs import usable
 from sepclr.runs.recipe import compared, usual
 from sepclr.tables.plan import plan
 from sepclr.tables.workers import check_workers
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def demo(options: Namespace) -> None:
     """Train on marked digits, with decorrelation and with k-JEM, and compare them in a report; takes about three minutes on two cores."""
     recipes, out = compared("marked-digits", **_given(DATA_SETS["marked-digits"], options)), _out(options, "demo")
-    preflight.check_demo(recipes, out, resume=options.resume)
+    usable.check_demo(recipes, out, resume=options.resume)
     from sepclr.runs.demo import demo as run
 
     print(f"report: {run(recipes, out, resume=options.resume)}")
@@ -80,7 +80,7 @@ def fit(data_set: DataSet, options: Namespace) -> None:
     fold = f"-fold{recipe.fold}" if hasattr(recipe.data, "fold") else ""
     out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{recipe.seed}{fold}")
     how = {"resume": options.resume, "root": _root(options), "download": options.get("download", False)}
-    preflight.check_run(recipe, out, **how)
+    usable.check_run(recipe, out, **how)
     if data_set.study is not None:
         recipe = recipe.of(_study(data_set, options))
     from sepclr.runs.run import run
@@ -92,7 +92,7 @@ def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     places = Path(options.run), Path(options.input), Path(options.out)
     of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")} | {"cache": _cache(options)}
-    preflight.check_codes(*places, **of_table)
+    usable.check_codes(*places, **of_table)
     from sepclr.data.facts import counted
     from sepclr.runs.encode import encode_file
 
@@ -102,7 +102,7 @@ def encode(options: Namespace) -> None:
 
 def evaluate(options: Namespace) -> None:
     """Repeat the evaluation of a finished run: print its scores, and rewrite its rows and report."""
-    preflight.check_finished(Path(options.run))
+    usable.check_finished(Path(options.run))
     from sepclr.runs.run import evaluate_again
 
     _show(evaluate_again(Path(options.run), Path(options.root) if options.root else None))
@@ -119,8 +119,8 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
     root, download = _root(options), options.get("download", False)
     if not options.status:
         check_workers(options.jobs, options.backend, options.scheduler)
-        preflight.check_rows([job.recipe for job in jobs], root, download=download)
-        preflight.check_table_places(runs, results)
+        usable.check_rows([job.recipe for job in jobs], root, download=download)
+        usable.check_table_places(runs, results)
     if data_set.study is not None:
         study = _study(data_set, options)
         from sepclr.data.folds import with_drawn_folds_beside
@@ -158,7 +158,7 @@ def check(data_set: DataSet, options: Namespace) -> None:
 
 def maps(options: Namespace) -> None:
     """Map where in the brain the salient code of an mri run comes from, as NIfTI files and a page."""
-    preflight.check_finished(Path(options.run))
+    usable.check_finished(Path(options.run))
     from sepclr.runs.maps import make_maps
 
     truth, out = (Path(given) if given else None for given in (options.truth, options.out))

@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, Namespace
 from sepclr.cli.options import Parser, add_table
 from sepclr.fields import options_of
 from sepclr.parts import DecoderOptions
-from sepclr.runs import preflight
+from sepclr.runs import usable
 from sepclr.runs.folder import check_place
 
 
@@ -20,7 +20,7 @@ def train(options: Namespace) -> None:
     """Train a decoder on the codes of a finished run."""
     given = {each.name: options[each.name] for each in fields(DecoderOptions) if options.get(each.name) is not None}
     decoder = DecoderOptions(**given)
-    preflight.check_finished(Path(options.run))
+    usable.check_finished(Path(options.run))
     from sepclr.runs.decoder import fit_decoder
 
     if options.truth is not None:
@@ -34,7 +34,7 @@ def train(options: Namespace) -> None:
 
 def evaluate(options: Namespace) -> None:
     """Score the removal of the salient pattern, where the true image without it is known, and write a page of pictures."""
-    preflight.check_finished(Path(options.run))
+    usable.check_finished(Path(options.run))
     from sepclr.runs.removal import evaluate_removal
 
     print(f"page: {evaluate_removal(Path(options.run), root=_root(options), truth=options.truth)}")
@@ -45,15 +45,15 @@ def remove(options: Namespace) -> None:
     run, source, out = Path(options.run), Path(options.input), Path(options.out)
     of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")}
     of_table["cache"] = Path(options.cache).absolute() if options.cache else None
-    if preflight.lists_volumes(run, source):
-        preflight.check_finished(run)
-        preflight.check_input(source, **of_table)
+    if usable.lists_volumes(run, source):
+        usable.check_finished(run)
+        usable.check_input(source, **of_table)
         check_place(out, "choose another --out")
         from sepclr.runs.removal_volumes import remove_volumes
 
         print(f"{out}: {remove_volumes(run, source, out, **of_table)} images")
         return
-    preflight.check_codes(run, source, out, kinds=preflight.kinds_without(run), **of_table)
+    usable.check_codes(run, source, out, kinds=usable.kinds_without(run), **of_table)
     from sepclr.runs.removal import remove_file
 
     print(f"{out}: {remove_file(run, source, out)} samples")

@@ -12,11 +12,11 @@ from joblib import Parallel, cpu_count, delayed
 from sepclr.atomic import write_whole
 from sepclr.errors import InputError
 from sepclr.runs.folder import this_command
-from sepclr.runs.preflight import check_demo
 from sepclr.runs.recipe import Recipe, changed
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
 from sepclr.runs.run import print_rows, run
+from sepclr.runs.usable import check_demo
 
 
 def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress: bool = True) -> Path:

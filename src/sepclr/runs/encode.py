@@ -34,8 +34,8 @@ from sepclr.imaging.participants import image_paths
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import grid_spec_of
 from sepclr.runs.folder import RunFolder
-from sepclr.runs.preflight import check_codes, is_pictures, lists_volumes
 from sepclr.runs.trained import load_method
+from sepclr.runs.usable import check_codes, is_pictures, lists_volumes
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
 

@@ -10,8 +10,8 @@ from sepclr.methods.options.linear import LinearOptions
 from sepclr.nets import Networks
 from sepclr.parts import ImageAugmentation
 from sepclr.runs.linear import LinearCodes
-from sepclr.runs.preflight import check_recipe
 from sepclr.runs.recipe import Recipe
+from sepclr.runs.usable import check_recipe
 from sepclr.types import TARGET_GROUP, InputError, Method
 
 

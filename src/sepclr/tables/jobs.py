@@ -20,10 +20,10 @@ from sepclr.data.folds import keep_folds, with_folds
 from sepclr.datasets.source import Source
 from sepclr.runs.folder import RunFolder, make_folder
 from sepclr.runs.leftovers import remove_own
-from sepclr.runs.preflight import check_row
 from sepclr.runs.recipe import Recipe, changed
 from sepclr.runs.results import Finished, result
 from sepclr.runs.run import check_machine, load, prepare, read_finished, run
+from sepclr.runs.usable import check_row
 from sepclr.tables.plan import Job
 from sepclr.tables.workers import Backend, at_work
 from sepclr.types import InputError

@@ -1,4 +1,4 @@
-"""Checks that need only the options of a command. No heavy imports here, so errors are reported before torch is loaded."""
+"""Whether the options of a command can be used. No heavy imports here, so errors are reported before torch is loaded."""
 
 from __future__ import annotations
 
