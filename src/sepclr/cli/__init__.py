@@ -33,6 +33,7 @@ from sepclr.cli.options import (
 from sepclr.data.study import Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
+from sepclr.extras import need
 from sepclr.runs import usable
 from sepclr.runs.recipe import compared, usual
 from sepclr.tables.plan import plan
@@ -119,6 +120,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
     root, download = _root(options), options.get("download", False)
     if not options.status:
         check_workers(options.jobs, options.backend, options.scheduler)
+        need("report", "benchmark")
         usable.check_rows([job.recipe for job in jobs], root, download=download)
         usable.check_table_places(runs, results)
     if data_set.study is not None:
@@ -144,6 +146,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
 
 def check(data_set: DataSet, options: Namespace) -> None:
     """Check data before training: what is wrong with them, and what a reviewer would ask."""
+    data_set.check_packages()
     study = _plain_study(data_set, options)
     study.members()  # raises InputError before torch is imported
     from sepclr.data.facts import counted
@@ -159,6 +162,7 @@ def check(data_set: DataSet, options: Namespace) -> None:
 def maps(options: Namespace) -> None:
     """Map where in the brain the salient code of an mri run comes from, as NIfTI files and a page."""
     usable.check_finished(Path(options.run))
+    need("brains", "maps")
     from sepclr.runs.maps import make_maps
 
     truth, out = (Path(given) if given else None for given in (options.truth, options.out))
@@ -167,6 +171,7 @@ def maps(options: Namespace) -> None:
 
 def implant(options: Namespace) -> None:
     """Implant a known pattern in the volumes of some subjects, to test whether a method finds it."""
+    need("brains", "implant")
     from sepclr.imaging.implant import implant_table
 
     given = {name: getattr(options, name) for name in ("subject", "share", "strength", "seed")}
@@ -175,6 +180,7 @@ def implant(options: Namespace) -> None:
 
 def rescan(options: Namespace) -> None:
     """Assign the subjects of a table to simulated scanners, to test whether a method is free of them."""
+    need("brains", "rescan")
     from sepclr.imaging.sites import rescan_table
 
     given = {name: getattr(options, name) for name in ("subject", "sites", "seed")}
@@ -183,6 +189,7 @@ def rescan(options: Namespace) -> None:
 
 def phantom(options: Namespace) -> None:
     """Write a study of small synthetic brains, half of them with a known pattern."""
+    need("brains", "phantom")
     from sepclr.imaging.phantom import write_bids_phantoms, write_phantoms
 
     write = write_bids_phantoms if options.bids else write_phantoms

@@ -114,9 +114,9 @@ def check_finished(run: Path) -> None:
     """Check that a folder holds a finished run.
 
     Raises:
-        InputError: if it does not.
+        InputError: if it does not, or packages that read its samples are missing.
     """
-    RunFolder(run).recipe()
+    RunFolder(run).recipe().data_set.check_packages()
     RunFolder(run).samples()
 
 
