@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from sepclr.data.image_study import SUFFIXES, ImageStudy
@@ -17,6 +18,9 @@ TABLES = (".tsv", ".csv")
 
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 """Environment variables with the rank of this process, in the order in which Lightning reads them."""
+
+EXPORTED = (".onnx", ".pt2")
+"""File extensions of exported encoders."""
 
 CODES = (".npz", ".parquet", ".tsv", ".h5ad")
 """File extensions of codes."""
@@ -148,6 +152,50 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
             raise InputError(f"{given[0]}: is for tables of images; leave it out")
         return
     check_input(source, **of_table)
+
+
+def check_installed(packages: Sequence[str], name: str, extra: str) -> None:
+    """Check that optional packages are installed, without importing them.
+
+    Args:
+        packages: names under which they are imported.
+        name: option that needs them.
+        extra: what to install.
+
+    Raises:
+        InputError: if one is missing.
+    """
+    if missing := [package for package in packages if find_spec(package) is None]:
+        raise InputError(f"{name}: needs {missing[0]}, which is not installed; pip install '{extra}'")
+
+
+def check_export(run: Path, out: Path, pixels: str | None = None) -> None:
+    """Check the run and the output of ``sepclr export``.
+
+    Args:
+        run: folder of the run.
+        out: a file, or a new folder for a MONAI bundle.
+        pixels: type of pixels; None if not given.
+
+    Raises:
+        InputError: an unknown file type, a folder that is not empty, or cannot be written, a bundle of a run that is not on mri, a missing
+            package, or a run that is not finished.
+    """
+    bundle = not out.suffix or out.is_dir()
+    if bundle and pixels is not None:
+        raise InputError("pixels: is for .onnx and .pt2 of images; leave it out")
+    if not bundle and out.suffix not in EXPORTED:
+        raise InputError(f"{out}: unknown file type; use {either(EXPORTED)}, or a new folder for a MONAI bundle")
+    if not bundle and not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out}: not empty; choose another --out")
+    check_place(out if bundle else out.parent, "choose another --out")
+    check_finished(run)
+    if bundle and "grid" not in RunFolder(run).samples():
+        raise InputError(f"{out}: a folder is a MONAI bundle, for runs on mri; give a file {either(EXPORTED)}")
+    if out.suffix == ".onnx":
+        check_installed(("onnx", "onnxscript"), "out", "sepclr[onnx]")
 
 
 def kinds_without(run: Path) -> tuple[str, ...]:
