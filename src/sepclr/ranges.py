@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from sepclr.errors import InputError
 
@@ -115,3 +116,29 @@ def check_row_views(corruption: float, noise: float) -> None:
         raise InputError(f"corruption: {corruption} is not a probability in [0, 1)")
     if not 0 <= noise < math.inf:
         raise InputError(f"noise: {noise} is not a finite standard deviation of at least 0")
+
+
+def check_installed(packages: Sequence[str], name: str, extra: str) -> None:
+    """Check that optional packages are installed, without importing them.
+
+    Args:
+        packages: names under which they are imported.
+        name: option that needs them.
+        extra: what to install.
+
+    Raises:
+        InputError: if one is missing.
+    """
+    if missing := [package for package in packages if find_spec(package) is None]:
+        raise InputError(f"{name}: needs {missing[0]}, which is not installed; pip install '{extra}'")
+
+
+def check_loggers(names: Sequence[str]) -> None:
+    """Check that the packages of loggers are installed; that of each but ``csv`` has its name.
+
+    Raises:
+        InputError: if one is missing.
+    """
+    for name in names:
+        if name != "csv":
+            check_installed((name,), "loggers", name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from sepclr.data.image_study import SUFFIXES, ImageStudy
 from sepclr.errors import InputError
-from sepclr.ranges import either
+from sepclr.ranges import check_installed, check_loggers, either
 from sepclr.runs.folder import RunFolder, check_out, check_place
 from sepclr.runs.recipe import Recipe
 
@@ -52,6 +52,12 @@ def check_row(recipe: Recipe) -> None:
     if given := _several_devices(recipe):
         raise InputError(f"{given}; a row runs on one device; use --jobs or dask workers to run several rows at a time")
     check_recipe(recipe)
+    _check_loggers(recipe)
+
+
+def _check_loggers(recipe: Recipe) -> None:
+    """Check that training can log; not part of ``check_recipe``, because a finished run needs no loggers."""
+    check_loggers(recipe.training.logger_names if recipe.training else ())
 
 
 def _several_devices(recipe: Recipe) -> str:
@@ -95,6 +101,7 @@ def check_demo(recipes: Sequence[Recipe], out: Path, *, resume: bool) -> None:
         if given := _several_devices(recipe):
             raise InputError(f"{given}; each run of the demo takes one device; leave out --devices and --nodes")
         check_recipe(recipe)
+        _check_loggers(recipe)
     names = [recipe.label for recipe in recipes]
     begun = [name for name in names if (out / name).exists()]
     for name in begun or names[:1]:
@@ -108,6 +115,7 @@ def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = No
         InputError: as ``check_recipe``, ``DataSet.check_root`` and ``check_out``.
     """
     check_recipe(recipe)
+    _check_loggers(recipe)
     recipe.data_set.check_root(root, download=download)
     # With several processes, the first creates the folder before it starts the others with the same command.
     if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
@@ -154,21 +162,6 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
     check_input(source, **of_table)
 
 
-def check_installed(packages: Sequence[str], name: str, extra: str) -> None:
-    """Check that optional packages are installed, without importing them.
-
-    Args:
-        packages: names under which they are imported.
-        name: option that needs them.
-        extra: what to install.
-
-    Raises:
-        InputError: if one is missing.
-    """
-    if missing := [package for package in packages if find_spec(package) is None]:
-        raise InputError(f"{name}: needs {missing[0]}, which is not installed; pip install '{extra}'")
-
-
 def check_export(run: Path, out: Path, pixels: str | None = None) -> None:
     """Check the run and the output of ``sepclr export``.
 
@@ -196,6 +189,16 @@ def check_export(run: Path, out: Path, pixels: str | None = None) -> None:
         raise InputError(f"{out}: a folder is a MONAI bundle, for runs on mri; give a file {either(EXPORTED)}")
     if out.suffix == ".onnx":
         check_installed(("onnx", "onnxscript"), "out", "sepclr[onnx]")
+
+
+def check_repository(name: str) -> None:
+    """Check the name of a repository on the hub.
+
+    Raises:
+        InputError: a name that is not OWNER/NAME.
+    """
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name, re.ASCII):
+        raise InputError(f"{name}: neither a folder nor OWNER/NAME of a repository on the hub")
 
 
 def kinds_without(run: Path) -> tuple[str, ...]:
