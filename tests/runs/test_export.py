@@ -137,6 +137,6 @@ def test_an_output_that_cannot_be_used_is_named(tiny_run: Path, tmp_path: Path, 
 
 
 def test_a_missing_package_and_an_option_of_images_are_named(tiny_run: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sepclr.runs.usable.find_spec", lambda name: None if name == "onnxscript" else name)
+    monkeypatch.setattr("sepclr.ranges.find_spec", lambda name: None if name == "onnxscript" else name)
     assert main(["export", str(tiny_run), "--out", str(tmp_path / "model.onnx")]) == 2
     assert "out: needs onnxscript, which is not installed; pip install 'sepclr[onnx]'" in capsys.readouterr().err
