@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,16 @@ def test_a_resumed_run_continues_its_own_curves(rows: Cohort, tmp_path: Path, re
     assert again.lines[0].keys() >= TERMS
 
 
+def test_a_logger_that_cannot_log_is_named(rows: Cohort, tmp_path: Path, recorded: list[Recorded], monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("no API key\nlog in")
+
+    monkeypatch.setattr(Recorded, "log_hyperparams", refuse)
+    with pytest.raises(InputError, match=r"^loggers: wandb cannot be used: no API key$"):
+        fit(method(), RowViews(), rows, replace(SETTINGS, loggers="wandb"), seed=0, folder=tmp_path, noted=NOTED)
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
 @pytest.mark.parametrize("loggers", ["tensorboard,neptune", "", "csv,none"])
 def test_an_unknown_logger_is_named(loggers: str):
     with pytest.raises(InputError, match=r"loggers: .* choose"):
@@ -129,5 +140,9 @@ def test_wandb_writes_offline(rows: Cohort, tmp_path: Path, monkeypatch: pytest.
     fit(method(), RowViews(), rows, replace(SETTINGS, loggers="wandb"), seed=0, folder=tmp_path, noted=NOTED)
     own = json.loads((tmp_path / "loggers.json").read_text())["wandb"]
     (log,) = tmp_path.glob(f"wandb/offline-run-*/run-{own}.wandb")
-    content = log.read_bytes()
-    assert all(name.encode() in content for name in (*TERMS, *NOTED))
+    names = {name.encode() for name in (*TERMS, *NOTED)}
+    for _ in range(100):  # another process writes it
+        if all(name in log.read_bytes() for name in names):
+            return
+        time.sleep(0.1)
+    assert names == {name for name in names if name in log.read_bytes()}

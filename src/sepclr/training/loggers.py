@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from sepclr.atomic import write_whole
 from sepclr.ranges import check_loggers
 from sepclr.training.records import JsonLines
+from sepclr.types import InputError
 
 PROJECT = "sepclr"
 """Project of W&B and experiment of MLflow, unless WANDB_PROJECT or MLFLOW_EXPERIMENT_NAME names another."""
@@ -35,21 +36,32 @@ def opened(names: Sequence[str], folder: Path | None, noted: Mapping[str, Any]) 
         noted: hyperparameters to log.
 
     Raises:
-        InputError: a package that is not installed.
+        InputError: a package that is not installed, or that cannot log, such as to a server that cannot be reached.
     """
     if folder is None:
         yield []
         return
     check_loggers(names)
-    made = [_logger(name, folder) for name in names]
+    made: list[Logger] = []
     try:
-        for logger in made if noted else []:
-            logger.log_hyperparams(dict(noted))
+        for name in names:
+            made.append(_started(name, folder, noted))
         yield [JsonLines(folder / "metrics.jsonl"), *made]
     finally:
         for logger in made:
             if isinstance(logger, WandbLogger):
                 logger.experiment.finish()  # the next run of this process would log to it
+
+
+def _started(name: str, folder: Path, noted: Mapping[str, Any]) -> Logger:
+    try:
+        logger = _logger(name, folder)
+        if noted:
+            logger.log_hyperparams(dict(noted))
+    except Exception as error:  # each package has its own, such as that of a server that cannot be reached
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"loggers: {name} cannot be used: {reason}") from None
+    return logger
 
 
 def _logger(name: str, folder: Path) -> Logger:
