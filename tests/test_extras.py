@@ -41,7 +41,7 @@ CORE = [
 
 
 def _names(requirements: list[str]) -> set[str]:
-    return {requirement.partition(">")[0] for requirement in requirements}
+    return {requirement.partition(">")[0].replace("-", "_") for requirement in requirements}
 
 
 def test_extras_are_those_of_the_package():

@@ -1,7 +1,8 @@
-"""Packages that only some parts of the library need, by the name under which pip installs them."""
+"""Packages that only some parts of the library need, by the name under which they are imported."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from sepclr.errors import InputError
@@ -11,8 +12,12 @@ EXTRAS = {
     "cells": ("anndata",),
     "combat": ("combatlearn",),
     "dask": ("distributed",),
+    "hub": ("huggingface_hub",),
+    "mlflow": ("mlflow",),
+    "onnx": ("onnx", "onnxscript"),
     "report": ("matplotlib",),
     "tensorboard": ("tensorboard",),
+    "wandb": ("wandb",),
 }
 """Packages of each extra, ``pip install 'sepclr[NAME]'``."""
 
@@ -29,3 +34,14 @@ def need(extra: str, what: str) -> None:
     """
     if missing := [name for name in EXTRAS[extra] if find_spec(name) is None]:
         raise InputError(f"{what}: needs {', '.join(missing)}; pip install 'sepclr[{extra}]'")
+
+
+def need_loggers(names: Sequence[str]) -> None:
+    """Check that the packages of loggers are installed; each but ``csv`` is an extra.
+
+    Raises:
+        InputError: if one is missing.
+    """
+    for name in names:
+        if name != "csv":
+            need(name, "loggers")

@@ -162,6 +162,17 @@ def unit_of(path: Path, grid: Grid) -> float:
     return float(np.percentile(values, BRIGHTEST) - values.min())
 
 
+def mask_on_grid(grid: Grid) -> NDArray[np.uint8]:
+    """Return the mask of a grid, 1 inside and 0 outside, shape (1, *grid.shape).
+
+    Raises:
+        InputError: no mask, or one that cannot be read.
+    """
+    if grid.mask is None:
+        raise InputError("mask: the grid has none; give one")
+    return np.asarray(_onto(_loaded(grid.mask), grid, mode="nearest").numpy() > 0, dtype=np.uint8)
+
+
 def _placed(path: Path, grid: Grid) -> Any:
     """Read a volume and resample it to a grid, 0 outside of the mask, in its own units."""
     image = _onto(_loaded(path), grid, mode="bilinear")

@@ -16,6 +16,7 @@ from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, VolumeCache
 from sepclr.data.folds import drawn
 from sepclr.datasets.source import Source
+from sepclr.fields import flattened
 from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import Augmentation, RowAugmentation, VolumeAugmentation
@@ -24,7 +25,7 @@ from sepclr.reports import predicted, print_separation
 from sepclr.runs.folder import RunFolder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
 from sepclr.runs.make import make_method
-from sepclr.runs.recipe import Recipe
+from sepclr.runs.recipe import Recipe, published
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
 from sepclr.runs.targets import by_target, of_target, rows_of
@@ -86,7 +87,8 @@ def run(
         solve(method, cast(LinearOptions, recipe.method), source.train, seed=recipe.seed)
         write_whole(folder.metrics, json.dumps({"epoch": 0, "seconds": time.perf_counter() - begin}) + "\n")
     elif settings is not None:
-        fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
+        noted = flattened(published(recipe))
+        fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress, noted=noted)
     if not is_first():
         return None  # only the first process evaluates and writes
     if source.preparation is not None:
