@@ -6,10 +6,12 @@ from sepclr.probes.harmonise import harmonised
 from sepclr.probes.importance import Importance, by_permutation, by_weights, most_read
 from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader, score
 from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
+from sepclr.probes.stability import Agreement, stability
 from sepclr.probes.swap import Swap, swap_scores
 
 __all__ = [
     "GROUP",
+    "Agreement",
     "Confounding",
     "EncoderState",
     "Importance",
@@ -30,5 +32,6 @@ __all__ = [
     "reader",
     "removal",
     "score",
+    "stability",
     "swap_scores",
 ]
