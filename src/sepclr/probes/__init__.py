@@ -1,5 +1,6 @@
 """Evaluation of frozen codes, on NumPy arrays (probes, δ_tot, site correction, confounders, importance), and of counterfactuals."""
 
+from sepclr.probes.alignment import Alignment, align
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
@@ -12,6 +13,7 @@ from sepclr.probes.swap import Swap, swap_scores
 __all__ = [
     "GROUP",
     "Agreement",
+    "Alignment",
     "Confounding",
     "EncoderState",
     "Importance",
@@ -20,6 +22,7 @@ __all__ = [
     "Removal",
     "RemovalJudge",
     "Swap",
+    "align",
     "baselines",
     "by_permutation",
     "by_weights",

@@ -1,0 +1,123 @@
+"""Runs that differ in their seed: how far their codes agree, and what their scores are on average."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from sepclr.reports.comparison import DELTAS, title
+from sepclr.reports.scores import error
+from sepclr.reports.tables import spread
+
+MEASURES = {"procrustes": "Procrustes similarity", "neighbours": "neighbours in common", "cka": "CKA"}
+"""Display names of measures of agreement."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class SeedsView:
+    """What a page shows of runs that differ in their seed.
+
+    Attributes:
+        agreement: lines of ``stability.jsonl``.
+        results: lines of ``results.jsonl`` of one protocol, of the runs and of their ensemble.
+        target: name of the target group, where there are several.
+    """
+
+    agreement: Rows
+    results: Rows
+    target: str = ""
+
+    def context(self) -> dict[str, Any]:
+        """Return the variables of the template."""
+        rows = [row for row in self.agreement if row.get("target", "") == self.target]
+        return {
+            "seeds": len([row for row in self.results if "ensemble" not in row]),
+            "sentence": agreement_sentence(rows),
+            "agreement": agreement_cells(rows),
+            "scores": score_cells(self.results, self.target),
+            "samples": {row["space"]: row["samples"] for row in rows},
+            "neighbours": max((row["neighbours"] for row in rows if row["neighbours"]), default=0),
+            "notes": list(dict.fromkeys(f"{row['space']}: {row['note']}" for row in rows if row["note"] and row["encoder"] == "trained")),
+        }
+
+
+def agreement_cells(rows: Rows) -> list[dict[str, str]]:
+    """Return a row of a table for each space and measure: mean over pairs of seeds with its range, untrained encoders, and chance.
+
+    Args:
+        rows: lines of ``stability.jsonl``, of one target group.
+    """
+    found = []
+    for space, measure in dict.fromkeys((row["space"], row["measure"]) for row in rows):
+        here = [row for row in rows if (row["space"], row["measure"]) == (space, measure)]
+        trained, untrained = (_scores(here, encoder) for encoder in ("trained", "untrained"))
+        chance = [row["chance"] for row in here if row["encoder"] == "trained" and row["score"] is not None]
+        words = {"between seeds": _ranged(trained), "untrained encoders": _ranged(untrained)}
+        found.append({"space": space, "agreement": MEASURES[measure], **words, "chance": f"{mean(chance):.2f}" if chance else "–"})
+    return found
+
+
+def agreement_sentence(rows: Rows) -> str:
+    """Say for each space whether trained encoders agree more than untrained ones, by CKA: more if the ranges over pairs are apart.
+
+    Args:
+        rows: lines of ``stability.jsonl``, of one target group.
+    """
+    clauses = []
+    for space in dict.fromkeys(row["space"] for row in rows):
+        here = [row for row in rows if row["space"] == space and row["measure"] == "cka"]
+        trained, untrained = (_scores(here, encoder) for encoder in ("trained", "untrained"))
+        if not trained:
+            clauses.append(f"{space} could not be compared")
+        elif not untrained:
+            clauses.append(f"{space} agrees between seeds with a CKA of {mean(trained):.2f}")
+        else:
+            apart = (min(trained) > max(untrained)) - (max(trained) < min(untrained))
+            how = {1: "more", -1: "less", 0: "neither more nor less"}[apart]
+            within = "" if apart else " beyond the ranges over pairs"
+            numbers = f"CKA {mean(trained):.2f} against {mean(untrained):.2f}"
+            clauses.append(f"{space} agrees {how} between seeds than untrained encoders do{within}: {numbers}")
+    return "; ".join(clauses) + "."
+
+
+def score_cells(results: Rows, target: str = "") -> list[dict[str, str]]:
+    """Return a row of a table for each score: mean ± standard deviation over seeds, the ensemble, and the best expected score.
+
+    Args:
+        results: lines of one protocol, of runs that differ in their seed and of their ensemble, which has ``ensemble``.
+        target: name of the target group, where there are several.
+    """
+    runs = [row for row in results if "ensemble" not in row]
+    ensemble = next(row for row in results if "ensemble" in row)
+    of_group, found = f"[{target}]_" if target else "_", []
+    for column in (name for name in runs[0]["scores"] if (name in DELTAS and not target) or (name not in DELTAS and of_group in name)):
+        values, joint = [row["scores"][column] for row in runs], ensemble["scores"].get(column)
+        if column in runs[0].get("errors", []):
+            words = " ± ".join(map(error, (mean(values), (sum((v - mean(values)) ** 2 for v in values) / (len(values) - 1)) ** 0.5)))
+            cells = [words, "–" if joint is None else error(joint)]
+        else:
+            unit = 1 if column in DELTAS else 100
+            cells = [spread([unit * value for value in values]), "–" if joint is None else f"{unit * joint:.1f}"]
+        best = "0" if column in DELTAS else _best(runs[0]["best_expected"].get(column), column in runs[0].get("errors", []))
+        name = title(column.replace(f"[{target}]", "")) + (" (error)" if column in runs[0].get("errors", []) else "")
+        found.append({"score": name, f"mean ± sd, {len(runs)} seeds": cells[0], "ensemble": cells[1], "best expected": best})
+    return found
+
+
+def _best(value: float | None, is_error: bool) -> str:
+    return "" if value is None else error(value) if is_error else f"{100 * value:.0f}"
+
+
+def _scores(rows: Rows, encoder: str) -> list[float]:
+    return [row["score"] for row in rows if row["encoder"] == encoder and row["score"] is not None]
+
+
+def _ranged(values: Sequence[float]) -> str:
+    """Format a mean and, of several values, their range."""
+    if not values:
+        return "–"
+    return f"{mean(values):.2f}" + (f" ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else "")
