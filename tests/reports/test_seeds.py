@@ -54,6 +54,7 @@ RESULTS = [
         "scores": {"digit_common": score, "age_salient": 10 * score, "group[a]_salient": 0.9, "delta_tot_absolute": 50.0},
         "best_expected": {"digit_common": 1.0, "age_salient": 0.0, "group[a]_salient": 1.0},
         "errors": ["age_salient"],
+        "chance": {"digit": 0.1, "age": 12.0, "group[a]": 0.5},
         **more,
     }
     for score, more in ((0.5, {}), (0.7, {}), (0.8, {"ensemble": [0, 1]}))
@@ -62,10 +63,12 @@ RESULTS = [
 
 def test_scores_are_averaged_over_seeds_beside_those_of_the_ensemble():
     assert score_cells(RESULTS)[:2] == [
-        {"score": "digit from c", "mean ± sd, 2 seeds": "60.0 ± 14.1", "ensemble": "80.0", "best expected": "100"},
-        {"score": "age from s (error)", "mean ± sd, 2 seeds": "6 ± 1.41", "ensemble": "8", "best expected": "0"},
+        {"score": "digit from c", "mean ± sd, 2 runs": "60.0 ± 14.1", "ensemble": "80.0", "best expected": "100.0"},
+        {"score": "age from s (error)", "mean ± sd, 2 runs": "6.0 ± 1.4", "ensemble": "8.0", "best expected": "0.0"},
     ]
     assert [row["score"] for row in score_cells(RESULTS, "a")] == ["group from s"]
+    folds = score_cells([*RESULTS, *RESULTS])[0]
+    assert (folds["mean ± sd, 4 runs"], folds["ensembles"]) == ("60.0 ± 11.5", "80.0 ± 0.0")
 
 
 @pytest.mark.browser

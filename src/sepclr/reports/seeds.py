@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from sepclr.reports.comparison import DELTAS, title
-from sepclr.reports.scores import error
+from sepclr.reports.comparison import DELTAS, decimals, title
 from sepclr.reports.tables import spread
 
 MEASURES = {"procrustes": "Procrustes similarity", "neighbours": "neighbours in common", "cka": "CKA"}
@@ -88,28 +87,24 @@ def score_cells(results: Rows, target: str = "") -> list[dict[str, str]]:
     """Return a row of a table for each score: mean ± standard deviation over seeds, the ensemble, and the best expected score.
 
     Args:
-        results: lines of one protocol, of runs that differ in their seed and of their ensemble, which has ``ensemble``.
+        results: lines of one protocol, of runs that differ in their seed and of their ensemble, which has ``ensemble``; of several folds
+            those of all.
         target: name of the target group, where there are several.
     """
-    runs = [row for row in results if "ensemble" not in row]
-    ensemble = next(row for row in results if "ensemble" in row)
-    of_group, found = f"[{target}]_" if target else "_", []
-    for column in (name for name in runs[0]["scores"] if (name in DELTAS and not target) or (name not in DELTAS and of_group in name)):
-        values, joint = [row["scores"][column] for row in runs], ensemble["scores"].get(column)
-        if column in runs[0].get("errors", []):
-            words = " ± ".join(map(error, (mean(values), (sum((v - mean(values)) ** 2 for v in values) / (len(values) - 1)) ** 0.5)))
-            cells = [words, "–" if joint is None else error(joint)]
-        else:
-            unit = 1 if column in DELTAS else 100
-            cells = [spread([unit * value for value in values]), "–" if joint is None else f"{unit * joint:.1f}"]
-        best = "0" if column in DELTAS else _best(runs[0]["best_expected"].get(column), column in runs[0].get("errors", []))
-        name = title(column.replace(f"[{target}]", "")) + (" (error)" if column in runs[0].get("errors", []) else "")
-        found.append({"score": name, f"mean ± sd, {len(runs)} seeds": cells[0], "ensemble": cells[1], "best expected": best})
+    runs, ensembles = ([row for row in results if ("ensemble" in row) == joint] for joint in (False, True))
+    errors, best = runs[0].get("errors", []), runs[0]["best_expected"]
+    chance = {column: runs[0]["chance"].get(column.rpartition("_")[0], 0.0) for column in runs[0]["scores"]}
+    # A method's own predictions are not among the scores of an ensemble.
+    shown = [column for column in runs[0]["scores"] if column in ensembles[0]["scores"] and (not target or f"[{target}]_" in column)]
+    found = []
+    for column in shown:
+        unit, digits = 1 if column in (*errors, *DELTAS) else 100, decimals(column, errors, chance)
+        values = [spread([unit * row["scores"][column] for row in rows], digits) for rows in (runs, ensembles)]
+        name = title(column.replace(f"[{target}]", "")) + " (error)" * (column in errors)
+        expected = 0.0 if column in DELTAS else best.get(column)
+        heads = "score", f"mean ± sd, {len(runs)} runs", f"ensemble{'s' * (len(ensembles) > 1)}", "best expected"
+        found.append(dict(zip(heads, (name, *values, "" if expected is None else f"{unit * expected:.{digits}f}"), strict=True)))
     return found
-
-
-def _best(value: float | None, is_error: bool) -> str:
-    return "" if value is None else error(value) if is_error else f"{100 * value:.0f}"
 
 
 def _scores(rows: Rows, encoder: str) -> list[float]:
