@@ -43,7 +43,7 @@ def test_the_sentence_follows_from_the_ranges(trained: list[float | None], untra
 
 def test_the_table_has_means_and_ranges_over_pairs_that_could_be_compared():
     assert agreement_cells(rows("s", [0.5, None, 0.7], [0.25])) == [
-        {"space": "s", "agreement": "CKA", "between seeds": "0.60 (0.50 to 0.70)", "untrained encoders": "0.25", "chance": "0.00"}
+        {"space": "s", "agreement": "CKA", "between seeds": "0.60 (0.50–0.70)", "untrained encoders": "0.25", "chance": "0.00"}
     ]
     assert agreement_cells(rows("s", [None], []))[0]["chance"] == "–"
 

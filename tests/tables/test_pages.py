@@ -58,7 +58,7 @@ def test_agreement_of_seeds_and_their_ensemble_have_a_table_each(tmp_path: Path)
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for rows in agreement for each in rows))
     (tmp_path / "b.jsonl").write_text("".join(json.dumps(each) + "\n" for each in SEEDS))
     text = fill("".join(f"<!-- {kind} -->\n<!-- end of results -->\n" for kind in ("stability: a.jsonl", "seeds: b.jsonl")), tmp_path)
-    assert "| c | CKA | 0.93 (0.90 to 0.95) | 0.60 | 0.00 |" in text
+    assert "| c | CKA | 0.93 (0.90–0.95) | 0.60 | 0.00 |" in text
     assert "| digit from c | 60.0 ± 14.1 | 80.0 | 100.0 |" in text
 
 

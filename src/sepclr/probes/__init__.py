@@ -1,4 +1,4 @@
-"""Evaluation of frozen codes, on NumPy arrays (probes, δ_tot, site correction, confounders, importance), and of counterfactuals."""
+"""Evaluation of frozen codes, NumPy arrays (probes, δ_tot, site correction, confounders, importance, agreement), and counterfactuals."""
 
 from sepclr.probes.alignment import Alignment, align
 from sepclr.probes.confounding import Confounding, confounding

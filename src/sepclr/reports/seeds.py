@@ -115,4 +115,5 @@ def _ranged(values: Sequence[float]) -> str:
     """Format a mean and, of several values, their range."""
     if not values:
         return "–"
-    return f"{mean(values):.2f}" + (f" ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else "")
+    to = "–" if min(values) >= 0 else " to "
+    return f"{mean(values):.2f}" + (f" ({min(values):.2f}{to}{max(values):.2f})" if len(values) > 1 else "")

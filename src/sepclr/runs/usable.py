@@ -137,7 +137,7 @@ def check_seeds(
     check_recipe(recipe)
     recipe.data_set.check_root(root, download=download)
     folder = SeedsFolder(out)
-    begun = [folder.run(seed).path for seed in seeds if folder.run(seed).path.exists()]
+    begun = [folder.run(seed).path for seed in seeds if folder.run(seed).config.exists()]
     for path in (begun or [folder.run(seeds[0]).path]) if resume else [out]:
         check_out(path, resume=resume)
 
