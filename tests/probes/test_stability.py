@@ -67,6 +67,8 @@ def test_rotated_and_scaled_codes_agree_and_independent_ones_do_so_by_chance_onl
     half = by_measure(*(np.hstack([a[:, :3], draw.normal(size=(400, 3))]) for _ in range(2)))
     assert half["procrustes"].score == pytest.approx(0.25, abs=0.06)
     assert half["cka"].score == pytest.approx(0.5, abs=0.06)
+    line = np.outer(a[:, 0], [1, -2, 3]) + 1e-3 * a[:, 1:4]
+    assert by_measure(a, line)["cka"].dimensions == pytest.approx((6, 1), rel=0.03)
 
 
 @given(st.integers(0, 10_000), st.integers(12, 60), st.floats(0.01, 100), st.floats(-10, 10))

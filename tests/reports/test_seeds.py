@@ -17,7 +17,7 @@ def rows(space: str, trained: list[float | None], untrained: list[float], **more
         note = "seed 1 has the same value for all samples" if score is None else ""
         chance = None if score is None else 0.0
         about = {"space": space, "encoder": encoder, "measure": "cka", "first": "seed 0", "second": "seed 1", "samples": 40}
-        return {**about, "score": score, "chance": chance, "neighbours": None, "note": note, **more}
+        return {**about, "score": score, "chance": chance, "dimensions": [3.0, None], "neighbours": None, "note": note, **more}
 
     return [row("trained", score) for score in trained] + [row("untrained", score) for score in untrained]
 
@@ -30,7 +30,7 @@ def rows(space: str, trained: list[float | None], untrained: list[float], **more
         (
             [0.5, 0.9],
             [0.6, 0.6],
-            "c agrees neither more nor less between seeds than untrained encoders do beyond the ranges over pairs: CKA 0.70 against 0.60.",
+            "c agrees between seeds about as much as untrained encoders do: CKA 0.70 against 0.60, in ranges that overlap.",
         ),
         ([0.9], [], "c agrees between seeds with a CKA of 0.90."),
         ([None], [0.5], "c could not be compared."),
@@ -74,12 +74,13 @@ def test_scores_are_averaged_over_seeds_beside_those_of_the_ensemble():
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 400])
 def test_the_section_fits_its_window(browser: Any, tmp_path: Path, make_page: Callable[..., Page], width: int):
-    agreement = rows("c", [0.9, 0.95], [0.6]) + rows("s", [None], [0.3])
+    agreement = rows("c", [0.9, 0.95], [0.6]) + rows("s", [None], [0.3]) + rows("s_head", [0.4], [0.5])
     write_page(tmp_path / "page.html", make_page(seeds=SeedsView(agreement, RESULTS)))
     view = browser.new_page(viewport={"width": width, "height": 900})
     view.goto((tmp_path / "page.html").as_uri())
     text = view.locator("section:has(#again)").inner_text()
-    assert "c agrees more between seeds than untrained encoders do: CKA 0.93 against 0.60; s could not be compared." in text
+    assert "c agrees more between seeds than untrained encoders do: CKA 0.93 against 0.60; s could not be compared" in text
+    assert "c 3.0–3.0, s 3.0–3.0, s projection 3.0–3.0;" in text
     assert "Not compared in s: seed 1 has the same value for all samples." in text
     assert view.locator("table.again").count() == 2
     assert view.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -29,7 +29,7 @@ from sepclr.runs.seeds import run_seeds
 from sepclr.runs.seeds_folder import SeedsFolder, one_run
 from sepclr.runs.trained import load_method, shapes_of
 from sepclr.runs.usable import check_seeds
-from sepclr.training import encode
+from sepclr.training import encode, project
 from sepclr.types import InputError
 
 SEEDS = (0, 2)
@@ -79,13 +79,16 @@ def test_agreement_is_that_of_the_codes_of_test_samples_c_of_all_and_s_of_target
         "untrained": [make_method(folder.recipe(), *shapes_of(folder)) for folder in folders],
     }
     found = lines(SeedsFolder(out).stability)
-    assert len(found) == 2 * 2 * 3
+    assert len(found) == 2 * 4 * 3
     for encoder, methods in networks.items():
         codes = [encode(method, test.x) for method in methods]
-        c, s = [each.c.numpy() for each in codes], [each.s.numpy()[test.is_target] for each in codes]
-        expected = [each.score for each in (*stability(c), *stability(s))]
+        both = [*codes, *(project(method, code) for method, code in zip(methods, codes, strict=True))]
+        expected = []
+        for pair in (both[:2], both[2:]):
+            c, s = [each.c.numpy() for each in pair], [each.s.numpy()[test.is_target] for each in pair]
+            expected += [each.score for each in (*stability(c), *stability(s))]
         assert [row["score"] for row in found if row["encoder"] == encoder] == pytest.approx(expected, abs=1e-5)
-    assert {(row["space"], row["samples"]) for row in found} == {("c", 40), ("s", 20)}
+    assert {(row["space"], row["samples"]) for row in found} == {("c", 40), ("c_head", 40), ("s", 20), ("s_head", 20)}
     text = (out / "report.html").read_text()
     assert "Does it hold again?" in text
     assert all(f">{name}</th>" in text for name in ("seed 0", "seed 2", "ensemble"))
@@ -137,8 +140,8 @@ def test_several_target_groups_have_an_agreement_and_a_page_each(tmp_path: Path,
     run_seeds(recipe, SEEDS, tmp_path / "out")
     found = lines(tmp_path / "out" / "stability.jsonl")
     assert {(row["target"], row["space"], row["samples"]) for row in found} == {
-        *((target, "c", 30) for target in NAMES),
-        *((target, "s", 15) for target in NAMES),
+        *((target, f"c{head}", 30) for target in NAMES for head in ("", "_head")),
+        *((target, f"s{head}", 15) for target in NAMES for head in ("", "_head")),
     }
     pages = [(tmp_path / "out" / page).read_text() for page in ("report.html", "report-B-C.html")]
     assert ["degree from s (error)" in page for page in pages] == [False, True]
@@ -178,7 +181,7 @@ def test_methods_without_s_and_without_training_are_compared_in_what_they_have(t
         recipe = usual(DATA_OF[data], width=8, max_epochs=1, batch_size=20)
     run_seeds(recipe, SEEDS, tmp_path / "out")
     found = lines(tmp_path / "out" / "stability.jsonl")
-    assert {row["space"] for row in found} == ({"c", "s"} if data == "pca" else {"c"})
+    assert {row["space"][0] for row in found} == ({"c", "s"} if data == "pca" else {"c"})
     assert {row["encoder"] for row in found} == ({"trained"} if data == "pca" else {"trained", "untrained"})
     if data == "pca":  # which has no random weights
         assert all(math.isclose(row["score"], 1, abs_tol=1e-6) for row in found)

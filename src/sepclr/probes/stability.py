@@ -37,6 +37,8 @@ class Agreement:
         score: the agreement, 1 at best; NaN if a code does not vary.
         chance: its expected value if samples are paired at random.
         samples: number of samples compared.
+        dimensions: effective number of dimensions of each code, (Σλ)²/Σλ² over the variances λ along its principal components; near 1,
+            one direction outweighs all others, and so do distances and agreement. NaN if a code does not vary.
         neighbours: number of nearest neighbours, k; only for ``neighbours``.
         note: why there is no score; otherwise empty.
     """
@@ -47,6 +49,7 @@ class Agreement:
     score: float
     chance: float
     samples: int
+    dimensions: tuple[float, float]
     neighbours: int | None = None
     note: str = ""
 
@@ -105,7 +108,8 @@ def stability(
                 "cka": (_cka(a, b), 0.0),
             }
         for measure, (score, chance) in scores.items():
-            found.append(Agreement(measure, one.name, two.name, score, chance, n, k if measure == "neighbours" else None, note))
+            dimensions, of_measure = (one.dimensions, two.dimensions), k if measure == "neighbours" else None
+            found.append(Agreement(measure, one.name, two.name, score, chance, n, dimensions, of_measure, note))
     return found
 
 
@@ -113,13 +117,14 @@ class _Part:
     """A code centred and scaled to a norm of 1, with the nearest neighbours of its samples, or a note why it cannot be compared."""
 
     def __init__(self, name: str, code: NDArray[np.float64], k: int) -> None:
-        self.name, self.note = name, ""
+        self.name, self.note, self.dimensions = name, "", float("nan")
         if why := _collapsed(code):
             self.note = f"{name} has {why}"
             return
         centred = code - code.mean(0)
         self.code = centred / np.linalg.norm(centred)
         self.near = _nearest(self.code, k)
+        self.dimensions = float(1 / ((self.code.T @ self.code) ** 2).sum())
 
 
 def _check(codes: Sequence[NDArray[Any]], names: Sequence[str], neighbours: int) -> None:

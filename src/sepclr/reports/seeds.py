@@ -10,6 +10,9 @@ from typing import Any
 from sepclr.reports.comparison import DELTAS, decimals, title
 from sepclr.reports.tables import spread
 
+SPACES = {"c_head": "c projection", "s_head": "s projection"}
+"""Display names of the projections of codes, which the losses see."""
+
 MEASURES = {"procrustes": "Procrustes similarity", "neighbours": "neighbours in common", "cka": "CKA"}
 """Display names of measures of agreement."""
 
@@ -38,9 +41,10 @@ class SeedsView:
             "sentence": agreement_sentence(rows),
             "agreement": agreement_cells(rows),
             "scores": score_cells(self.results, self.target),
-            "samples": {row["space"]: row["samples"] for row in rows},
+            "samples": {row["space"]: row["samples"] for row in rows if row["space"] in ("c", "s")},
+            "dimensions": dimensions_of(rows),
             "neighbours": max((row["neighbours"] for row in rows if row["neighbours"]), default=0),
-            "notes": list(dict.fromkeys(f"{row['space']}: {row['note']}" for row in rows if row["note"] and row["encoder"] == "trained")),
+            "notes": list(dict.fromkeys(f"{_space(row)}: {row['note']}" for row in rows if row["note"] and row["encoder"] == "trained")),
         }
 
 
@@ -56,8 +60,22 @@ def agreement_cells(rows: Rows) -> list[dict[str, str]]:
         trained, untrained = (_scores(here, encoder) for encoder in ("trained", "untrained"))
         chance = [row["chance"] for row in here if row["encoder"] == "trained" and row["score"] is not None]
         words = {"between seeds": _ranged(trained), "untrained encoders": _ranged(untrained)}
-        found.append({"space": space, "agreement": MEASURES[measure], **words, "chance": f"{mean(chance):.2f}" if chance else "–"})
+        words["chance"] = f"{mean(chance):.2f}" if chance else "–"
+        found.append({"space": _space(here[0]), "agreement": MEASURES[measure], **words})
     return found
+
+
+def dimensions_of(rows: Rows) -> dict[str, str]:
+    """Return the range of the effective number of dimensions over seeds, by space.
+
+    Args:
+        rows: lines of ``stability.jsonl``, of one target group.
+    """
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["encoder"] == "trained":
+            found.setdefault(_space(row), []).extend(each for each in row["dimensions"] if each is not None)
+    return {space: f"{min(values):.1f}–{max(values):.1f}" for space, values in found.items() if values}
 
 
 def agreement_sentence(rows: Rows) -> str:
@@ -70,16 +88,16 @@ def agreement_sentence(rows: Rows) -> str:
     for space in dict.fromkeys(row["space"] for row in rows):
         here = [row for row in rows if row["space"] == space and row["measure"] == "cka"]
         trained, untrained = (_scores(here, encoder) for encoder in ("trained", "untrained"))
+        space = _space(here[0])
         if not trained:
             clauses.append(f"{space} could not be compared")
         elif not untrained:
             clauses.append(f"{space} agrees between seeds with a CKA of {mean(trained):.2f}")
         else:
             apart = (min(trained) > max(untrained)) - (max(trained) < min(untrained))
-            how = {1: "more", -1: "less", 0: "neither more nor less"}[apart]
-            within = "" if apart else " beyond the ranges over pairs"
-            numbers = f"CKA {mean(trained):.2f} against {mean(untrained):.2f}"
-            clauses.append(f"{space} agrees {how} between seeds than untrained encoders do{within}: {numbers}")
+            how = {1: "more between seeds than", -1: "less between seeds than", 0: "between seeds about as much as"}[apart]
+            numbers = f"CKA {mean(trained):.2f} against {mean(untrained):.2f}{'' if apart else ', in ranges that overlap'}"
+            clauses.append(f"{space} agrees {how} untrained encoders do: {numbers}")
     return "; ".join(clauses) + "."
 
 
@@ -105,6 +123,11 @@ def score_cells(results: Rows, target: str = "") -> list[dict[str, str]]:
         heads = "score", f"mean ± sd, {len(runs)} runs", f"ensemble{'s' * (len(ensembles) > 1)}", "best expected"
         found.append(dict(zip(heads, (name, *values, "" if expected is None else f"{unit * expected:.{digits}f}"), strict=True)))
     return found
+
+
+def _space(row: Mapping[str, Any]) -> str:
+    """Return the display name of the space of a row."""
+    return SPACES.get(row["space"], str(row["space"]))
 
 
 def _scores(rows: Rows, encoder: str) -> list[float]:

@@ -26,8 +26,7 @@ from sepclr.runs.results import Finished, result, write_results
 from sepclr.runs.run import check_machine, load, prepare, print_rows, read_finished, run, scored
 from sepclr.runs.seeds_folder import SeedsFolder
 from sepclr.runs.targets import by_target, of_target
-from sepclr.runs.trained import load_method, shapes_of
-from sepclr.training import encode
+from sepclr.runs.trained import load_method, probed, shapes_of
 from sepclr.types import InputError, Method
 
 
@@ -120,21 +119,28 @@ def _joint(ensemble: Finished, protocol: ProbeProtocol, seeds: Sequence[int]) ->
 
 
 def _agreement(runs: Sequence[Finished], methods: Sequence[Method], source: Source) -> list[dict[str, Any]]:
-    """Compare the codes of test samples between runs: c of all samples, s of targets; then those of the same networks untrained."""
+    """Compare codes, and projections if any, between runs: c of all test samples, s of targets; then those of untrained networks."""
     kinds = {"trained": methods}
     if runs[0].recipe.training is not None:
         kinds["untrained"] = [make_method(each.recipe, *shapes_of(each.folder)) for each in runs]
-    spaces = ("c", "s") if "salient_dim" in runs[0].recipe.declared.defaults else ("c",)
+    shown = ("c", "s", "c_head", "s_head") if "salient_dim" in runs[0].recipe.declared.defaults else ("c", "c_head")
     names, rows = [each.label for each in runs], list[dict[str, Any]]()
     for group, (name, part) in enumerate(by_target(source)):
         test = part.tests["strict"]
         targets = test.is_target.numpy()
         for encoder, networks in kinds.items():
-            codes = [encode(of_target(network, group), test.x) for network in networks]
-            for space in spaces:
-                values = [each.c.numpy() if space == "c" else each.s.numpy()[targets] for each in codes]
+            codes = [probed(of_target(network, group), test).spaces for network in networks]
+            for space in (each for each in shown if each in codes[0]):
+                values = [each[space] if space.startswith("c") else each[space][targets] for each in codes]
                 about = {"target": name} if name else {}
-                for each in stability(values, names):
-                    row = {**about, "space": space, "encoder": encoder, **asdict(each)}
-                    rows.append({key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()})
+                rows += [_plain({**about, "space": space, "encoder": encoder, **asdict(each)}) for each in stability(values, names)]
     return rows
+
+
+def _plain(values: Any) -> Any:
+    """Return values with None in place of NaN, which is not valid JSON."""
+    if isinstance(values, dict):
+        return {name: _plain(value) for name, value in values.items()}
+    if isinstance(values, tuple):
+        return [_plain(value) for value in values]
+    return None if isinstance(values, float) and math.isnan(values) else values
