@@ -25,20 +25,25 @@ def rows(space: str, trained: list[float | None], untrained: list[float], **more
 @pytest.mark.parametrize(
     ("trained", "untrained", "says"),
     [
-        ([0.9, 0.95], [0.6, 0.89], "c agrees more between seeds than untrained encoders do: CKA 0.93 against 0.74."),
-        ([0.3, 0.5], [0.6, 0.7], "c agrees less between seeds than untrained encoders do: CKA 0.40 against 0.65."),
+        ([0.9, 0.95], [0.6, 0.89], "c (CKA 0.93 against 0.74) agrees more between seeds than untrained encoders do."),
+        ([0.3, 0.5], [0.6, 0.7], "c (CKA 0.40 against 0.65) agrees less between seeds than untrained encoders do."),
         (
             [0.5, 0.9],
             [0.6, 0.6],
-            "c agrees between seeds about as much as untrained encoders do: CKA 0.70 against 0.60, in ranges that overlap.",
+            "c (CKA 0.70 against 0.60) agrees between seeds about as much as untrained encoders do, in ranges that overlap.",
         ),
-        ([0.9], [], "c agrees between seeds with a CKA of 0.90."),
+        ([0.9], [], "c (CKA 0.90) agrees between seeds."),
         ([None], [0.5], "c could not be compared."),
     ],
 )
 def test_the_sentence_follows_from_the_ranges(trained: list[float | None], untrained: list[float], says: str):
     assert agreement_sentence(rows("c", trained, untrained)) == says
-    assert agreement_sentence(rows("c", trained, untrained) + rows("s", [0.2], [0.1])).count("; s agrees more") == 1
+
+
+def test_the_sentence_names_spaces_of_the_same_kind_together():
+    found = agreement_sentence(rows("c", [0.2], [0.3]) + rows("s", [0.2], [0.1]) + rows("s_head", [0.5], [0.4]))
+    more = "s (CKA 0.20 against 0.10) and s projection (CKA 0.50 against 0.40) agree more between seeds than untrained encoders do"
+    assert found == f"{more}; c (CKA 0.20 against 0.30) agrees less between seeds than untrained encoders do."
 
 
 def test_the_table_has_means_and_ranges_over_pairs_that_could_be_compared():
@@ -79,7 +84,8 @@ def test_the_section_fits_its_window(browser: Any, tmp_path: Path, make_page: Ca
     view = browser.new_page(viewport={"width": width, "height": 900})
     view.goto((tmp_path / "page.html").as_uri())
     text = view.locator("section:has(#again)").inner_text()
-    assert "c agrees more between seeds than untrained encoders do: CKA 0.93 against 0.60; s could not be compared" in text
+    assert "c (CKA 0.93 against 0.60) agrees more between seeds than untrained encoders do; " in text
+    assert "; s could not be compared." in text
     assert "c 3.0–3.0, s 3.0–3.0, s projection 3.0–3.0;" in text
     assert "Not compared in s: seed 1 has the same value for all samples." in text
     assert view.locator("table.again").count() == 2

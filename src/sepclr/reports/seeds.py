@@ -78,26 +78,36 @@ def dimensions_of(rows: Rows) -> dict[str, str]:
     return {space: f"{min(values):.1f}–{max(values):.1f}" for space, values in found.items() if values}
 
 
+VERDICTS = {
+    "more": "agree{} more between seeds than untrained encoders do",
+    "same": "agree{} between seeds about as much as untrained encoders do, in ranges that overlap",
+    "less": "agree{} less between seeds than untrained encoders do",
+    "alone": "agree{} between seeds",
+    "none": "could not be compared",
+}
+"""What is said of the spaces of each kind; untrained encoders are missing if the method is not trained."""
+
+
 def agreement_sentence(rows: Rows) -> str:
-    """Say for each space whether trained encoders agree more than untrained ones, by CKA: more if the ranges over pairs are apart.
+    """Say which spaces agree more than those of untrained encoders, by CKA: more only if the ranges over pairs are apart.
 
     Args:
         rows: lines of ``stability.jsonl``, of one target group.
     """
-    clauses = []
+    found: dict[str, list[str]] = {verdict: [] for verdict in VERDICTS}
     for space in dict.fromkeys(row["space"] for row in rows):
         here = [row for row in rows if row["space"] == space and row["measure"] == "cka"]
         trained, untrained = (_scores(here, encoder) for encoder in ("trained", "untrained"))
-        space = _space(here[0])
         if not trained:
-            clauses.append(f"{space} could not be compared")
+            found["none"].append(_space(here[0]))
         elif not untrained:
-            clauses.append(f"{space} agrees between seeds with a CKA of {mean(trained):.2f}")
+            found["alone"].append(f"{_space(here[0])} (CKA {mean(trained):.2f})")
         else:
-            apart = (min(trained) > max(untrained)) - (max(trained) < min(untrained))
-            how = {1: "more between seeds than", -1: "less between seeds than", 0: "between seeds about as much as"}[apart]
-            numbers = f"CKA {mean(trained):.2f} against {mean(untrained):.2f}{'' if apart else ', in ranges that overlap'}"
-            clauses.append(f"{space} agrees {how} untrained encoders do: {numbers}")
+            verdict = "more" if min(trained) > max(untrained) else "less" if max(trained) < min(untrained) else "same"
+            found[verdict].append(f"{_space(here[0])} (CKA {mean(trained):.2f} against {mean(untrained):.2f})")
+    clauses = [
+        f"{' and '.join(spaces)} {VERDICTS[verdict].format('s' if len(spaces) == 1 else '')}" for verdict, spaces in found.items() if spaces
+    ]
     return "; ".join(clauses) + "."
 
 
