@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from speed import objective_picture
 from tests.reports.test_comparison import ROWS, brains
+from tests.reports.test_seeds import RESULTS as SEEDS
+from tests.reports.test_seeds import rows as row
 
 from sepclr.reports import comparison_markdown
 from sepclr.tables.pages import compared, fill, length_picture, picture
@@ -49,6 +51,15 @@ def test_old_rows_of_removal_are_shown_beside_rows_with_more_scores(tmp_path: Pa
         "| sepvae | 1 | 23.0 | 0.800 | 0.25 | 0.020 | 0.50 |",
         "| truth | 1 | 23.0 | 0.800 | 0.25 | 0.020 |  |",
     ]
+
+
+def test_agreement_of_seeds_and_their_ensemble_have_a_table_each(tmp_path: Path):
+    agreement = [row("c", [0.9, 0.95], [0.6]), row("s", [0.3], [0.2])]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for rows in agreement for each in rows))
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(each) + "\n" for each in SEEDS))
+    text = fill("".join(f"<!-- {kind} -->\n<!-- end of results -->\n" for kind in ("stability: a.jsonl", "seeds: b.jsonl")), tmp_path)
+    assert "| c | CKA | 0.93 (0.90–0.95) | 0.60 | 0.00 |" in text
+    assert "| digit from c | 60.0 ± 14.1 | 80.0 | 100.0 |" in text
 
 
 def test_swaps_are_shown_over_seeds_by_the_names_of_the_attributes(tmp_path: Path):

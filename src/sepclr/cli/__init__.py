@@ -36,6 +36,7 @@ from sepclr.errors import InputError
 from sepclr.extras import need
 from sepclr.runs import usable
 from sepclr.runs.recipe import compared, usual
+from sepclr.runs.seeds_folder import one_run
 from sepclr.tables.plan import plan
 from sepclr.tables.workers import check_workers
 
@@ -79,11 +80,18 @@ def fit(data_set: DataSet, options: Namespace) -> None:
     """Train and evaluate a method on a data set."""
     recipe = usual(data_set.name, options.profile, **_given(data_set, options))
     fold = f"-fold{recipe.fold}" if hasattr(recipe.data, "fold") else ""
-    out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{recipe.seed}{fold}")
+    several = f"seeds-{'-'.join(map(str, options.seeds))}" if options.seeds else recipe.seed
+    out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{several}{fold}")
     how = {"resume": options.resume, "root": _root(options), "download": options.get("download", False)}
-    usable.check_run(recipe, out, **how)
+    check = partial(usable.check_seeds, seeds=options.seeds, seed=options.seed) if options.seeds else usable.check_run
+    check(recipe, out, **how)
     if data_set.study is not None:
         recipe = recipe.of(_study(data_set, options))
+    if options.seeds:
+        from sepclr.runs.seeds import run_seeds
+
+        print(f"report: {run_seeds(recipe, options.seeds, out, **how)}")
+        return
     from sepclr.runs.run import run
 
     _show(run(recipe, out, **how))
@@ -93,7 +101,7 @@ def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     places = Path(options.run), Path(options.input), Path(options.out)
     of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")} | {"cache": _cache(options)}
-    usable.check_codes(*places, **of_table)
+    usable.check_codes(one_run(places[0]), *places[1:], **of_table)
     from sepclr.data.facts import counted
     from sepclr.runs.encode import encode_file
 

@@ -1,15 +1,19 @@
-"""Evaluation of frozen codes, on NumPy arrays (probes, δ_tot, site correction, confounders, importance), and of counterfactuals."""
+"""Evaluation of frozen codes, NumPy arrays (probes, δ_tot, site correction, confounders, importance, agreement), and counterfactuals."""
 
+from sepclr.probes.alignment import Alignment, align
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
 from sepclr.probes.importance import Importance, by_permutation, by_weights, most_read
 from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader, score
 from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
+from sepclr.probes.stability import Agreement, stability
 from sepclr.probes.swap import Swap, swap_scores
 
 __all__ = [
     "GROUP",
+    "Agreement",
+    "Alignment",
     "Confounding",
     "EncoderState",
     "Importance",
@@ -18,6 +22,7 @@ __all__ = [
     "Removal",
     "RemovalJudge",
     "Swap",
+    "align",
     "baselines",
     "by_permutation",
     "by_weights",
@@ -30,5 +35,6 @@ __all__ = [
     "reader",
     "removal",
     "score",
+    "stability",
     "swap_scores",
 ]

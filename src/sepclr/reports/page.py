@@ -18,6 +18,7 @@ from sepclr.reports.figures import charts, flatten, sheet, strip
 from sepclr.reports.html import write_html
 from sepclr.reports.neighbours import neighbourhood
 from sepclr.reports.scores import SPACES, Reading, findings, number, predicted, readings, span
+from sepclr.reports.seeds import SeedsView
 from sepclr.types import InputError, Row
 
 COLOURS = 10
@@ -67,6 +68,7 @@ class Page:
         made: how the page was made, shown unchanged.
         features: for rows, which features the codes of the first run are read from; None if the samples are not rows.
         target_groups: address of the page of each target group by name, where there are several; empty for this one.
+        seeds: agreement of runs that differ in their seed; None for others.
 
     Raises:
         InputError: there is no sample or no run, lengths differ, or images have another shape.
@@ -84,6 +86,7 @@ class Page:
     made: Mapping[str, str]
     features: Sequence[Importance] | None = None
     target_groups: Mapping[str, str] = field(default_factory=dict)
+    seeds: SeedsView | None = None
 
     def __post_init__(self) -> None:
         n = len(self.is_target)
@@ -143,6 +146,7 @@ def _context(page: Page) -> dict[str, Any]:
         "charts": charts([(run.name, run.history) for run in page.runs]),
         "correlated": any("c_with_s" in epoch for run in page.runs for epoch in run.history),
         "signs": [(run.name, sign) for run in page.runs for sign in run.signs],
+        "again": page.seeds and page.seeds.context(),
         "share": lambda value: number(value, "accuracy"),
     }
 

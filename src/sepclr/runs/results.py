@@ -38,6 +38,7 @@ class Finished:
         source: the data set.
         rows: all rows of the evaluation.
         seconds: training time, over all sessions.
+        name: display name; that of the recipe if empty.
     """
 
     folder: RunFolder
@@ -45,6 +46,12 @@ class Finished:
     source: Source
     rows: Sequence[Row]
     seconds: float
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Display name."""
+        return self.name or self.recipe.label
 
     @property
     def signs(self) -> list[str]:

@@ -181,14 +181,28 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     untrained = [("untrained", make_method(recipe, *shapes_of(folder)))] if recipe.training else []
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
-        for group, (name, part) in enumerate(by_target(source)):
-            found = _rows(of_target(network, group), part, recipe, cast(EncoderState, encoder))
-            rows += [{**row, "target": name} for row in found] if name else found
+        rows += scored(network, source, recipe, cast(EncoderState, encoder))
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
     write_report(folder.report, [whole])
     folder.write_rows(rows)  # last: where rows exist, the evaluation is complete
     return whole
+
+
+def scored(network: Method, source: Source, recipe: Recipe, encoder: EncoderState) -> list[Row]:
+    """Probe a network under all protocols, against each target group if there are several.
+
+    Args:
+        network: the network.
+        source: the data set.
+        recipe: recipe of the run.
+        encoder: whether the network is trained; recorded in the rows.
+    """
+    rows: list[Row] = []
+    for group, (name, part) in enumerate(by_target(source)):
+        found = _rows(of_target(network, group), part, recipe, encoder)
+        rows += [{**row, "target": name} for row in found] if name else found
+    return rows
 
 
 def _rows(network: Method, source: Source, recipe: Recipe, encoder: EncoderState) -> list[Row]:
@@ -234,10 +248,10 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
 def print_rows(runs: Sequence[Finished]) -> None:
     """Print the scores of runs on the same data set, and warnings about their training."""
     for name, source in by_target(runs[0].source):
-        rows = {run.recipe.label: rows_of(run.rows, name) for run in runs}
+        rows = {run.label: rows_of(run.rows, name) for run in runs}
         print_separation(rows, common=source.common_attributes, salient=source.salient_attributes, target=name)
     for run in runs:
         for own in predicted(run.rows):
-            print(f"{run.recipe.label}: {own['name']} predicted with {own['score']} accuracy")
+            print(f"{run.label}: {own['name']} predicted with {own['score']} accuracy")
         for sign in run.signs:
-            print(f"warning: {run.recipe.label}: {sign}")
+            print(f"warning: {run.label}: {sign}")

@@ -13,6 +13,7 @@ from sepclr.extras import need, need_loggers
 from sepclr.ranges import either
 from sepclr.runs.folder import RunFolder, check_out, check_place
 from sepclr.runs.recipe import Recipe
+from sepclr.runs.seeds_folder import SeedsFolder
 
 TABLES = (".tsv", ".csv")
 """File extensions of tables of images."""
@@ -121,6 +122,37 @@ def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = No
     # With several processes, the first creates the folder before it starts the others with the same command.
     if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
         check_out(out, resume=resume)
+
+
+def check_seeds(
+    recipe: Recipe, out: Path, *, seeds: Sequence[int], seed: int | None, resume: bool, root: Path | None = None, download: bool = False
+) -> None:
+    """Check everything about runs that differ in their seed that depends only on their options.
+
+    Args:
+        recipe: recipe of the runs.
+        out: their folder.
+        seeds: their seeds.
+        seed: a single seed, if one was given, too.
+        resume: whether to resume the runs in ``out``.
+        root: data folder.
+        download: whether missing data are fetched.
+
+    Raises:
+        InputError: a single seed beside several, fewer than two seeds, or repeated ones; several devices; or as ``check_run``.
+    """
+    if seed is not None:
+        raise InputError(f"seed: {seed} is given beside --seeds; leave one of them out")
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give two or more distinct seeds, or one with --seed")
+    if given := _several_devices(recipe):
+        raise InputError(f"{given}; with --seeds, each run takes one device; leave out --devices and --nodes")
+    check_recipe(recipe)
+    recipe.data_set.check_root(root, download=download)
+    folder = SeedsFolder(out)
+    begun = [folder.run(seed).path for seed in seeds if folder.run(seed).config.exists()]
+    for path in (begun or [folder.run(seeds[0]).path]) if resume else [out]:
+        check_out(path, resume=resume)
 
 
 def check_finished(run: Path) -> None:
