@@ -1,5 +1,6 @@
-"""Evaluation of frozen codes, on NumPy arrays (probes, δ_tot, site correction, confounders, importance), and of counterfactuals."""
+"""Evaluation of frozen codes, on NumPy arrays (probes, certificate, site correction, confounders, importance), and of counterfactuals."""
 
+from sepclr.probes.certificate import Certificate, certificate, certify
 from sepclr.probes.confounding import Confounding, confounding
 from sepclr.probes.delta import delta_tot
 from sepclr.probes.harmonise import harmonised
@@ -7,9 +8,11 @@ from sepclr.probes.importance import Importance, by_permutation, by_weights, mos
 from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader, score
 from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
 from sepclr.probes.swap import Swap, swap_scores
+from sepclr.probes.verdict import Tested
 
 __all__ = [
     "GROUP",
+    "Certificate",
     "Confounding",
     "EncoderState",
     "Importance",
@@ -18,9 +21,12 @@ __all__ = [
     "Removal",
     "RemovalJudge",
     "Swap",
+    "Tested",
     "baselines",
     "by_permutation",
     "by_weights",
+    "certificate",
+    "certify",
     "confounding",
     "delta_tot",
     "frechet",
