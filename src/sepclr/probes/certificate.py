@@ -21,7 +21,7 @@ from sepclr.probes.verdict import LEVEL, PAIR, Tested, verdict
 from sepclr.types import InputError
 
 LEAST_ROUNDS = 999
-"""Number of permutations; more if many tests are corrected, so that each could reach the level."""
+"""Smallest default number of permutations."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def certificate(
     unwanted: Sequence[str] = (),
     subjects: NDArray[Any] | None = None,
     everyone: bool = False,
+    permutations: int | None = None,
     seed: int = 0,
 ) -> Certificate:
     """Test the separation of codes: fit probes on one half of the samples, and test their scores on the other.
@@ -70,6 +71,7 @@ def certificate(
         unwanted: names of the attributes expected in neither, such as a confounder.
         subjects: subject of each sample, shape (n,), who are not split; None if every sample is a subject of its own.
         everyone: whether attributes of background samples are known, too.
+        permutations: as for ``certify``.
         seed: random seed of the split, the permutations and the intervals.
 
     Returns:
@@ -94,11 +96,18 @@ def certificate(
         )
         for half in halves(is_target, subjects, seed, grouped=both)
     ]
-    return certify(sides[0], sides[1], common=common, salient=salient, unwanted=unwanted, seed=seed)
+    return certify(*sides, common=common, salient=salient, unwanted=unwanted, permutations=permutations, seed=seed)
 
 
 def certify(
-    train: Probed, test: Probed, *, common: Sequence[str] = (), salient: Sequence[str] = (), unwanted: Sequence[str] = (), seed: int = 0
+    train: Probed,
+    test: Probed,
+    *,
+    common: Sequence[str] = (),
+    salient: Sequence[str] = (),
+    unwanted: Sequence[str] = (),
+    permutations: int | None = None,
+    seed: int = 0,
 ) -> Certificate:
     """Test the separation of codes: fit probes on training samples, and test their scores on held-out ones.
 
@@ -112,6 +121,7 @@ def certify(
         common: names of the attributes expected in c and not in s.
         salient: names of the attributes expected in s and not in c.
         unwanted: names of the attributes expected in neither, such as a confounder.
+        permutations: number of permutations; by default 999, or more where many tests are corrected, so that each could reach the level.
         seed: random seed of the permutations and the intervals.
 
     Returns:
@@ -133,7 +143,7 @@ def certify(
     leaks = len(PROBES) * sum(roles[space].get(name) == "chance" for space in spaces for name in asked)
     paired = "s" in spaces and test.is_target.sum() >= 4
     leaks += 2 * paired
-    rounds = max(LEAST_ROUNDS, round(2 * leaks / LEVEL) - 1)
+    rounds = permutations or max(LEAST_ROUNDS, round(2 * leaks / LEVEL) - 1)
     tests = [each for name in asked for each in _probe(name, *asked[name], train, test, roles, LEVEL / max(leaks, 1), rounds, seed)]
     if paired:
         tests += _independence(test, rounds, seed)
