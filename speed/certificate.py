@@ -25,13 +25,13 @@ from sepclr.runs.folder import made_with
 
 TESTS = (*PROBES, "HSIC", "distance correlation")
 
-NULLS: Mapping[str, tuple[int, int, tuple[int, int]]] = {
-    "60 samples": (60, 1, (4, 2)),
-    "200 samples, 25 % targets": (200, 1, (16, 8)),
-    "60 subjects of 1 to 5 samples": (60, 5, (8, 4)),
-    "60 subjects, attributes of samples": (60, 5, (8, 4)),
+NULLS: Mapping[str, tuple[int, int, tuple[int, int], int]] = {
+    "60 samples": (60, 1, (4, 2), 400),
+    "200 samples, 25 % targets": (200, 1, (16, 8), 200),
+    "60 subjects of 1 to 5 samples": (60, 5, (8, 4), 200),
+    "60 subjects, attributes of samples": (60, 5, (8, 4), 200),
 }
-"""Held-out subjects, their largest number of samples, and lengths of c and s."""
+"""Held-out subjects, their largest number of samples, lengths of c and s, and trials; in each trial, every probe is tested on both codes."""
 
 SIZES = (50, 100, 200, 400, 800, 1600)
 """Numbers of held-out targets; as many are fitted on."""
@@ -40,12 +40,13 @@ LEAKS = (5, 10, 20)
 """Points of balanced accuracy above chance that the best classifier of c reaches."""
 
 DIMS = 4
+TRIALS = 50
 COLOURS = ("#1d5fbf", "#bd4b00", "#1b8a5a", "#8a3fb5", "#b58900", "#1b1d20")
 
 
 def null_side(name: str, draw: np.random.Generator) -> Probed:
     """Draw codes and attributes that are independent of each other; samples of a subject are alike."""
-    subjects, most, dims = NULLS[name]
+    subjects, most, dims, _ = NULLS[name]
     whose = np.repeat(np.arange(subjects), draw.integers(1, most + 1, size=subjects))
     own = np.arange(len(whose)) if name.endswith("of samples") else whose  # attributes of samples or of subjects
 
@@ -72,9 +73,10 @@ def leaking_side(kind: str, points: int, n: int, draw: np.random.Generator) -> P
     return Probed({"c": c, "s": s}, np.ones(n, dtype=bool), {"mark": mark})
 
 
-def calibration(name: str, trials: int) -> dict[str, Any]:
+def calibration(name: str, divide: int) -> dict[str, Any]:
     """Count how often each test fires on independent codes."""
     fired: dict[str, list[bool]] = {}
+    trials = NULLS[name][-1] // divide
     for seed in range(trials):
         draw = np.random.default_rng(seed)
         tests = certify(null_side(name, draw), null_side(name, draw), unwanted=("ten classes", "quantity"), seed=seed).tests
@@ -154,13 +156,13 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any], Ca
     """Yield the results file of each row, what identifies it, and functions that measure it and write its cells."""
     for name in NULLS:
         about = {"name": name}
-        make = lambda about=about: calibration(**about, trials=options.trials)  # noqa: E731
+        make = lambda about=about: calibration(**about, divide=options.divide)  # noqa: E731
         yield "certificate-calibration", about, make, calibration_cells
     for kind in ("shift", "product"):
         for points in LEAKS:
             for n in SIZES:
                 about = {"kind": kind, "points": points, "n": n}
-                make = lambda about=about: power(**about, trials=options.power_trials)  # noqa: E731
+                make = lambda about=about: power(**about, trials=TRIALS // options.divide)  # noqa: E731
                 yield "certificate-power", about, make, power_cells
 
 
@@ -168,8 +170,7 @@ def main() -> None:
     """Make the rows that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the results files")
-    parser.add_argument("--trials", type=int, default=400, help="trials of a row of calibration")
-    parser.add_argument("--power-trials", type=int, default=60, help="trials of a row of power")
+    parser.add_argument("--divide", type=int, default=1, help="divide the numbers of trials by this, to try the script")
     options = parser.parse_args()
     for name, about, make, cells in cases(options):
         path = options.out / f"{name}.jsonl"

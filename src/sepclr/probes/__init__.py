@@ -7,11 +7,13 @@ from sepclr.probes.harmonise import harmonised
 from sepclr.probes.importance import Importance, by_permutation, by_weights, most_read
 from sepclr.probes.linear import GROUP, EncoderState, Probed, ProbeProtocol, probe, reader, score
 from sepclr.probes.removal import Removal, RemovalJudge, baselines, frechet, removal
+from sepclr.probes.strengths import PROBES
 from sepclr.probes.swap import Swap, swap_scores
 from sepclr.probes.verdict import Tested
 
 __all__ = [
     "GROUP",
+    "PROBES",
     "Certificate",
     "Confounding",
     "EncoderState",
