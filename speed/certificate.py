@@ -31,7 +31,7 @@ NULLS: Mapping[str, tuple[int, int, tuple[int, int], int]] = {
     "60 subjects of 1 to 5 samples": (60, 5, (8, 4), 200),
     "60 subjects, attributes of samples": (60, 5, (8, 4), 200),
 }
-"""Held-out subjects, their largest number of samples, lengths of c and s, and trials; in each trial, every probe is tested on both codes."""
+"""Held-out subjects, their largest number of samples, lengths of c and s, and trials, in each of which every probe is tested on both."""
 
 SIZES = (50, 100, 200, 400, 800, 1600)
 """Numbers of held-out targets; as many are fitted on."""
@@ -41,6 +41,7 @@ LEAKS = (5, 10, 20)
 
 DIMS = 4
 TRIALS = 50
+"""Lengths of c and s, and trials, of a row of power."""
 COLOURS = ("#1d5fbf", "#bd4b00", "#1b8a5a", "#8a3fb5", "#b58900", "#1b1d20")
 
 
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the results files")
     parser.add_argument("--divide", type=int, default=1, help="divide the numbers of trials by this, to try the script")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     for name, about, make, cells in cases(options):
         path = options.out / f"{name}.jsonl"
         rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
