@@ -159,9 +159,9 @@ def cases(options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any], Ca
         about = {"name": name}
         make = lambda about=about: calibration(**about, divide=options.divide)  # noqa: E731
         yield "certificate-calibration", about, make, calibration_cells
-    for kind in ("shift", "product"):
-        for points in LEAKS:
-            for n in SIZES:
+    for n in SIZES:
+        for kind in ("shift", "product"):
+            for points in LEAKS:
                 about = {"kind": kind, "points": points, "n": n}
                 make = lambda about=about: power(**about, trials=TRIALS // options.divide)  # noqa: E731
                 yield "certificate-power", about, make, power_cells
@@ -172,7 +172,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the results files")
     parser.add_argument("--divide", type=int, default=1, help="divide the numbers of trials by this, to try the script")
+    parser.add_argument("--picture", action="store_true", help="draw docs/certificate.svg from the rows, and make none")
     options = parser.parse_args()
+    if options.picture:
+        Path("docs/certificate.svg").write_text(picture(options.out / "certificate-power.jsonl"))
+        return
     options.out.mkdir(parents=True, exist_ok=True)
     for name, about, make, cells in cases(options):
         path = options.out / f"{name}.jsonl"

@@ -66,8 +66,8 @@ def test_codes_without_a_leak_are_certified_in_words_that_claim_no_more():
     assert clean.verdict[0] == "No leak was detected at the 5 % level in 14 tests on 200 held-out samples."
     least = max((test for test in clean.tests if test["about"] == "mark"), key=lambda test: test["needed"])
     assert clean.verdict[2] == (
-        f"The least sensitive of these tests, of mark on 100 samples, detects a leak of {100 * least['visible']:.3g} points of balanced "
-        f"accuracy with a power of 80 %; a leak of 5 points of balanced accuracy takes {least['needed']} held-out samples."
+        f"The least sensitive test, of mark on 100 samples, detects a leak of {100 * least['visible']:.2g} points of balanced accuracy "
+        f"with a power of 80 %. For a leak of 5 points of balanced accuracy it needs {least['needed']} held-out samples."
     )
 
 

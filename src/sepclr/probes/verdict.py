@@ -112,14 +112,14 @@ def _sensitivity(leaks: Sequence[Tested], of: str) -> Iterator[str]:
             least = max(known, key=lambda test: (test["needed"] or 0) / test["subjects"])
             now = "no leak" if least["visible"] is None else f"a leak of {_points(least['visible'], metric)}"
             yield (
-                f"The least sensitive of these tests, of {_name(least['about'])} on {least['subjects']} {of}, detects {now} "
-                f"with a power of {100 * POWER:.0f} %; a leak of {_points(LEAK, metric)} takes {least['needed']} held-out {of}."
+                f"The least sensitive test, of {_name(least['about'])} on {least['subjects']} {of}, detects {now} with a power of "
+                f"{100 * POWER:.0f} %. For a leak of {_points(LEAK, metric)} it needs {least['needed']} held-out {of}."
             )
             return
 
 
 def _points(value: float, metric: str) -> str:
-    return f"{100 * value:.3g} points of balanced accuracy" if metric == "balanced accuracy" else f"{value:.2g} in R²"
+    return f"{100 * value:.2g} points of balanced accuracy" if metric == "balanced accuracy" else f"{value:.2g} in R²"
 
 
 def _score(test: Tested, field: str) -> str:
