@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from importlib import import_module
 from itertools import permutations as orders
 from math import comb
 
@@ -230,11 +231,13 @@ def test_the_smallest_visible_leak_is_detected_with_the_power_that_is_claimed():
 
 def test_few_of_many_samples_are_fitted_and_all_classes_are_answered(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(strengths_module, "MOST_TRAIN", 30)
+    monkeypatch.setattr(import_module("sepclr.probes.certificate"), "MOST_HELD_OUT", 150)
     codes, is_target, attributes = made(200, 9)
     kind = np.where(np.arange(200) % 67 == 0, 3, attributes["kind"])  # a class that few samples have
     side = Probed(codes, is_target, {"kind": kind}, everyone=True)
     tests = [test for test in certify(side, side, common=("kind",)).tests if test["by"] in PROBES]
     assert {test["n_train"] for test in tests} == {30}
+    assert {test["n_test"] for test in tests if test["about"] == "group"} == {150}
     assert all(0 <= test["score"] <= 1 for test in tests)
 
 

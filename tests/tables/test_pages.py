@@ -84,10 +84,8 @@ def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
     assert "| published, other data |" in comparison_markdown([table])
 
 
-PAGES = [
-    "README.md",
-    *(f"docs/{name}.md" for name in ("certificate", "counterfactuals", "losses", "methods", "mri", "objective", "table1")),
-]
+NAMES = ("certificate", "counterfactuals", "losses", "methods", "mri", "objective", "table1")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 
 
 @pytest.mark.parametrize("name", PAGES)

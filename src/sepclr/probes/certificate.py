@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ from sepclr.types import InputError
 
 LEAST_ROUNDS = 999
 """Smallest default number of permutations."""
+
+MOST_HELD_OUT = 20_000
+"""Maximum number of samples that are held out; of more, as many are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,8 @@ def certificate(
         if each is not None and len(each) != len(is_target):
             raise InputError(f"{name}: {len(each)} values for {len(is_target)} samples; give one per sample")
     both = bool(is_target.any()) and not is_target.all()
-    sides = [
-        Probed(
-            {space: np.asarray(code)[half] for space, code in codes.items()},
-            is_target[half],
-            {name: each[half] for name, each in values.items()},
-            everyone,
-            None if subjects is None else subjects[half],
-        )
-        for half in halves(is_target, subjects, seed, grouped=both)
-    ]
+    whole = Probed({space: np.asarray(code) for space, code in codes.items()}, is_target, values, everyone, subjects)
+    sides = [_part(whole, half) for half in halves(is_target, subjects, seed, grouped=both)]
     return certify(*sides, common=common, salient=salient, unwanted=unwanted, permutations=permutations, seed=seed)
 
 
@@ -131,6 +126,8 @@ def certify(
         InputError: no code c, codes that are not finite, an unknown name of an attribute, or one with two roles.
     """
     _check(train, test, [*common, *salient, *unwanted])
+    if (n := len(test.is_target)) > MOST_HELD_OUT:
+        test = _part(test, np.random.default_rng(seed).choice(n, MOST_HELD_OUT, replace=False))
     spaces = [space for space in ("c", "s") if space in train.spaces]
     roles = {space: _roles(space, common, salient, unwanted) for space in spaces}
     asked, left_out = dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_], Question]](), dict[str, str]()
@@ -154,6 +151,16 @@ def certify(
     differing = [each.attribute for each in confounding(test.is_target, compared) if each.warns]
     said = verdict(tests, left_out, differing, of="samples" if test.subjects is None else "subjects")
     return Certificate(said, tests, _norms(test, seed), held_out, rounds)
+
+
+def _part(side: Probed, rows: NDArray[np.intp]) -> Probed:
+    return replace(
+        side,
+        spaces={space: codes[rows] for space, codes in side.spaces.items()},
+        is_target=side.is_target[rows],
+        attributes={name: values[rows] for name, values in side.attributes.items()},
+        subjects=None if side.subjects is None else side.subjects[rows],
+    )
 
 
 def _check(train: Probed, test: Probed, named: Sequence[str]) -> None:
