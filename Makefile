@@ -46,6 +46,7 @@ bench: .venv/installed  ## speed and memory of losses and steps, truth of the lo
 docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.tables.pages results README.md docs/*.md
 	$(BIN)/python speed/objective_picture.py
+	$(BIN)/python speed/certificate.py --picture
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

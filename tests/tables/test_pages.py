@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from speed import objective_picture
+from speed import certificate, objective_picture
 from tests.reports.test_comparison import ROWS, brains
 from tests.reports.test_seeds import RESULTS as SEEDS
 from tests.reports.test_seeds import rows as row
@@ -95,7 +95,8 @@ def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
     assert "| published, other data |" in comparison_markdown([table])
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("counterfactuals", "losses", "methods", "mri", "objective", "table1"))]
+NAMES = ("certificate", "counterfactuals", "losses", "methods", "mri", "objective", "table1")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -109,5 +110,7 @@ def test_the_pictures_of_the_page_are_of_the_results():
     short, long = (ROOT / "results" / f"digits-on-cifar-{name}.jsonl" for name in ("cpu", "length"))
     assert (ROOT / "docs" / "table1.svg").read_text() == picture(short)
     assert (ROOT / "docs" / "length.svg").read_text() == length_picture(short, long)
+    power = ROOT / "results" / "certificate-power.jsonl"
+    assert (ROOT / "docs" / "certificate.svg").read_text() == certificate.picture(power)
     ablation = ROOT / "results" / "objective-ablation.jsonl"
     assert (ROOT / "docs" / "objective.svg").read_text() == objective_picture.picture(ablation)

@@ -14,6 +14,7 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 
 from sepclr.cli import decode, export, push
+from sepclr.cli.certify import certify
 from sepclr.cli.config import with_config
 from sepclr.cli.options import (
     Parser,
@@ -292,7 +293,8 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], d
             add(data, f"{command.__name__} {name}", one, partial(command, data_set))
     simple = ((maps, maps_parser), (implant, implant_parser), (rescan, rescan_parser), (phantom, phantom_parser))
     shared = ((export.export, export.parser), (push.push, push.parser))
-    for function, options in (*simple, *shared, (encode, encode_parser), (evaluate, evaluate_parser)):
+    of_runs = ((encode, encode_parser), (evaluate, evaluate_parser), (certify, evaluate_parser))
+    for function, options in (*simple, *shared, *of_runs):
         add(commands, function.__name__, options(function.__doc__), function)
     group = Parser(description=decode.__doc__.partition(": ")[2].capitalize())
     commands.add_subcommand("decode", group, help=group.description)

@@ -2,7 +2,7 @@
 
 from sepclr.reports.check_page import CheckPage, write_check_page
 from sepclr.reports.comparison import Comparison, compare
-from sepclr.reports.console import print_comparison, print_separation
+from sepclr.reports.console import print_certificate, print_comparison, print_separation
 from sepclr.reports.dots import svg
 from sepclr.reports.drawn import as_svg
 from sepclr.reports.features import read_features
@@ -34,6 +34,7 @@ __all__ = [
     "pictures",
     "plain",
     "predicted",
+    "print_certificate",
     "print_comparison",
     "print_separation",
     "read_features",

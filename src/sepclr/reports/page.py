@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.probes import Importance
+from sepclr.probes import Certificate, Importance
 from sepclr.reports.attributes import Shown, caption, shown_attributes
+from sepclr.reports.certificate import views
 from sepclr.reports.features import feature_bars
 from sepclr.reports.figures import charts, flatten, sheet, strip
 from sepclr.reports.html import write_html
@@ -38,6 +39,7 @@ class RunView:
         s: salient codes of the shown samples, shape (n, d_s).
         decoded: images in 0..1 decoded from some targets, by display name, each of shape (k, channels, h, w).
         signs: warnings about training, one sentence each.
+        certificate: tests of its separation; None if there are none.
     """
 
     name: str
@@ -47,6 +49,7 @@ class RunView:
     s: NDArray[np.float32]
     decoded: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     signs: Sequence[str] = ()
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +148,7 @@ def _context(page: Page) -> dict[str, Any]:
         "decoded": [(name, strip(images)) for name, images in main.decoded.items()],
         "charts": charts([(run.name, run.history) for run in page.runs]),
         "correlated": any("c_with_s" in epoch for run in page.runs for epoch in run.history),
+        "certificates": views([(run.name, run.certificate) for run in page.runs]),
         "signs": [(run.name, sign) for run in page.runs for sign in run.signs],
         "again": page.seeds and page.seeds.context(),
         "share": lambda value: number(value, "accuracy"),

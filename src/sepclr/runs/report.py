@@ -12,6 +12,7 @@ import torch
 from sepclr.datasets.source import Source
 from sepclr.probes import Importance
 from sepclr.reports import Page, RunView, SeedsView, decoded, read_features, selection, shown_images, write_page
+from sepclr.runs.certificates import read_certificates
 from sepclr.runs.linear import LinearCodes
 from sepclr.runs.recipe import flat_values, nested
 from sepclr.runs.results import Finished
@@ -49,7 +50,8 @@ def _page(name: str, source: Source, runs: Sequence[Finished], methods: Sequence
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
         shown_codes = codes.c.numpy(), codes.s.numpy()
         rows = rows_of(finished.rows, name)
-        views.append(RunView(finished.label, rows, terms, *shown_codes, decoded(method, test), finished.signs))
+        certified = next((each for each in read_certificates(finished.folder) if each.target == name), None)
+        views.append(RunView(finished.label, rows, terms, *shown_codes, decoded(method, test), finished.signs, certified))
     first = runs[0]
     sessions = first.folder.sessions()
     made = sessions[-1]

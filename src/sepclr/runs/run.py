@@ -20,8 +20,9 @@ from sepclr.fields import flattened
 from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import Augmentation, RowAugmentation, VolumeAugmentation
-from sepclr.probes import EncoderState, harmonised, probe
+from sepclr.probes import EncoderState, probe
 from sepclr.reports import predicted, print_separation
+from sepclr.runs.certificates import certificates, cheap, write_certificates
 from sepclr.runs.folder import RunFolder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
 from sepclr.runs.make import make_method
@@ -29,7 +30,7 @@ from sepclr.runs.recipe import Recipe, published
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
 from sepclr.runs.targets import by_target, of_target, rows_of
-from sepclr.runs.trained import device_of, load_method, predictions, probed, shapes_of
+from sepclr.runs.trained import device_of, load_method, predictions, shapes_of, sides
 from sepclr.training import check, evened, fit, is_first, precision_of, resolve_accelerator
 from sepclr.types import HasClassifier, Method, Row
 from sepclr.views import ImageViews, RowViews, VolumeViews, pixels
@@ -182,6 +183,8 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
         rows += scored(network, source, recipe, cast(EncoderState, encoder))
+    if cheap(source):
+        write_certificates(folder, certificates(method, source, recipe))
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
     write_report(folder.report, [whole])
@@ -208,15 +211,10 @@ def scored(network: Method, source: Source, recipe: Recipe, encoder: EncoderStat
 def _rows(network: Method, source: Source, recipe: Recipe, encoder: EncoderState) -> list[Row]:
     """Probe a network under all protocols."""
     rows: list[Row] = []
-    how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
-    train = probed(network, source.train if source.probes is None else source.probes, **how, fitted=True)
-    for protocol, cohort in source.tests.items():
-        sides = train, probed(network, cohort, **how)
-        if source.site is not None:
-            sides = harmonised(*sides, source.site, source.harmonise)
-        rows += probe(*sides, encoder=encoder, protocol=protocol, seed=recipe.seed)
+    for protocol, train, test in sides(network, source, recipe):
+        rows += probe(train, test, encoder=encoder, protocol=protocol, seed=recipe.seed)
         if isinstance(network, HasClassifier) and encoder == "trained":
-            rows += predictions(network, cohort, source.common_attributes[0], protocol=protocol, seed=recipe.seed)
+            rows += predictions(network, source.tests[protocol], source.common_attributes[0], protocol=protocol, seed=recipe.seed)
     return rows
 
 

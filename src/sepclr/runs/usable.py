@@ -165,6 +165,17 @@ def check_finished(run: Path) -> None:
     RunFolder(run).samples()
 
 
+def check_evaluated(run: Path) -> None:
+    """Check that a folder holds a finished run with its evaluation.
+
+    Raises:
+        InputError: if it does not.
+    """
+    check_finished(run)
+    if not RunFolder(run).rows.is_file():
+        raise InputError(f"{run}: not evaluated (rows.jsonl is missing); evaluate it first, with `sepclr evaluate {run}`")
+
+
 def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CODES, **of_table: object) -> None:
     """Check the run, the input and the output file of ``sepclr encode`` and ``sepclr decode remove``.
 
