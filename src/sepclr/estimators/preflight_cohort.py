@@ -37,7 +37,7 @@ PLACES = 2**13
 DIRECTIONS = 200
 """Principal components to which samples are reduced where they have more values."""
 COMPONENTS = 50
-"""Principal components whose squares are added, and in which the contrastive dimension is estimated."""
+"""Principal components whose magnitudes are added, and in which the contrastive dimension is estimated."""
 HASHED = 2**29
 """Values that are hashed to find identical samples."""
 COMPARED = 1024
@@ -158,7 +158,7 @@ def _halves(is_target: NDArray[np.bool_], subjects: NDArray[Any] | None, seed: i
 
 
 def _spaces(x: Floats, kind: str, seed: int) -> dict[str, Floats]:
-    """Return what groups are compared in: samples, and principal components with their squares. No group is looked at."""
+    """Return what groups are compared in: samples, and principal components with their magnitudes. No group is looked at."""
     spread = x.std(0)
     z = x[:, spread > LEAST * spread.max()] - x[:, spread > LEAST * spread.max()].mean(0)
     if not z.shape[1]:
@@ -170,8 +170,9 @@ def _spaces(x: Floats, kind: str, seed: int) -> dict[str, Floats]:
     scores = PCA(directions, svd_solver=solver, random_state=seed).fit_transform(z)
     scores = scores[:, scores.std(0) > LEAST * scores.std(0).max()].astype(np.float64)
     few = scores[:, :COMPONENTS]
-    squares = [few**2] if z.shape[1] > COMPONENTS else [few**2, z**2]
-    return {"samples": z if z.shape[1] <= DIRECTIONS else scores, "components": np.hstack([few, *squares])}
+    # Magnitudes show a classifier that is linear what one group varies in more; squares have heavier tails and showed it less well.
+    magnitudes = [np.abs(each) for each in ([few, z] if z.shape[1] <= COMPONENTS else [few])]
+    return {"samples": z if z.shape[1] <= DIRECTIONS else scores, "components": np.hstack([few, *magnitudes])}
 
 
 def _sizes(is_target: NDArray[np.bool_], subjects: NDArray[Any] | None, side: NDArray[np.intp]) -> tuple[int, int]:

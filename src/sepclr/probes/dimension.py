@@ -70,8 +70,8 @@ def contrastive_dimension(
         x: samples, shape (n, d), of moderate d, such as principal components; at most d / 2 dimensions are found.
         is_target: True for targets, shape (n,).
         subjects: subject of each sample, shape (n,); None if every sample is a subject of its own.
-        own_units: whether features have units of their own. Each is then divided by its standard deviation in background, or by a tenth of
-            that in all samples if this is larger; the standard deviation of all would shrink what only the target varies in.
+        own_units: whether features have units of their own. Each is then divided by the geometric mean of its standard deviations in both
+            groups; that of all samples would shrink what only the target varies in.
         orders: number of permutations.
         seed: random seed of halves and permutations.
 
@@ -83,7 +83,7 @@ def contrastive_dimension(
     with threadpool_limits(1):  # thousands of small matrices, on which threads only wait for each other
         found, target, background = _dimensions(x, is_target, own_units, draw)
         null = sorted(_dimensions(x, is_target[order(draw)], own_units, draw)[0] for _ in range(orders))
-    return Dimension(found, target, background, tuple(null), p_value(found, np.array(null, dtype=float)))
+    return Dimension(found, target, background, tuple(null), p_value(float(found), np.array(null, dtype=float)))
 
 
 def reproduced(x: Floats, draw: np.random.Generator) -> int:
@@ -116,7 +116,7 @@ def _dimensions(x: Floats, is_target: NDArray[np.bool_], own_units: bool, draw: 
     if is_target.all() or not is_target.any():  # a permutation of subjects of unequal sizes
         return 0, 0, 0
     if own_units:
-        x = x / np.maximum(x[~is_target].std(0), 0.1 * x.std(0))
+        x = x / np.maximum(np.sqrt(x[is_target].std(0) * x[~is_target].std(0)), 0.1 * x.std(0))
     target, background = x[is_target], x[~is_target]
     of_target, of_background = reproduced(target, draw), reproduced(background, draw)
     if not of_target or not of_background:

@@ -13,7 +13,7 @@ from sepclr.data.facts import counted, group_sizes
 from sepclr.data.tables import listed
 from sepclr.methods.advice import Rule, Setting, advise
 from sepclr.probes.confounding import SMALL, Confounding
-from sepclr.probes.dimension import Dimension
+from sepclr.probes.dimension import MOST, Dimension
 from sepclr.probes.near_copies import ALIKE, FEWEST
 from sepclr.probes.permutation import holm
 from sepclr.probes.power import detectable, needed
@@ -29,7 +29,7 @@ LEAK = 0.05
 DIMENSION = "dimension"
 SPACES = {
     "samples": "the samples (ridge classifier)",
-    "components": "principal components and their squares",
+    "components": "principal components and their magnitudes",
     "features": "untrained encoders, the ones that fit starts from",
     DIMENSION: "the contrastive dimension",
 }
@@ -51,7 +51,7 @@ class Finding:
     question: str
     verdict: str
     sentence: str
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, float | int] = field(default_factory=dict)
     warns: bool = False
 
 
@@ -128,9 +128,9 @@ def _dimension(found: Dimension, p: float, enough: bool, n: str) -> Finding:
     return Finding(
         "In how many dimensions?",
         f"about {found.estimate}" if yes else _verdict(False, enough, n),
-        f"Target varies in {counted(found.of_target, 'dimensions')}, background in {found.of_background}. Of the target's, {found.found} are "
-        f"not among background's; with exchanged groups it is {found.usual:g} (95 %: {low:.0f} to {high:.0f}). So about {found.estimate} "
-        f"are the target's own (p {_p(p)}). These are linear dimensions of variation: a difference of means is none.",
+        f"Target varies in {_most(found.of_target)}, background in {_most(found.of_background)} dimensions. Of the target's, "
+        f"{found.found} are not among background's; with exchanged groups it is {found.usual:g} (95 %: {low:.0f} to {high:.0f}). So about "
+        f"{found.estimate} are the target's own (p {_p(p)}). These are linear dimensions of variation: a difference of means is none.",
         {"estimate": found.estimate, "found": found.found, "exchanged": found.usual, "p": p},
     )
 
@@ -197,6 +197,10 @@ def preflight(answers: Mapping[str, Finding], setting: Setting) -> Preflight:
 
 def _verdict(yes: bool, enough: bool, n: str) -> str:
     return "yes" if yes else f"no signal found with {n}" if enough else "not enough samples to say"
+
+
+def _most(dimension: int) -> str:
+    return f"{dimension} or more" if dimension == MOST else str(dimension)
 
 
 def _p(p: float) -> str:
