@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-TRIALS = 200
+TRIALS = {"factors": 200, "cells": 100}
 FACTORS = [(400, 30, 4, 0), (400, 30, 4, 1), (400, 30, 4, 3), (1000, 50, 5, 2), (1000, 50, 5, 6), (2000, 500, 8, 4), (200, 12, 3, 1)]
 """Samples, features, shared factors and factors of the target."""
 DRAWS = 5
@@ -116,19 +116,19 @@ def simulated_cells() -> Any:
     return SepCLR(random_state=0).preflight(np.log1p(cells.counts / totals * np.median(totals)), cells.is_target)
 
 
-def phantoms(folder: Path) -> Any:
-    """Look at 60 phantom brains, half of them with a pattern."""
+def phantoms(folder: Path, subjects: int) -> Any:
+    """Look at phantom brains, half of them with a pattern."""
     from sepclr.imaging.phantom import write_phantoms
     from sepclr.imaging.study import BrainStudy
     from sepclr.runs.preflight import look
     from sepclr.runs.recipe import usual
 
-    table = write_phantoms(folder / "phantoms", 60, sites=2, seed=0)
+    table = write_phantoms(folder / f"phantoms-{subjects}", subjects, sites=2, seed=0)
     study = BrainStudy(table=str(table), images="image", group="group", background=("control",), target=("patient",), site="site")
     return look(usual("mri").of(study), root=folder)
 
 
-def rows(data: Path | None, trials: int, draws: int, folder: Path) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+def rows(data: Path | None, draws: int, folder: Path) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     """Yield the name of each row and what measures it."""
     for n, features, shared, own in FACTORS:
         yield f"{n} rows of {features}, {shared} shared factors, {own} of the target", partial(simulated, n, features, shared, own, draws)
@@ -142,14 +142,13 @@ def rows(data: Path | None, trials: int, draws: int, folder: Path) -> Iterator[t
         for name, of_files in (("mice", mice), ("digits on CIFAR-10", digits_on_cifar)):
             yield name, lambda of_files=of_files: of_data(of_files(data))  # type: ignore[misc]
     for kind, words in (("factors", "200 rows of 20 factors"), ("cells", "200 simulated cells")):
-        yield f"exchanged groups, {words}", partial(exchanged, kind, trials)
+        yield f"exchanged groups, {words}", partial(exchanged, kind, TRIALS[kind])
 
 
 def main() -> None:
     """Measure what is missing, and add its rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=None)
-    parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--out", type=Path, default=Path("results/preflight.jsonl"))
     options = parser.parse_args()
@@ -160,7 +159,7 @@ def main() -> None:
     torch.set_num_threads(1)
     done = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.is_file() else []
     with TemporaryDirectory() as place:
-        for name, measure in rows(options.data, options.trials, options.draws, Path(place)):
+        for name, measure in rows(options.data, options.draws, Path(place)):
             if name in {row["cells"][""] for row in done}:
                 continue
             began = time.perf_counter()

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def names(**given: object) -> list[str]:
-    return [f"{rule.method} {rule.options}".strip() for rule in advise(Setting(**({"samples": 1000, "features": 50} | given)))]
+    return [f"{rule.method} {rule.options}".strip() for rule in advise(Setting(**({"samples": 1000} | given)))]
 
 
 def test_every_rule_names_a_method_a_page_and_results_that_are_there():

@@ -50,7 +50,7 @@ def test_uneven_groups_and_subjects_in_both_are_said():
 
 def test_findings_are_in_order_with_advice():
     answers = asked(0.01, (100, 100)) | {"duplicates": copies([], None, ""), "groups": groups(np.arange(4) > 1, None, 1)}
-    found = preflight(answers, Setting(kind="images", samples=100, features=9))
+    found = preflight(answers, Setting(kind="images", samples=100))
     assert [*found.findings] == ["signal", "dimension", "power", "groups", "duplicates"]
     assert found.signal
     assert "sepclr" in [rule.method for rule in found.advice]

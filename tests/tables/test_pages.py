@@ -84,7 +84,10 @@ def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
     assert "| published, other data |" in comparison_markdown([table])
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("counterfactuals", "losses", "methods", "mri", "objective", "table1"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("counterfactuals", "losses", "methods", "mri", "objective", "table1", "which_method")),
+]
 
 
 @pytest.mark.parametrize("name", PAGES)

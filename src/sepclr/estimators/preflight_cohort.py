@@ -94,7 +94,6 @@ def of_cohort(
     setting = Setting(
         kind=kind,
         samples=few,
-        features=math.prod(cohort.x.shape[1:]),
         counts=counts,
         targets=targets,
         nuisances=classes,

@@ -22,7 +22,6 @@ class Setting:
     Attributes:
         kind: kind of samples.
         samples: number of independent samples (subjects) of the smaller group.
-        features: number of values of a sample.
         counts: whether the values are counts.
         targets: number of target groups.
         nuisances: attributes with classes, known in both groups, that go with the group.
@@ -32,7 +31,6 @@ class Setting:
 
     kind: Literal["rows", "images", "volumes"]
     samples: int
-    features: int
     counts: bool = False
     targets: int = 1
     nuisances: tuple[str, ...] = ()

@@ -36,8 +36,8 @@ def look(recipe: Recipe, out: Path | None = None, *, root: Path | None = None, d
     if recipe.training is not None:
         network = make_method(recipe, source.train.x.shape[1:], source.train.further, source.train.classes)
         cast(nn.Module, network).to(device_of(recipe))
-    known = {*source.common_attributes, *source.unwanted, *([source.site] if source.site else [])}
-    found = of_cohort(source.train, network, tests=[source.tests["strict"]], attributes=[*known], seed=recipe.seed)
+    known = [name for name in source.train.attributes if name not in source.salient_attributes]
+    found = of_cohort(source.train, network, tests=[source.tests["strict"]], attributes=known, seed=recipe.seed)
     print_preflight(found)
     if out is not None:
         write_preflight_page(out, found, source.train, f"Before training: {source.title}")
