@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-TRIALS = {"factors": 200, "cells": 100}
+TRIALS = {"factors": 200, "cells": 60}
 FACTORS = [(400, 30, 4, 0), (400, 30, 4, 1), (400, 30, 4, 3), (1000, 50, 5, 2), (1000, 50, 5, 6), (2000, 500, 8, 4), (200, 12, 3, 1)]
 """Samples, features, shared factors and factors of the target."""
 DRAWS = 5
@@ -46,7 +46,7 @@ def exchanged(kind: str, trials: int) -> dict[str, Any]:
         if kind == "factors":
             x, is_target = factors(200, 20, 3, 2, seed)
         else:
-            cells = simulate_cells(200, 100, program=10, seed=seed)
+            cells = simulate_cells(200, 40, program=4, seed=seed)
             x, is_target = np.log1p(cells.counts), cells.is_target
         model = SepCLR(8, 8, width=16, random_state=seed, device="cpu")
         found = model.preflight(x, np.random.default_rng(seed).permutation(is_target), seed=seed)
@@ -141,7 +141,7 @@ def rows(data: Path | None, draws: int, folder: Path) -> Iterator[tuple[str, Cal
     if data is not None:
         for name, of_files in (("mice", mice), ("digits on CIFAR-10", digits_on_cifar)):
             yield name, lambda of_files=of_files: of_data(of_files(data))  # type: ignore[misc]
-    for kind, words in (("factors", "200 rows of 20 factors"), ("cells", "200 simulated cells")):
+    for kind, words in (("factors", "200 rows of 20 factors"), ("cells", "200 simulated cells of 40 genes")):
         yield f"exchanged groups, {words}", partial(exchanged, kind, TRIALS[kind])
 
 
