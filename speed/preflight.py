@@ -132,11 +132,8 @@ def rows(data: Path | None, draws: int, folder: Path) -> Iterator[tuple[str, Cal
     """Yield the name of each row and what measures it."""
     for n, features, shared, own in FACTORS:
         yield f"{n} rows of {features}, {shared} shared factors, {own} of the target", partial(simulated, n, features, shared, own, draws)
-    for name, look in (
-        ("marked digits", marked_digits),
-        ("simulated cells", simulated_cells),
-        ("phantom brains", partial(phantoms, folder)),
-    ):
+    of_phantoms = {f"{subjects} phantom brains": partial(phantoms, folder, subjects) for subjects in (60, 240)}
+    for name, look in {"marked digits": marked_digits, "simulated cells": simulated_cells, **of_phantoms}.items():
         yield name, lambda look=look: of_data(look())  # type: ignore[misc]
     if data is not None:
         for name, of_files in (("mice", mice), ("digits on CIFAR-10", digits_on_cifar)):
