@@ -27,6 +27,7 @@ def test_dimensions_are_those_beyond_exchanged_groups():
     assert found["signal"].verdict == "yes"
     assert found["dimension"].verdict == "about 5"
     assert asked(0.001, (100, 100))["dimension"].verdict == "no signal found with 200 samples"
+    assert asked(0.001, (100, 100), Dimension(0, 0, 5, (0, 0), 1.0))["dimension"].verdict == "not enough samples to say"
     assert "dimension" not in asked(0.5, (100, 100), None)
 
 
