@@ -95,7 +95,7 @@ def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
     assert "| published, other data |" in comparison_markdown([table])
 
 
-NAMES = ("certificate", "counterfactuals", "losses", "methods", "mri", "objective", "table1")
+NAMES = ("certificate", "counterfactuals", "losses", "methods", "mri", "objective", "stability", "table1", "which_method")
 PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 
 

@@ -31,7 +31,9 @@ from sepclr.cli.options import (
     rescan_parser,
     underscored,
 )
-from sepclr.data.study import Study, study_from
+from sepclr.cli.preflight import preflight, preflight_parser
+from sepclr.cli.study import cache_of, plain_study, root_of
+from sepclr.data.study import Study
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
 from sepclr.extras import need
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(words)
         name = options.command
         options = options[name]
-        if name in ("fit", "benchmark", "check"):
+        if name in ("fit", "benchmark", "check", "preflight"):
             data = options.data
             name, options = f"{name} {data}", options[data]
         elif name == "decode":
@@ -83,7 +85,7 @@ def fit(data_set: DataSet, options: Namespace) -> None:
     fold = f"-fold{recipe.fold}" if hasattr(recipe.data, "fold") else ""
     several = f"seeds-{'-'.join(map(str, options.seeds))}" if options.seeds else recipe.seed
     out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{several}{fold}")
-    how = {"resume": options.resume, "root": _root(options), "download": options.get("download", False)}
+    how = {"resume": options.resume, "root": root_of(options), "download": options.get("download", False)}
     check = partial(usable.check_seeds, seeds=options.seeds, seed=options.seed) if options.seeds else usable.check_run
     check(recipe, out, **how)
     if data_set.study is not None:
@@ -101,7 +103,7 @@ def fit(data_set: DataSet, options: Namespace) -> None:
 def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     places = Path(options.run), Path(options.input), Path(options.out)
-    of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")} | {"cache": _cache(options)}
+    of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")} | {"cache": cache_of(options)}
     usable.check_codes(one_run(places[0]), *places[1:], **of_table)
     from sepclr.data.facts import counted
     from sepclr.runs.encode import encode_file
@@ -126,7 +128,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
     name = f"{data_set.name}-{options.profile}"
     runs = Path(options.runs or f"runs/benchmark-{name}").absolute()
     results = Path(options.results or f"results/{name}.jsonl").absolute()
-    root, download = _root(options), options.get("download", False)
+    root, download = root_of(options), options.get("download", False)
     if not options.status:
         check_workers(options.jobs, options.backend, options.scheduler)
         need("report", "benchmark")
@@ -156,13 +158,13 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
 def check(data_set: DataSet, options: Namespace) -> None:
     """Check data before training: what is wrong with them, and what a reviewer would ask."""
     data_set.check_packages()
-    study = _plain_study(data_set, options)
+    study = plain_study(data_set, options)
     study.members()  # raises InputError before torch is imported
     from sepclr.data.facts import counted
     from sepclr.runs.check import check_study
 
     out = Path(options.out or "check.html")
-    found = check_study(study, out, _cache(options))
+    found = check_study(study, out, cache_of(options))
     print(f"page: {out}")
     if found:
         raise InputError(f"{study.source}: {counted(len(found), 'problems')}, listed above and on the page")
@@ -175,7 +177,7 @@ def maps(options: Namespace) -> None:
     from sepclr.runs.maps import make_maps
 
     truth, out = (Path(given) if given else None for given in (options.truth, options.out))
-    print(f"page: {make_maps(Path(options.run), attribute=options.attribute, truth=truth, cache=_cache(options), out=out)}")
+    print(f"page: {make_maps(Path(options.run), attribute=options.attribute, truth=truth, cache=cache_of(options), out=out)}")
 
 
 def implant(options: Namespace) -> None:
@@ -205,25 +207,13 @@ def phantom(options: Namespace) -> None:
     print(f"table: {write(Path(options.out), options.subjects, sites=options.sites, seed=options.seed)}")
 
 
-def _plain_study(data_set: DataSet, options: Namespace) -> Study:
-    """Make a study from its options, with absolute paths, because workers may run in other folders."""
-    kind = data_set.study
-    if kind is None:
-        raise InputError(f"data: {data_set.name} is not a study")
-    values = dict(vars(options))
-    for name in kind.FILES:
-        if given := values[name]:
-            values[name] = str(Path(given).absolute()) if isinstance(given, str) else tuple(str(Path(each).absolute()) for each in given)
-    return study_from(kind, values)
-
-
 def _study(data_set: DataSet, options: Namespace) -> Study:
     """Make a study from its options, with hashes of its content.
 
     Raises:
         InputError: if its files cannot be used, or differ from those of ``--config``.
     """
-    study = _plain_study(data_set, options).noted(_cache(options))
+    study = plain_study(data_set, options).noted(cache_of(options))
     for name, what in (
         ("content", "its samples or their values"),
         ("volumes", "the content of its images"),
@@ -237,17 +227,6 @@ def _study(data_set: DataSet, options: Namespace) -> Study:
 def _given(data_set: DataSet, options: Namespace) -> dict[str, Any]:
     """Return the recipe options that were given."""
     return {name: options[name] for name in recipe_options(data_set) if options.get(name) is not None}
-
-
-def _cache(options: Namespace) -> Path | None:
-    return Path(options.cache).absolute() if options.cache else None
-
-
-def _root(options: Namespace) -> Path | None:
-    """Return the data folder, or the volume cache of a data set of volumes."""
-    if "cache" in options:
-        return _cache(options)
-    return Path(options.root).absolute() if options.get("root") else None
 
 
 def _show(finished: Any) -> None:
@@ -281,6 +260,7 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], d
         (fit, recipe_parser, "Train on"),
         (benchmark, benchmark_parser, "Run a table of methods on"),
         (check, check_parser, "Check, before training,"),
+        (preflight, preflight_parser, "Look, before training, for signal in"),
     )
     for command, options_of, words in of_data:
         group: ArgumentParser = Parser(description=command.__doc__)

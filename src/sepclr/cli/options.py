@@ -43,8 +43,8 @@ def recipe_parser(about: str, data_set: DataSet, *, demo: bool = False) -> Argum
     if not demo:
         said = "comma-separated random seeds, instead of --seed: a run for each, and a report on whether they agree"
         parser.add_argument("--seeds", type=several(None), default=[], help=said)
-        _add_data(parser, data_set, required=True)
-    _add_recipe(parser, data_set)
+        add_data(parser, data_set, required=True)
+    add_recipe(parser, data_set)
     return parser
 
 
@@ -72,12 +72,12 @@ def benchmark_parser(about: str, data_set: DataSet) -> ArgumentParser:
         parser.add_argument(
             "--only_folds", type=several(None), default=[], help="comma-separated cross-validation folds, from 0 (default: all)"
         )
-    _add_data(parser, data_set, required=False)
-    _add_recipe(parser, data_set, without=("method", "independence", "seed", "fold"))
+    add_data(parser, data_set, required=False)
+    add_recipe(parser, data_set, without=("method", "independence", "seed", "fold"))
     return parser
 
 
-def _add_data(parser: ArgumentParser, data_set: DataSet, *, required: bool) -> None:
+def add_data(parser: ArgumentParser, data_set: DataSet, *, required: bool) -> None:
     """Add the options of a data set: its folder, its study and its profiles."""
     parser.add_argument("--profile", type=str, default="cpu", metavar="{" + ",".join(data_set.profiles) + "}", help=PROFILES)
     if data_set.files:
@@ -115,7 +115,7 @@ def _of_methods(task: Task) -> dict[str, tuple[Any, str]]:
     return {name: (hint, "; ".join(several[name]) if len(several[name]) > 1 else next(iter(about[name]))) for name, hint in hints.items()}
 
 
-def _add_recipe(parser: ArgumentParser, data_set: DataSet, without: Sequence[str] = ()) -> None:
+def add_recipe(parser: ArgumentParser, data_set: DataSet, without: Sequence[str] = ()) -> None:
     """Add an option for every field of every part of a recipe."""
     defaults = _defaults(data_set.name)
     for name, (hint, about) in recipe_options(data_set).items():

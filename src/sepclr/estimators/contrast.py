@@ -20,6 +20,7 @@ from sepclr.data import Lazy
 from sepclr.data.lazy import Standardised
 from sepclr.estimators import saved
 from sepclr.estimators.networks import networks, views
+from sepclr.estimators.preflight import of_model
 from sepclr.estimators.prepared import prepared
 from sepclr.estimators.report import write
 from sepclr.estimators.samples import TYPES, known_samples, labelled, other_tensor, standardised
@@ -56,6 +57,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     declaration: ClassVar[Declaration]
     """Declaration of the method."""
+    preflight = of_model
 
     def fit(self, X: Given, y: ArrayLike | None = None, **extra: ArrayLike) -> Self:
         """Train on samples of both groups, or on what else the method is for.
@@ -90,8 +92,8 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = Settings(self.max_epochs, self.batch_size, self.learning_rate, accelerator=self.device, devices=1, workers=self.workers)
         history, method = History(), self._fresh(options)
-        callbacks = [*(self.callbacks or ()), history]
-        fit(method, views(self), cohort, settings, seed=self.seed_, progress=bool(self.verbose), callbacks=callbacks)
+        how: dict[str, Any] = {"seed": self.seed_, "progress": bool(self.verbose), "callbacks": [*(self.callbacks or ()), history]}
+        fit(method, views(self), cohort, settings, **how)
         self.history_ = history.epochs
         self.method_ = self._settled(cast(Method, cast(nn.Module, method).cpu()))
         return self
@@ -133,8 +135,7 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Predict the class of samples, shape (n,), as the labels in ``fit``; raises as ``transform``."""
         codes = self._codes(X)
         with self._placed() as method:
-            predicted: NDArray[Any] = self.labels_[classify(cast(HasClassifier, method), codes).argmax(1).numpy()]
-            return predicted
+            return np.asarray(self.labels_[classify(cast(HasClassifier, method), codes).argmax(1).numpy()])
 
     @available_if(_decodes)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Given) -> Floats:
@@ -255,7 +256,6 @@ class Contrast(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def _tensor(self, X: Any) -> Tensor | Lazy:
         """Convert samples as in ``fit`` to encoder inputs; rows are standardised."""
-        check_is_fitted(self)
         return standardised(self, known_samples(self, X))
 
     def _fresh(self, options: Options) -> Method:

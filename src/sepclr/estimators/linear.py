@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from sepclr.data import Cohort
 from sepclr.estimators import saved
 from sepclr.estimators.groups import membership
+from sepclr.estimators.preflight import of_linear, rows_of
 from sepclr.estimators.separation import probed
 from sepclr.types import InputError, Row
 
@@ -42,6 +43,7 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     background: Any
     standardise: bool
     classes_: NDArray[Any]
+    preflight = of_linear
 
     @abstractmethod
     def _solve(self, target: Floats, background: Floats) -> Floats:
@@ -74,7 +76,7 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if isinstance(X, Cohort) and y is not None:
             raise InputError("y: a Cohort has its own groups; omit y")
         groups = X.is_target.numpy() if isinstance(X, Cohort) else y
-        samples, labels = validate_data(self, _rows(X), groups, dtype=np.float64, ensure_min_samples=4)
+        samples, labels = validate_data(self, rows_of(X), groups, dtype=np.float64, ensure_min_samples=4)
         if not isinstance(self.n_components, Integral) or self.n_components < 1:
             raise InputError(f"n_components: {self.n_components!r}; give a whole number of at least 1")
         self.classes_, is_target = membership(labels, None if isinstance(X, Cohort) else self.background)
@@ -205,7 +207,7 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return np.asarray(target.T @ codes / len(target) / np.where(deviations > 0, deviations, 1.0))
 
     def _validated(self, X: Any) -> Floats:
-        samples: Floats = validate_data(self, _rows(X), dtype=np.float64, reset=False)
+        samples: Floats = validate_data(self, rows_of(X), dtype=np.float64, reset=False)
         return samples
 
     def _project(self, samples: Floats) -> Floats:
@@ -216,15 +218,6 @@ class LinearContrast(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             raise InputError(
                 f"n_components: {self.n_components}, but {where} {rank} direction(s) (n_features={self.n_features_in_}); give at most that"
             )
-
-
-def _rows(X: Any) -> Any:
-    """Return the rows of a cohort, read all at once, and anything else unchanged."""
-    if not isinstance(X, Cohort):
-        return X
-    if X.x.ndim != 2:
-        raise InputError(f"X: samples have shape {tuple(X.x.shape[1:])}; linear methods take rows")
-    return X.x[:].numpy()
 
 
 def _span(target: Floats, background: Floats) -> tuple[Floats, Floats, Floats]:

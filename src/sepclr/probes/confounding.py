@@ -66,6 +66,17 @@ def confounding(is_target: NDArray[np.bool_], attributes: Mapping[str, NDArray[A
     return found
 
 
+def once_per_subject(subjects: NDArray[Any], is_target: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the first sample of each subject in each group, ascending: a donor of cells may be in both.
+
+    Args:
+        subjects: subject of each sample, shape (n,).
+        is_target: True for target, shape (n,).
+    """
+    index = np.unique(subjects, return_inverse=True)[1]
+    return np.asarray(np.sort(np.unique(2 * index + is_target, return_index=True)[1]))
+
+
 def _quantity(values: NDArray[Any], is_target: NDArray[np.bool_]) -> tuple[str, float, float]:
     groups = values[is_target], values[~is_target]
     pooled = np.sqrt(np.mean([group.var(ddof=1) if len(group) > 1 else 0.0 for group in groups]))

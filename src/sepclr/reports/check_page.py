@@ -42,6 +42,8 @@ class CheckPage:
             pictures are shown.
         caption: what the pictures show, one sentence.
         left_out: number of samples in neither group.
+        verdict: the answer at the top; whether there are problems if empty.
+        advice: method and reason of each recommendation.
 
     Raises:
         InputError: lengths that differ.
@@ -60,6 +62,8 @@ class CheckPage:
     pictures: Sequence[NDArray[np.uint8] | None] = field(default=())
     caption: str = ""
     left_out: int = 0
+    verdict: str = ""
+    advice: Sequence[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
         n = len(self.is_target)

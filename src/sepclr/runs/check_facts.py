@@ -13,6 +13,7 @@ from sepclr.data.folds import test_rows
 from sepclr.data.members import Members
 from sepclr.data.study import Study
 from sepclr.probes import Confounding, confounding
+from sepclr.probes.confounding import once_per_subject
 
 
 def confounders(members: Members, further: Mapping[str, NDArray[Any]] | None = None) -> list[Confounding]:
@@ -20,8 +21,7 @@ def confounders(members: Members, further: Mapping[str, NDArray[Any]] | None = N
 
     A subject with several samples counts once in each group, since a donor of cells may be in both.
     """
-    subjects = np.unique(members.subjects, return_inverse=True)[1]
-    once = np.sort(np.unique(2 * subjects + members.is_target, return_index=True)[1])
+    once = once_per_subject(members.subjects, members.is_target)
     values = {**members.attributes, **(further or {})}
     return list(confounding(members.is_target[once], {name: each[once] for name, each in values.items()}))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sepclr.methods import catalogue
+from sepclr.methods import advice, catalogue
 from sepclr.reports import (
     Comparison,
     agreement_cells,
@@ -31,6 +31,7 @@ from sepclr.tables.published import PUBLISHED, beside_study, table_3
 from sepclr.types import InputError
 
 METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
+RULES = re.compile(r"(<!-- rules -->\n).*?(<!-- end of rules -->)", re.DOTALL)
 MARKER = re.compile(
     r"(<!-- (?P<kind>results|comparison|published|removal|swap|stability|seeds): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n)"
     r".*?(<!-- end of results -->)",
@@ -39,7 +40,7 @@ MARKER = re.compile(
 
 
 def fill(text: str, folder: Path) -> str:
-    """Replace the text between the markers of a page with tables of ``folder`` and with the table of methods.
+    """Replace the text between the markers of a page with tables of ``folder``, the table of methods and the rules for choosing one.
 
     ``results`` has a row per run. ``comparison`` has a row per method, over seeds and beside published numbers, for one protocol if the
     marker names it. ``published`` is Table 3 of the paper. ``removal`` and ``swap`` have a row per set of images, over seeds.
@@ -73,7 +74,8 @@ def fill(text: str, folder: Path) -> str:
             return match[1] + plain([{"cells": each} for each in score_cells(strict)]) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
-    return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))
+    text = METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text)
+    return MARKER.sub(table, RULES.sub(lambda match: match[1] + advice.rules_table() + match[2], text))
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
