@@ -19,7 +19,8 @@ from sepclr.atomic import write_whole
 from sepclr.data.folds import keep_folds, with_folds
 from sepclr.datasets.source import Source
 from sepclr.runs.folder import RunFolder, make_folder
-from sepclr.runs.leftovers import remove_own
+from sepclr.runs.leftovers import BEFORE_CONFIG, remove_own
+from sepclr.runs.parent import end_worker_with_parent
 from sepclr.runs.recipe import Recipe, changed
 from sepclr.runs.results import Finished, result
 from sepclr.runs.run import check_machine, load, prepare, read_finished, run
@@ -171,6 +172,7 @@ def _last(text: str) -> str:
 
 def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
     """Make a row; return ``done``, ``held`` if another process has the job, or the error, so that other runs continue."""
+    end_worker_with_parent()
     try:
         make_row(job, places, wait=wait)
     except Timeout:
@@ -199,8 +201,8 @@ def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
         if job.key in done(places.results):
             return
         if not folder.config.exists():
-            # It was interrupted before its config was written, the first file apart from the folds.
-            remove_own(folder.path, ("config.yaml.part", "folds.tsv", "folds.tsv.part"), "choose another --runs")
+            # It was interrupted before its config was written.
+            remove_own(folder.path, BEFORE_CONFIG, "choose another --runs")
         recipe = _with_folds(job.recipe, places)
         if folder.rows.exists():
             whole: Finished | None = read_finished(folder, load(recipe, places.root))

@@ -1,25 +1,26 @@
-"""Records of training: metrics and a progress line per epoch, and checkpoints that a kill cannot damage."""
+"""Records of training: metrics and a progress line per epoch."""
 
 from __future__ import annotations
 
 import json
-import os
 from argparse import Namespace
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from sepclr.atomic import replacing
+from sepclr.atomic import write_whole
 
 
 class JsonLines(Logger):
     """Append the metrics of each epoch to a file, one JSON object per line.
+
+    An interrupted session may have left a torn line, or lines of epochs that it did not save; the first line of a session replaces them.
 
     Args:
         path: the file.
@@ -28,6 +29,7 @@ class JsonLines(Logger):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        self.begun = False
 
     @property
     def name(self) -> str:
@@ -45,8 +47,23 @@ class JsonLines(Logger):
     @rank_zero_only  # type: ignore[untyped-decorator]
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append one line."""
+        epoch = int(metrics["epoch"])
+        line = json.dumps({"epoch": epoch, "step": step} | metrics)
+        if not self.begun:
+            write_whole(self.path, "".join(f"{each}\n" for each in [*self._before(epoch), line]))
+            self.begun = True
+            return
         with self.path.open("a") as file:
-            file.write(json.dumps({"epoch": int(metrics["epoch"]), "step": step} | metrics) + "\n")
+            file.write(f"{line}\n")
+
+    def _before(self, epoch: int) -> list[str]:
+        """Return the whole lines of earlier epochs."""
+        kept = []
+        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+            with suppress(ValueError):
+                if json.loads(line)["epoch"] < epoch:
+                    kept.append(line)
+        return kept
 
 
 class History(Callback):
@@ -97,12 +114,3 @@ class EpochLines(Callback):
 def _duration(seconds: float) -> str:
     """Format a duration in a suitable unit."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
-    """Write a checkpoint beside the last one and rename it, so that a killed run keeps a complete one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None) -> None:
-        """Save to ``path`` in one step."""
-        with replacing(Path(path)) as part:
-            super().save_checkpoint(checkpoint, part, storage_options)
