@@ -7,6 +7,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -159,7 +160,8 @@ def _each(
         try:
             yield from tasks(delayed(_attempt)(job, places, wait) for job in jobs)
         except killed as error:
-            say(f"a worker was killed ({type(error).__name__}); another resumes its run")
+            what = "the scheduler was lost" if isinstance(error, CancelledError) else "a worker was killed"
+            say(f"{what} ({type(error).__name__}); another resumes its run")
 
 
 def _error(places: Places, job: Job) -> Path:
