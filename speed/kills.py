@@ -80,6 +80,12 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def curve(folder: Path) -> list[dict[str, float]]:
+    """Return the metrics of a run, without the seconds."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
 def state(folder: Path) -> str:
     """Return where a killed command was."""
     if not (folder / "config.yaml").exists():
@@ -157,7 +163,7 @@ class Trial:
         seconds = self.finished(self.command(whole))
         expected = digest(self.place(whole) / "model.safetensors")
         where: Counter[str] = Counter()
-        equal = runs = 0
+        equal = curves = runs = 0
         folder = self.fresh("cut")
         of_run = 0
         while True:
@@ -170,8 +176,9 @@ class Trial:
             if of_run:  # it ended, after at least one kill
                 runs += 1
                 equal += digest(self.place(folder) / "model.safetensors") == expected
+                curves += curve(self.place(folder)) == curve(self.place(whole))
             if sum(where.values()) == kills:
-                return {"kills": kills, "where": dict(where), "runs": runs, "equal": equal, "seconds of a run": seconds}
+                return {"kills": kills, "where": dict(where), "runs": runs, "equal": equal, "curves": curves, "seconds of a run": seconds}
             folder, of_run = self.fresh("cut"), 0
 
 

@@ -16,7 +16,7 @@ from lightning_fabric.plugins.environments import SLURMEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort, Stream
@@ -116,8 +116,8 @@ def _fit(
             settings,
             precision,
             max_epochs=settings.max_epochs,
-            callbacks=[*callbacks, *([_saving(checkpoints), stopping] if checkpoints is not None else [])],
-            logger=_loggers(folder) if folder is not None else [],
+            callbacks=[*callbacks, *([*_records(checkpoints), stopping] if checkpoints is not None else [])],
+            logger=TensorBoardLogger(folder, name="", version="tensorboard") if folder is not None else [],
             plugins=[*([checkpoints] if checkpoints is not None else []), *_environments()],
             enable_checkpointing=folder is not None,
             enable_progress_bar=bar,
@@ -136,13 +136,11 @@ def _fit(
         checkpoints.finish()
 
 
-def _saving(checkpoints: Checkpoints) -> ModelCheckpoint:
-    return ModelCheckpoint(checkpoints.folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
-
-
-def _loggers(folder: Path) -> list[Logger]:
-    folder.mkdir(parents=True, exist_ok=True)
-    return [JsonLines(folder / "metrics.jsonl"), TensorBoardLogger(folder, name="", version="tensorboard")]
+def _records(checkpoints: Checkpoints) -> list[Callback]:
+    """Return what writes the metrics of an epoch, then its checkpoint: with a checkpoint, there are its metrics."""
+    checkpoints.folder.mkdir(parents=True, exist_ok=True)
+    saving = ModelCheckpoint(checkpoints.folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
+    return [JsonLines(checkpoints.folder.parent / "metrics.jsonl"), saving]
 
 
 def _environments() -> list[SLURMEnvironment]:

@@ -3,54 +3,39 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.callbacks import Checkpoint
 
 from sepclr.atomic import write_whole
 
 
-class JsonLines(Logger):
+class JsonLines(Checkpoint):
     """Append the metrics of each epoch to a file, one JSON object per line.
 
     An interrupted session may have left a torn line, or lines of epochs that it did not save; the first line of a session replaces them.
+    As a logger, it would write after the checkpoint of the epoch, and a kill in between would lose the line.
 
     Args:
         path: the file.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         self.path = path
         self.begun = False
 
-    @property
-    def name(self) -> str:
-        """Name of the log."""
-        return self.path.stem
-
-    @property
-    def version(self) -> str:
-        """Version of the log; empty, because a run has only one."""
-        return ""
-
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: a run's settings are in its config."""
-
-    @rank_zero_only  # type: ignore[untyped-decorator]
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one line."""
-        epoch = int(metrics["epoch"])
-        line = json.dumps({"epoch": epoch, "step": step} | metrics)
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Append the means of the epoch that ends; only the first process does."""
+        if not trainer.is_global_zero:
+            return
+        means = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        line = json.dumps({"epoch": trainer.current_epoch, "step": trainer.global_step - 1} | means)
         if not self.begun:
-            write_whole(self.path, "".join(f"{each}\n" for each in [*self._before(epoch), line]))
+            write_whole(self.path, "".join(f"{each}\n" for each in [*self._before(trainer.current_epoch), line]))
             self.begun = True
             return
         with self.path.open("a") as file:
@@ -60,7 +45,7 @@ class JsonLines(Logger):
         """Return the whole lines of earlier epochs."""
         kept = []
         for line in self.path.read_text().splitlines() if self.path.exists() else []:
-            with suppress(ValueError):
+            with suppress(ValueError, KeyError, TypeError):
                 if json.loads(line)["epoch"] < epoch:
                     kept.append(line)
         return kept
