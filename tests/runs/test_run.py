@@ -31,6 +31,7 @@ def test_a_run_leaves_everything_that_is_promised(tiny: Recipe, tmp_path: Path):
         "results.jsonl",
         "report.html",
         "checkpoints/last.ckpt",
+        "run.lock",
     }
     assert left == promised
     assert finished.seconds > 0

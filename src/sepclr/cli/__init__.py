@@ -16,6 +16,7 @@ from jsonargparse import ArgumentParser, Namespace
 from sepclr.cli import decode, export, push
 from sepclr.cli.certify import certify
 from sepclr.cli.config import with_config
+from sepclr.cli.ending import ended
 from sepclr.cli.options import (
     Parser,
     benchmark_parser,
@@ -44,29 +45,26 @@ from sepclr.tables.plan import plan
 from sepclr.tables.workers import check_workers
 
 
+@ended
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command with the given arguments, those of the process if None.
 
     Returns:
-        0, or 2 if an input cannot be used; the reason is then on standard error.
+        0, or 2 if an input cannot be used; the reason is then on standard error. Codes of signals are those of ``ended``.
     """
     words = placed([underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)])
-    try:
-        parser, commands, known = _parser()
-        words, noted = with_config(words, known)
-        options = parser.parse_args(words)
-        name = options.command
-        options = options[name]
-        if name in ("fit", "benchmark", "check", "preflight"):
-            data = options.data
-            name, options = f"{name} {data}", options[data]
-        elif name == "decode":
-            name, options = f"{name} {options.action}", options[options.action]
-        options.noted = noted
-        commands[name](options)
-    except InputError as error:
-        print(f"sepclr: error: {error}", file=sys.stderr)
-        return 2
+    parser, commands, known = _parser()
+    words, noted = with_config(words, known)
+    options = parser.parse_args(words)
+    name = options.command
+    options = options[name]
+    if name in ("fit", "benchmark", "check", "preflight"):
+        data = options.data
+        name, options = f"{name} {data}", options[data]
+    elif name == "decode":
+        name, options = f"{name} {options.action}", options[options.action]
+    options.noted = noted
+    commands[name](options)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from joblib import Parallel, delayed
 
 from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
-from sepclr.data.cache import cache_folder
+from sepclr.data.cache import cache_folder, check_room
 from sepclr.data.contents import contents
 from sepclr.imaging.grid import Grid, GridSpec, choose_grid, on_grid
 from sepclr.imaging.volumes import Volume, look_into, problems
@@ -53,6 +54,7 @@ def store(
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 grid = choose_grid(_usable(paths, subjects, wanted), wanted)
+                check_room(folder, 2 * len(paths) * math.prod(grid.shape), paths[0].parent)  # float16
                 with replacing(path) as part:
                     affines = _fill(part, paths, grid)
                     beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=str))

@@ -16,6 +16,7 @@ from sepclr.atomic import replacing, write_whole
 from sepclr.methods.flow import Flow
 from sepclr.parts import DecoderOptions
 from sepclr.runs.folder import RunFolder, check_place, environment, make_folder
+from sepclr.runs.lock import held
 from sepclr.runs.run import load
 from sepclr.runs.trained import device_of, load_method
 from sepclr.training import check
@@ -64,10 +65,13 @@ def fit_decoder(
     source = load(recipe, root or folder.root())
     check(decoder_settings(options, source.train))
     place = decoder_folder(run)
-    _open(place, options, resume=resume)
-    flow = train_decoder(method, source.train, options, folder=place.path, progress=progress)
-    with replacing(place.model) as part:
-        save_file(_own(flow), part)
+    _check_place(place, options, resume=resume)
+    with held(place.path):
+        write_whole(place.config, yaml.safe_dump(asdict(options), sort_keys=False))
+        write_whole(place.environment, json.dumps(environment() | {"root": None}, indent=1))
+        flow = train_decoder(method, source.train, options, folder=place.path, progress=progress)
+        with replacing(place.model) as part:
+            save_file(_own(flow), part)
     return place
 
 
@@ -118,8 +122,8 @@ def _own(flow: Flow) -> dict[str, Tensor]:
     return {name: tensor.contiguous().cpu() for name, tensor in flow.state_dict().items() if not name.startswith("frozen.")}
 
 
-def _open(place: RunFolder, options: DecoderOptions, *, resume: bool) -> None:
-    """Start the folder of a decoder, or find it again."""
+def _check_place(place: RunFolder, options: DecoderOptions, *, resume: bool) -> None:
+    """Check that the folder of a decoder can be started or found again, and create it if missing."""
     there = options_of_decoder(place.path.parent) if place.config.is_file() else None
     if resume and there is None:
         raise InputError(f"{place.path}: there is nothing to resume; leave --resume out")
@@ -129,5 +133,3 @@ def _open(place: RunFolder, options: DecoderOptions, *, resume: bool) -> None:
         raise InputError(f"{place.path}: there is a decoder already; add --resume, or remove the folder")
     check_place(place.path, "make the run folder writable")
     make_folder(place.path, "make the run folder writable")
-    write_whole(place.config, yaml.safe_dump(asdict(options), sort_keys=False))
-    write_whole(place.environment, json.dumps(environment() | {"root": None}, indent=1))

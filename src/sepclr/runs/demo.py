@@ -11,7 +11,8 @@ from joblib import Parallel, cpu_count, delayed
 
 from sepclr.atomic import write_whole
 from sepclr.errors import InputError
-from sepclr.runs.folder import this_command
+from sepclr.runs.folder import RunFolder, this_command
+from sepclr.runs.parent import end_worker_with_parent
 from sepclr.runs.recipe import Recipe, changed
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
@@ -37,10 +38,10 @@ def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress
     check_demo(recipes, out, resume=resume)
     together = min(len(recipes), cpu_count())  # in parallel, each on its share of the cores
     made = Parallel(n_jobs=together)(
-        delayed(run)(
+        delayed(_run)(
             changed(recipe, devices="1"),
             out / recipe.label,
-            resume=resume and (out / recipe.label).exists(),  # an earlier session may have been interrupted before this run
+            resume=resume and RunFolder(out / recipe.label).config.exists(),  # an earlier session may have been interrupted before this run
             progress=recipe.label if progress and together > 1 else progress,
             command=this_command(),
         )
@@ -56,6 +57,11 @@ def demo(recipes: Sequence[Recipe], out: Path, *, resume: bool = False, progress
     write_results(out / "results.jsonl", [result(each, "strict") for each in finished])
     print_rows(finished)
     return report
+
+
+def _run(*arguments: Any, **options: Any) -> Finished | None:
+    end_worker_with_parent()
+    return run(*arguments, **options)
 
 
 def cells(finished: Finished) -> Mapping[str, Any]:

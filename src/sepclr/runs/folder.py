@@ -23,6 +23,7 @@ from sepclr.data.study import NOTED
 from sepclr.errors import InputError
 from sepclr.fields import flattened
 from sepclr.parts import FIRST, MACHINE_FIELDS
+from sepclr.runs.leftovers import BEFORE_CONFIG
 from sepclr.runs.machine import machine
 from sepclr.runs.recipe import Recipe, nested, read, shared
 
@@ -201,7 +202,7 @@ def check_out(path: Path, *, resume: bool = False) -> None:
     """
     if resume:
         RunFolder(path).recipe()
-    elif path.is_dir() and any(path.iterdir()):
+    elif path.is_dir() and any(each.name not in BEFORE_CONFIG for each in path.iterdir()):
         raise InputError(f"{path}: not empty; choose another --out, or add --resume to resume the run in it")
     else:
         check_place(path, "choose another --out")

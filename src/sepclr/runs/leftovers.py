@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from sepclr.types import InputError
+from sepclr.errors import InputError
+from sepclr.runs.lock import LOCK
+
+BEFORE_CONFIG = (LOCK, "config.yaml.part", "folds.tsv", "folds.tsv.part")
+"""Files that a run leaves in its folder if it is killed before its config is written; there is nothing to resume then."""
 
 
 def remove_own(folder: Path, own: Sequence[str], remedy: str) -> None:

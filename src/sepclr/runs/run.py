@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,8 +24,9 @@ from sepclr.parts import Augmentation, RowAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, probe
 from sepclr.reports import predicted, print_separation
 from sepclr.runs.certificates import certificates, cheap, write_certificates
-from sepclr.runs.folder import RunFolder, open_folder, same_recipe
+from sepclr.runs.folder import RunFolder, check_out, make_folder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
+from sepclr.runs.lock import held
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe, published
 from sepclr.runs.report import write_report
@@ -61,7 +63,8 @@ def run(
         The finished run, with its model, rows and report written; None in processes other than the first.
 
     Raises:
-        InputError: if data, options or the folder cannot be used; training has not started then.
+        InputError: if data, options or the folder cannot be used, or another process uses it; training has not started then.
+        InputError, Stopped: as ``fit``.
     """
     check_machine(recipe)  # raises InputError before anything is fetched
     folder = RunFolder(out)
@@ -80,24 +83,28 @@ def run(
         "accelerator": resolve_accelerator(settings.accelerator if settings else "auto"),
     }
     if is_first():
-        open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
-        for each in inseparable(recipe.declared, source.train):
-            print(f"warning: {source.common_attributes[0]} {each} occurs with a single bias; nothing shows what belongs to which")
-    if isinstance(method, LinearCodes):
-        begin = time.perf_counter()
-        solve(method, cast(LinearOptions, recipe.method), source.train, seed=recipe.seed)
-        write_whole(folder.metrics, json.dumps({"epoch": 0, "seconds": time.perf_counter() - begin}) + "\n")
-    elif settings is not None:
-        noted = flattened(published(recipe))
-        fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress, noted=noted)
-    if not is_first():
-        return None  # only the first process evaluates and writes
-    if source.preparation is not None:
-        source.preparation.save(folder.preparation)
-    weights = {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()}
-    with replacing(folder.model) as part:
-        save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source))})  # one key: the order of several would vary
-    return evaluate(folder, source)
+        check_out(out, resume=resume)
+        make_folder(out, "choose another --out")
+    with held(out) if is_first() else nullcontext():
+        if is_first():
+            open_folder(out, recipe, resume=resume, root=root, command=command, used=used, folds=folds)
+            for each in inseparable(recipe.declared, source.train):
+                print(f"warning: {source.common_attributes[0]} {each} occurs with a single bias; nothing shows what belongs to which")
+        if isinstance(method, LinearCodes):
+            begin = time.perf_counter()
+            solve(method, cast(LinearOptions, recipe.method), source.train, seed=recipe.seed)
+            write_whole(folder.metrics, json.dumps({"epoch": 0, "seconds": time.perf_counter() - begin}) + "\n")
+        elif settings is not None:
+            noted = flattened(published(recipe))
+            fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress, noted=noted)
+        if not is_first():
+            return None  # only the first process evaluates and writes
+        if source.preparation is not None:
+            source.preparation.save(folder.preparation)
+        weights = {name: tensor.contiguous() for name, tensor in cast(nn.Module, method).state_dict().items()}
+        with replacing(folder.model) as part:
+            save_file(weights, part, metadata={"samples": json.dumps(_of_samples(source))})  # one key: the order of several would vary
+        return evaluate(folder, source)
 
 
 def _of_samples(source: Source) -> dict[str, Any]:
@@ -235,12 +242,13 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
         The run, with its rows and report rewritten.
 
     Raises:
-        InputError: if the folder is not a finished run, or the data are missing.
+        InputError: if the folder is not a finished run, the data are missing, or another process writes to the folder.
     """
     folder = RunFolder(path)
     recipe = folder.recipe()
     load_method(folder)  # raises InputError for an unfinished run before the data are read
-    return evaluate(folder, load(recipe, root or folder.root()))
+    with held(path):
+        return evaluate(folder, load(recipe, root or folder.root()))
 
 
 def print_rows(runs: Sequence[Finished]) -> None:

@@ -12,6 +12,7 @@ from sepclr.errors import InputError
 from sepclr.extras import need, need_loggers
 from sepclr.ranges import either
 from sepclr.runs.folder import RunFolder, check_out, check_place
+from sepclr.runs.lock import check_free
 from sepclr.runs.recipe import Recipe
 from sepclr.runs.seeds_folder import SeedsFolder
 
@@ -95,7 +96,7 @@ def check_demo(recipes: Sequence[Recipe], out: Path, *, resume: bool) -> None:
     """Check the recipes and the output folder of a demo.
 
     Raises:
-        InputError: if the demo does not support the method or the devices, or as ``check_recipe`` and ``check_out``.
+        InputError: if the demo does not support the method or the devices, or as ``check_recipe``, ``check_out`` and ``check_free``.
     """
     for recipe in recipes:
         if (method := recipe.method.name) != "sepclr":
@@ -105,16 +106,17 @@ def check_demo(recipes: Sequence[Recipe], out: Path, *, resume: bool) -> None:
         check_recipe(recipe)
         _check_loggers(recipe)
     names = [recipe.label for recipe in recipes]
-    begun = [name for name in names if (out / name).exists()]
+    begun = [name for name in names if (RunFolder(out / name).config if resume else out / name).exists()]
     for name in begun or names[:1]:
         check_out(out / name, resume=resume)
+        check_free(out / name)
 
 
 def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = None, download: bool = False) -> None:
     """Check everything about a run that depends only on its options.
 
     Raises:
-        InputError: as ``check_recipe``, ``DataSet.check_root`` and ``check_out``.
+        InputError: as ``check_recipe``, ``DataSet.check_root``, ``check_out`` and ``check_free``.
     """
     check_recipe(recipe)
     _check_loggers(recipe)
@@ -122,6 +124,7 @@ def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = No
     # With several processes, the first creates the folder before it starts the others with the same command.
     if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
         check_out(out, resume=resume)
+        check_free(out)
 
 
 def check_seeds(

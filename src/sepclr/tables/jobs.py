@@ -7,6 +7,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,8 @@ from sepclr.atomic import write_whole
 from sepclr.data.folds import keep_folds, with_folds
 from sepclr.datasets.source import Source
 from sepclr.runs.folder import RunFolder, make_folder
-from sepclr.runs.leftovers import remove_own
+from sepclr.runs.leftovers import BEFORE_CONFIG, remove_own
+from sepclr.runs.parent import end_worker_with_parent
 from sepclr.runs.recipe import Recipe, changed
 from sepclr.runs.results import Finished, result
 from sepclr.runs.run import check_machine, load, prepare, read_finished, run
@@ -158,7 +160,8 @@ def _each(
         try:
             yield from tasks(delayed(_attempt)(job, places, wait) for job in jobs)
         except killed as error:
-            say(f"a worker was killed ({type(error).__name__}); another resumes its run")
+            what = "the scheduler was lost" if isinstance(error, CancelledError) else "a worker was killed"
+            say(f"{what} ({type(error).__name__}); another resumes its run")
 
 
 def _error(places: Places, job: Job) -> Path:
@@ -171,6 +174,7 @@ def _last(text: str) -> str:
 
 def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
     """Make a row; return ``done``, ``held`` if another process has the job, or the error, so that other runs continue."""
+    end_worker_with_parent()
     try:
         make_row(job, places, wait=wait)
     except Timeout:
@@ -199,8 +203,8 @@ def make_row(job: Job, places: Places, *, wait: bool = True) -> None:
         if job.key in done(places.results):
             return
         if not folder.config.exists():
-            # It was interrupted before its config was written, the first file apart from the folds.
-            remove_own(folder.path, ("config.yaml.part", "folds.tsv", "folds.tsv.part"), "choose another --runs")
+            # It was interrupted before its config was written.
+            remove_own(folder.path, BEFORE_CONFIG, "choose another --runs")
         recipe = _with_folds(job.recipe, places)
         if folder.rows.exists():
             whole: Finished | None = read_finished(folder, load(recipe, places.root))

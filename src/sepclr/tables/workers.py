@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import contextmanager
 from typing import Literal
 
@@ -34,10 +34,10 @@ def check_workers(workers: int, backend: Backend, scheduler: str | None) -> None
 
 @contextmanager
 def at_work(workers: int, backend: Backend, scheduler: str | None) -> Iterator[tuple[type[Exception], ...]]:
-    """Make joblib use the workers; yields the exceptions that are raised when one of them is killed.
+    """Make joblib use the workers; yields the exceptions that are raised when one of them is killed, or a connection is lost for a while.
 
     Raises:
-        InputError: as ``check_workers``, or if a scheduler does not answer or has no worker.
+        InputError: as ``check_workers``, or if a scheduler does not answer, has no worker or is lost.
     """
     from joblib import cpu_count, parallel_config
 
@@ -57,4 +57,9 @@ def at_work(workers: int, backend: Backend, scheduler: str | None) -> Iterator[t
             client.wait_for_workers(1, timeout=ANSWERS)
         except TimeoutError:
             raise InputError(f"scheduler: {scheduler} has no worker; start some with `dask worker {scheduler} --nthreads 1`") from None
-        yield (KilledWorker,)
+        try:
+            yield KilledWorker, CancelledError
+        except Exception:
+            if client.status == "running":
+                raise
+            raise InputError(f"scheduler: the connection to {scheduler} is lost; start it again, and rerun the command to resume") from None

@@ -6,12 +6,13 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from lightning_fabric.plugins.environments import SLURMEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
@@ -20,11 +21,13 @@ from torch import Tensor, nn
 from sepclr.data import Batches, Cohort, Stream
 from sepclr.extras import need_loggers
 from sepclr.parts import FIRST, Settings
+from sepclr.training.checkpoints import LAST, Checkpoints
 from sepclr.training.encode import encode
-from sepclr.training.gather import part, processes
+from sepclr.training.gather import is_first, part, processes
 from sepclr.training.loggers import opened
 from sepclr.training.module import Training, evened, layout
-from sepclr.training.records import AtomicCheckpoints, EpochLines
+from sepclr.training.records import EpochLines, JsonLines
+from sepclr.training.stopping import Stopping
 from sepclr.types import HasCounts, HasModality, InputError, Method
 
 
@@ -52,14 +55,16 @@ def fit(
         settings: training settings.
         seed: random seed of batches and views; torch's global generator is left unchanged.
         folder: folder for ``metrics.jsonl``, the logs that the settings name and ``checkpoints/last.ckpt``; None writes nothing. If it
-            has a checkpoint, training resumes from it.
+            has a checkpoint, training resumes from it, or from the one before if it is damaged.
         progress: show a progress bar with the loss terms on a terminal, print a line per epoch elsewhere; a string labels each line and
             replaces the bar.
         callbacks: additional Lightning callbacks; of two stages, for the second.
         noted: hyperparameters to log, such as those of a recipe.
 
     Raises:
-        InputError: if the cohort or the batch size does not allow batches of both groups, or the package of a logger is not installed.
+        InputError: if the cohort or the batch size does not allow batches of both groups, the package of a logger is not installed, no
+            checkpoint is whole, or a term is not finite.
+        Stopped: if a signal asks the process to end, after the current step; not without a folder.
     """
     if isinstance(cohort, Cohort):
         Batches(cohort, settings.batch_size, seed=seed, epoch=0, evened=evened(method))  # raises InputError before anything starts
@@ -104,22 +109,22 @@ def _fit(
     bar = progress is True and sys.stdout.isatty()
     lines = [EpochLines("" if progress is True else progress)] if progress and not bar else []
     callbacks = [*callbacks, *([_TermsBar(leave=False)] if bar else lines)]
-    checkpoint = None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        callbacks.append(ModelCheckpoint(folder / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False))
-        last = folder / "checkpoints" / "last.ckpt"
-        checkpoint = last if last.exists() else None
+    stopping = Stopping()
+    checkpoints = Checkpoints(folder / "checkpoints") if folder is not None else None
+    checkpoint = checkpoints.found() if checkpoints is not None else None
+    if checkpoints is not None and checkpoints.damaged and is_first():
+        print(f"{checkpoints.folder / LAST}: damaged; training resumes from the checkpoint before it")
     accelerator = resolve_accelerator(settings.accelerator)
     precision = precision_of(method, views, cohort, settings)
-    with quiet_lightning(), torch.random.fork_rng(), opened(settings.logger_names, folder, noted) as loggers:
+    listening = stopping.listening() if folder is not None else nullcontext()
+    with quiet_lightning(), torch.random.fork_rng(), listening, opened(settings.logger_names, folder, noted) as loggers:
         trainer = _trainer(
             settings,
             precision,
             max_epochs=settings.max_epochs,
-            callbacks=callbacks,
+            callbacks=[*callbacks, *([*_records(checkpoints), stopping] if checkpoints is not None else [])],
             logger=loggers,
-            plugins=[AtomicCheckpoints()],
+            plugins=[*([checkpoints] if checkpoints is not None else []), *_environments()],
             enable_checkpointing=folder is not None,
             enable_progress_bar=bar,
             log_every_n_steps=1_000_000,  # epoch means are logged; a line per step would cost a synchronisation
@@ -131,6 +136,22 @@ def _fit(
         trainer.fit(training, ckpt_path=checkpoint, weights_only=True)
     if processes() > together:
         part()
+    if stopping.asked is not None:
+        raise stopping.stopped(f"after epoch {settings.max_epochs} of {settings.max_epochs}")
+    if checkpoints is not None and is_first():
+        checkpoints.finish()
+
+
+def _records(checkpoints: Checkpoints) -> list[Callback]:
+    """Return what writes the metrics of an epoch, then its checkpoint: with a checkpoint, there are its metrics."""
+    checkpoints.folder.mkdir(parents=True, exist_ok=True)
+    saving = ModelCheckpoint(checkpoints.folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
+    return [JsonLines(checkpoints.folder.parent / "metrics.jsonl"), saving]
+
+
+def _environments() -> list[SLURMEnvironment]:
+    """Return that of SLURM, if this is a job of it, without Lightning's own checkpoints within epochs, to the working directory."""
+    return [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
 
 
 def resolve_accelerator(accelerator: str) -> str:

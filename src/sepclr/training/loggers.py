@@ -15,7 +15,6 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from sepclr.atomic import write_whole
 from sepclr.extras import need_loggers
-from sepclr.training.records import JsonLines
 from sepclr.types import InputError
 
 PROJECT = "sepclr"
@@ -27,7 +26,7 @@ IDENTIFIERS = "loggers.json"
 
 @contextmanager
 def opened(names: Sequence[str], folder: Path | None, noted: Mapping[str, Any]) -> Iterator[list[Logger]]:
-    """Yield ``JsonLines`` and further loggers, and close them at the end.
+    """Yield loggers, and close them at the end.
 
     Args:
         names: names of ``sepclr.parts.LOGGERS``. W&B and MLflow are set up by their environment variables, such as WANDB_MODE and
@@ -46,7 +45,7 @@ def opened(names: Sequence[str], folder: Path | None, noted: Mapping[str, Any]) 
     try:
         for name in names:
             made.append(_started(name, folder, noted))
-        yield [JsonLines(folder / "metrics.jsonl"), *made]
+        yield made
     finally:
         for logger in made:
             if isinstance(logger, WandbLogger):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import islice
 from time import perf_counter
 from typing import Any, cast
 
@@ -15,8 +16,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from sepclr.data import Batches, Cohort, Stream
+from sepclr.training.finite import Finite, all_finite
 from sepclr.training.gather import gathered, on_the_whole
-from sepclr.types import Batch, HasCritic, HasDraws, HasFurtherViews, HasProgress, HasSteering, Method, Outputs
+from sepclr.types import Batch, HasCritic, HasDraws, HasFurtherViews, HasProgress, HasSteering, InputError, Method, Outputs
+
+SHOWN = 8
+"""Number of samples that an error names."""
 
 VIEWS, LOSS = 1, 2
 """Purposes of torch's random numbers: each has its own seeds, so that views and losses never draw the same numbers."""
@@ -61,6 +66,7 @@ class Training(LightningModule):
         self.cohort = cohort
         self.batch_size, self.learning_rate, self.schedule, self.seed = batch_size, learning_rate, schedule, seed
         self.workers = workers
+        self.finite = Finite()
 
     def on_fit_start(self) -> None:
         """Move the samples to the device, unless they are read on access."""
@@ -74,15 +80,7 @@ class Training(LightningModule):
         """Return the batches of the epoch that begins."""
         if isinstance(self.cohort, Stream):
             return self.cohort
-        batches = Batches(
-            self.cohort,
-            self.batch_size,
-            seed=self.seed,
-            epoch=self.current_epoch,
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
-            evened=evened(self.method),
-        )
+        batches = self._batches(self.cohort, self.trainer.global_rank)
         if isinstance(self.cohort.x, Tensor):
             return batches
         on_gpu = cast(torch.device, self.device).type == "cuda"
@@ -91,13 +89,24 @@ class Training(LightningModule):
         own = torch.Generator().manual_seed(_seed(VIEWS, self.seed, self.current_epoch))
         return DataLoader(cast(Any, batches), batch_size=None, sampler=order, num_workers=self.workers, pin_memory=on_gpu, generator=own)
 
+    def _batches(self, cohort: Cohort, rank: int) -> Batches:
+        how = {"seed": self.seed, "epoch": self.current_epoch, "rank": rank, "world_size": self.trainer.world_size}
+        return Batches(cohort, self.batch_size, **how, evened=evened(self.method))
+
     def on_train_epoch_start(self) -> None:
         """Seed the views of this epoch, differently on every process."""
         torch.manual_seed(_seed(VIEWS, self.seed, self.current_epoch, self.trainer.global_rank))
         self.epoch_began = perf_counter()
 
     def on_train_epoch_end(self) -> None:
-        """Log the duration of the epoch, including work that is still queued on a GPU."""
+        """Log the duration of the epoch, including work that is still queued on a GPU.
+
+        Raises:
+            InputError: if a term or a parameter is not finite; the epoch leaves no checkpoint and no metrics then.
+        """
+        self._check_finite(self.finite.look())
+        if not all_finite(cast(nn.Module, self.method).parameters()):  # after its last step
+            self._check_finite(("parameters", self.steps_of_epoch - 1))
         device = cast(torch.device, self.device)
         if device.type == "cuda":
             torch.cuda.synchronize(device)  # once an epoch
@@ -128,6 +137,24 @@ class Training(LightningModule):
             schedule.step()
         for name, value in {**terms, **logged, "loss": loss}.items():
             self.log(name, value.detach(), prog_bar=True, on_step=False, on_epoch=True, batch_size=len(is_target))
+        self.steps_of_epoch = index + 1
+        self._check_finite(self.finite.note(index, {**terms, "loss": loss}))
+
+    def _check_finite(self, found: tuple[str, int] | None) -> None:
+        """Raise InputError if a term is not finite, with the step and its samples."""
+        if found is None:
+            return
+        name, step = found
+        samples = ""
+        if isinstance(self.cohort, Cohort):
+            parts = [next(islice(self._batches(self.cohort, rank).indices(), step, None)) for rank in range(self.trainer.world_size)]
+            batch = np.concatenate(parts).tolist()
+            samples = f" with training samples {', '.join(map(str, batch[:SHOWN]))}{', …' if len(batch) > SHOWN else ''}"
+        kept = f"the last checkpoint is of epoch {self.current_epoch}; " if self.trainer.checkpoint_callbacks and self.current_epoch else ""
+        raise InputError(
+            f"{name}: not finite at step {step + 1} of epoch {self.current_epoch + 1}{samples}; {kept}"
+            "look at these samples, or train again with a lower learning rate"
+        )
 
     def _view(self, x: Tensor) -> Tensor:
         return by_layout(self.views(x), self.layout)

@@ -1,52 +1,54 @@
-"""Records of training: metrics and a progress line per epoch, and checkpoints that a kill cannot damage."""
+"""Records of training: metrics and a progress line per epoch."""
 
 from __future__ import annotations
 
 import json
-import os
-from argparse import Namespace
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.callbacks import Checkpoint
 
-from sepclr.atomic import replacing
+from sepclr.atomic import write_whole
 
 
-class JsonLines(Logger):
+class JsonLines(Checkpoint):
     """Append the metrics of each epoch to a file, one JSON object per line.
+
+    An interrupted session may have left a torn line, or lines of epochs that it did not save; the first line of a session replaces them.
+    As a logger, it would write after the checkpoint of the epoch, and a kill in between would lose the line.
 
     Args:
         path: the file.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         self.path = path
+        self.begun = False
 
-    @property
-    def name(self) -> str:
-        """Name of the log."""
-        return self.path.stem
-
-    @property
-    def version(self) -> str:
-        """Version of the log; empty, because a run has only one."""
-        return ""
-
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: a run's settings are in its config."""
-
-    @rank_zero_only  # type: ignore[untyped-decorator]
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append one line."""
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Append the means of the epoch that ends; only the first process does."""
+        if not trainer.is_global_zero:
+            return
+        means = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        line = json.dumps({"epoch": trainer.current_epoch, "step": trainer.global_step - 1} | means)
+        if not self.begun:
+            write_whole(self.path, "".join(f"{each}\n" for each in [*self._before(trainer.current_epoch), line]))
+            self.begun = True
+            return
         with self.path.open("a") as file:
-            file.write(json.dumps({"epoch": int(metrics["epoch"]), "step": step} | metrics) + "\n")
+            file.write(f"{line}\n")
+
+    def _before(self, epoch: int) -> list[str]:
+        """Return the whole lines of earlier epochs."""
+        kept = []
+        for line in self.path.read_text().splitlines() if self.path.exists() else []:
+            with suppress(ValueError, KeyError, TypeError):
+                if json.loads(line)["epoch"] < epoch:
+                    kept.append(line)
+        return kept
 
 
 class History(Callback):
@@ -97,12 +99,3 @@ class EpochLines(Callback):
 def _duration(seconds: float) -> str:
     """Format a duration in a suitable unit."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-class AtomicCheckpoints(TorchCheckpointIO):  # type: ignore[misc]
-    """Write a checkpoint beside the last one and rename it, so that a killed run keeps a complete one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None) -> None:
-        """Save to ``path`` in one step."""
-        with replacing(Path(path)) as part:
-            super().save_checkpoint(checkpoint, part, storage_options)
