@@ -200,7 +200,7 @@ def test_a_signal_stops_after_the_step_and_the_run_resumes_from_its_last_epoch(
 
 def test_a_signal_in_the_last_epoch_keeps_that_epoch(rows: Cohort, tmp_path: Path):
     last = At(4 * STEPS - 1, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with pytest.raises(Stopped, match="15, 'after epoch 4 of 4'"):
+    with pytest.raises(Stopped, match="SIGTERM after epoch 4 of 4"):
         fit(method(), last, rows, SETTINGS, seed=0, folder=tmp_path)
     assert epoch_of(tmp_path / "checkpoints" / "last.ckpt") == 3
 
@@ -223,7 +223,7 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint(name: str, rows: Co
     with pytest.raises(OSError, match="No space left on device") as full:
         fit(method(), RowViews(), rows, SETTINGS, seed=0, folder=cut)
     assert full.value.filename == str(cut / name.removesuffix(".part"))
-    assert epoch_of(cut / "checkpoints" / "last.ckpt") == (1 if "ckpt" in name else 2)
+    assert epoch_of(cut / "checkpoints" / "last.ckpt") == 1
     assert same(resumed(rows, cut), whole)
 
 

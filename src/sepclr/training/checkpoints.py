@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from sepclr.atomic import replacing
@@ -47,8 +49,10 @@ class Checkpoints(TorchCheckpointIO):  # type: ignore[misc]
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None) -> None:
         """Save to ``path`` in one step, and keep what was there."""
         last = Path(path)
+        content = io.BytesIO()  # as in Lightning: written to a file on a full disk, torch raises an error without its reason
+        torch.save(checkpoint, content)
         with replacing(last) as part:
-            super().save_checkpoint(checkpoint, part, storage_options)
+            part.write_bytes(content.getbuffer())  # not, as in Lightning, to the system's temporary folder first
             if last.exists():  # killed between the two renames, a run resumes from the previous one
                 last.replace(self.folder / (DAMAGED if self.damaged else PREVIOUS))
         self.damaged = False

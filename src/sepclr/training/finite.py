@@ -26,7 +26,7 @@ class Finite:
         """Return the first term that is not finite and its step; None if all are."""
         steps, self.steps = self.steps, []
         values = [term for _, terms in steps for term in terms.values()]
-        if not values or all_finite(values):
+        if not values or all_finite([torch.stack(values)]):
             return None
         return next((name, step) for step, terms in steps for name, term in terms.items() if not term.isfinite())
 
