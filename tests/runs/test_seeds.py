@@ -133,6 +133,7 @@ def test_resume_finishes_what_is_missing_and_nothing_else(out: Path, tmp_path: P
     assert main(["fit", "marked-digits", *OPTIONS, "--out", str(copy)]) == 2
 
 
+@pytest.mark.slow
 def test_several_target_groups_have_an_agreement_and_a_page_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     name = DATA_OF["contrast"]
     monkeypatch.setitem(DATA_SETS, name, replace(DATA_SETS[name], files=None, load=lambda *_: SOURCE))
