@@ -25,7 +25,7 @@ def made() -> Certificate:
     is_target = np.arange(160) % 2 == 0
     codes = {"c": draw.normal(size=(160, 2)) + 2 * is_target[:, None], "s": is_target[:, None] * draw.normal(size=(160, 2))}
     attributes = {"digit": draw.integers(3, size=160), "dose <mg>": draw.normal(size=160)}
-    return certificate(codes, is_target, attributes, common=("digit",), unwanted=("dose <mg>",), permutations=199)
+    return certificate(codes, is_target, attributes, common=("digit",), unwanted=("dose <mg>",), permutations=399)
 
 
 def test_the_page_opens_with_the_verdict_and_ends_with_every_test(made: Certificate, make_page: Callable[..., Page], tmp_path: Path):
