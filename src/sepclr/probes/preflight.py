@@ -128,10 +128,10 @@ def _dimension(found: Dimension, p: float, enough: bool, n: str) -> Finding:
     return Finding(
         "In how many dimensions?",
         f"about {found.estimate}" if yes else _verdict(False, enough and found.of_target > 0, n),
-        f"Halves of the target agree on {_most(found.of_target)} dimensions, of background on {_most(found.of_background)}. Of the "
-        f"target's, {found.found} are not among background's; with exchanged groups it is {found.usual:g} (95 %: {low:.0f} to "
-        f"{high:.0f}). So about {found.estimate} are the target's own (p {_p(p)}). These are linear dimensions of variation: a difference "
-        "of means is none.",
+        f"Halves of the target agree on {_most(found.of_target)} dimensions, of background on {_most(found.of_background)}. "
+        f"Of the target's, {found.found} are not among background's; with exchanged groups it is {found.usual:g} "
+        f"(95 %: {low:.0f} to {high:.0f}). So about {found.estimate} are the target's own (p {_p(p)}). "
+        "These are linear dimensions of variation: a difference of means is none.",
         {"estimate": found.estimate, "found": found.found, "exchanged": found.usual, "p": p},
     )
 
