@@ -10,6 +10,7 @@ import pyarrow
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from sepclr.errors import reading
 from sepclr.types import InputError
 
 NAME = "Data_Cortex_Nuclear.csv"
@@ -65,15 +66,8 @@ def load(path: Path) -> Mice:
 
 
 def _read(file: Path) -> Any:
-    try:
-        with file.open("rb") as content:
-            return pyarrow.csv.read_csv(content)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read ({error.strerror}); give {NAME} of UCI's 'Mice Protein Expression', or its folder"
-        ) from None
-    except pyarrow.ArrowInvalid:
-        raise InputError(f"{file} is not a table of comma-separated values; give {NAME} as published") from None
+    with reading(file, f"give {NAME} of UCI's 'Mice Protein Expression', a table of comma-separated values, or its folder"):
+        return pyarrow.csv.read_csv(file)
 
 
 def _numbers(column: Any, name: str) -> NDArray[np.float64]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from sepclr.data import Cohort
+from sepclr.errors import reading
 from sepclr.probes import Probed, ProbeProtocol, score
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
+from sepclr.runs.records import RESTORE
 from sepclr.training import classify, encode, project, resolve_accelerator
 from sepclr.types import HasClassifier, HasHeads, HasModality, Method, Row
 
@@ -24,10 +27,16 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
     """
     recipe = folder.recipe()
     shape, further, classes = shapes_of(folder)
-    method = make_method(recipe, shape, further, classes)
+    with torch.device("meta"):  # sizes that the files claim take no memory until the weights confirm them
+        method = make_method(recipe, shape, further, classes)
+    network = cast(nn.Module, method)
+    with reading(folder.model, f"{RESTORE}, or train again"):
+        weights, expected = load_file(folder.model), network.state_dict()
+        if odd := [name for name, tensor in weights.items() if name in expected and tensor.dtype != expected[name].dtype]:
+            raise ValueError(f"weights {odd[0]} are of type {weights[odd[0]].dtype}")
+        network.load_state_dict(weights, assign=True)
     # In evaluation mode, the code of a sample does not depend on the rest of its batch.
-    cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
-    cast(nn.Module, method).to(device_of(recipe))
+    network.eval().to(device_of(recipe))
     return method, shape
 
 
