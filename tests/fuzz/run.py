@@ -1,8 +1,8 @@
 """Change valid files at random and read them, for as long as asked: ``python -m tests.fuzz.run --minutes 60``.
 
-Targets take turns, each in a process of its own, so that one that dies, hangs or takes all memory is a finding as well. With atheris, changes
-that reach new lines of Python are changed further; otherwise Hypothesis draws them at random, with the seed that is logged. The folder
-``.fuzz`` holds the smallest content of each finding, the contents that reached something new, from where the next call resumes, and a log.
+Targets take turns, each in a process of its own, so that one that dies, hangs or takes all memory is a finding as well. With atheris,
+changes that reach new lines of Python are changed further; otherwise Hypothesis draws them at random, with the seed that is logged. The
+folder ``.fuzz`` holds the smallest content of each finding, what reached something new, from where the next call resumes, and a log.
 """
 
 from __future__ import annotations
@@ -63,7 +63,6 @@ def _one(target: Any, seconds: float, seed: int, atheris: Any) -> None:
     """Run a target for some seconds, and end this process."""
     import torch
     from hypothesis import given, settings
-
     from tests.fuzz.guard import Finding, check
 
     torch.set_num_threads(1)

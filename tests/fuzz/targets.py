@@ -6,12 +6,13 @@ import gzip
 import io
 import json
 import pickle
+import shutil
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
@@ -23,6 +24,8 @@ import torch
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
+from tests.datasets.layouts import idx
+from tests.fuzz.mutate import changed, names
 
 from sepclr import SepCLR, load
 from sepclr.cli import main
@@ -49,8 +52,6 @@ from sepclr.runs.results import result
 from sepclr.runs.run import load as load_data
 from sepclr.runs.run import read_finished
 from sepclr.tables.jobs import done
-from tests.datasets.layouts import idx
-from tests.fuzz.mutate import changed, names
 
 N = 24
 """Samples of each small data set."""
@@ -68,6 +69,7 @@ class Target:
         text: whether the file is text.
         unpacked: the part of the file that is changed, such as what a compressed file holds.
         packed: puts it back.
+        examples: how many changes ``make test`` tries.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Target:
     text: bool = False
     unpacked: Callable[[bytes], bytes] = bytes
     packed: Callable[[bytes], bytes] = bytes
+    examples: int = 10
 
     def contents(self, folder: Path) -> st.SearchStrategy[bytes]:
         """Make the valid files, and return a strategy of contents of the one that is changed."""
@@ -307,12 +310,14 @@ def read_bids(folder: Path) -> object:
 
 
 def read_bids_names(folder: Path) -> None:
-    tree = folder / "named" / "sub-01" / "anat"
+    root = folder / "cache" / "tree"
+    shutil.rmtree(root, ignore_errors=True)
+    tree = root / "sub-01" / "anat"
     tree.mkdir(parents=True)
     for name in (folder / "names").read_bytes().decode().split("\0"):
         with suppress(OSError):
             (tree / name.replace("/", "")).touch()
-    new_images(folder / "named")
+    new_images(root)
 
 
 # Cells
@@ -495,7 +500,7 @@ TARGETS = (
     Target("bids-sessions", make_bids, "tree/sub-02/sub-02_sessions.tsv", read_bids, True),
     Target("bids-names", lambda folder: None, "names", read_bids_names),
     Target("cells", make_cells, "cells.h5ad", read_cells),
-    Target("config", make_config, "run/config.yaml", read_config, True),
+    Target("config", make_config, "run/config.yaml", read_config, True, examples=3),
     Target("run-config", make_array_run, "run/config.yaml", encode_array, True),
     Target("run-config-rows", make_row_run, "run/config.yaml", encode_rows, True),
     Target("run-model", make_array_run, "run/model.safetensors", encode_array),

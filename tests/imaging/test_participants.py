@@ -130,7 +130,7 @@ def test_an_attribute_that_says_nothing_is_named(table: Path, values: str, says:
 
 def test_a_heading_in_another_encoding_is_named(table: Path):
     table.write_bytes(ROWS.replace("score", "größe").encode("latin-1"))
-    with pytest.raises(InputError, match="cannot be read .*; give a table in UTF-8"):
+    with pytest.raises(InputError, match=r"cannot be read .*; give a table in UTF-8"):
         read_participants(table, COLUMNS)
 
 

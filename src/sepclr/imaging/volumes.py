@@ -19,6 +19,9 @@ from sepclr.data.tables import listed
 from sepclr.errors import InputError, reading
 
 SUFFIXES = (".nii", ".nii.gz", ".npy")
+SIDES = 1e-3, 1e5
+"""Smallest and largest side of a voxel, in the units of its file, usually millimetres."""
+
 SLICE_SIDE = 64
 """Longest side of the slices kept for display."""
 
@@ -68,7 +71,7 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
         shape = voxels.shape
     if not voxels.size:
         raise InputError(f"{path}: no voxels in shape {' x '.join(map(str, shape))}")
-    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+    if not _maps_to_space(affine):
         raise InputError(f"{path}: its affine does not map voxels to millimetres; fix the header")
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
@@ -77,6 +80,16 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
     if not np.issubdtype(voxels.dtype, np.number) or np.iscomplexobj(voxels):
         raise InputError(f"{path}: voxels are {voxels.dtype}; give real numbers")
     return voxels, affine
+
+
+def _maps_to_space(affine: NDArray[Any]) -> bool:
+    """Return whether an affine maps each axis of voxels to a direction of its own, with sides that a voxel can have."""
+    from nibabel import io_orientation
+
+    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+        return False
+    sides = np.linalg.norm(affine[:3, :3], axis=0)
+    return bool((sides >= SIDES[0]).all() and (sides <= SIDES[1]).all() and np.isfinite(io_orientation(affine)).all())
 
 
 def _claimed(path: Path, voxels: Any) -> int:
