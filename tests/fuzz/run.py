@@ -1,8 +1,9 @@
 """Change valid files at random and read them, for as long as asked: ``python -m tests.fuzz.run --minutes 60``.
 
-Targets take turns, each in a process of its own, so that one that dies, hangs or takes all memory is a finding as well. With atheris,
-changes that reach new lines of Python are changed further; otherwise Hypothesis draws them at random, with the seed that is logged. The
-folder ``.fuzz`` holds the smallest content of each finding, what reached something new, from where the next call resumes, and a log.
+Targets take turns, each in a process of its own, so that one that dies, hangs or takes all memory is a finding as well. Where atheris is
+installed, every other time changes that reach new lines of Python are changed further; otherwise Hypothesis draws them at random, with the
+seed that is logged. The folder ``.fuzz`` holds the smallest content of each finding, what reached something new, from where the next call
+resumes, and a log.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> None:
     """Let all targets, or those that are named, take turns."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60, help="how long (default: 60)")
-    parser.add_argument("--turn", type=float, default=20, help="seconds of each turn (default: 20)")
+    parser.add_argument("--turn", type=float, default=12, help="seconds of each turn (default: 12)")
     parser.add_argument("--plain", action="store_true", help="without atheris")
     parser.add_argument("targets", nargs="*", help="names of targets (default: all)")
     options = parser.parse_args()
@@ -44,13 +45,14 @@ def main() -> None:
         from tests.fuzz.targets import BY_NAME
     names = options.targets or list(BY_NAME)
     end, turn = time.monotonic() + 60 * options.minutes, 0
-    print(f"{len(names)} targets, {'guided by atheris' if atheris else 'drawn by Hypothesis'}", flush=True)
+    print(f"{len(names)} targets, changes drawn by Hypothesis{', in turn with atheris' if atheris else ''}", flush=True)
     while time.monotonic() < end:
         name, seed = names[turn % len(names)], random.SystemRandom().getrandbits(31)
+        guided = turn // len(names) % 2 == 0
         turn += 1
         child = os.fork()
         if not child:
-            _one(BY_NAME[name], options.turn, seed, atheris)
+            _one(BY_NAME[name], options.turn, seed, atheris if guided else None)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if status:
             said = (HERE / name / "said").read_text(errors="replace")[-4000:]

@@ -241,6 +241,7 @@ def read(values: Mapping[str, Any]) -> Recipe:
     parts = {name: dict(values[name] or {}) for name in names}
     data, method = (parts[name].pop("name", None) for name in ("data", "method"))
     check_choice(tuple(DATA_SETS), data=data)
+    check_choice(tuple(METHODS), method=method)
     data_set = DATA_SETS[data]
     _method(method, data_set)
     if (study := parts["data"].get("study")) and data_set.study is not None:
