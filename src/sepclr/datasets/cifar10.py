@@ -77,7 +77,7 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     except _RefusedError as error:
         raise InputError(f"{path} refers to {error}, which no CIFAR-10 file needs; add --download to fetch it again") from None
     except Exception as error:  # a damaged pickle can raise anything
-        raise _damaged(path, f"{type(error).__name__} while reading") from None
+        raise _damaged(path, str(error) or type(error).__name__) from None
     expected = (IMAGES, math.prod(SHAPE))
     if rows.shape != expected:
         raise _damaged(path, f"pixels of shape {rows.shape} instead of {expected}")

@@ -15,6 +15,7 @@ from sepclr.atomic import replacing, write_whole
 from sepclr.errors import reading
 from sepclr.fields import check_type, hints_of
 from sepclr.methods.flow import Flow
+from sepclr.nets.denoiser import Denoiser
 from sepclr.parts import DecoderOptions
 from sepclr.plain import read_yaml
 from sepclr.runs.folder import RunFolder, check_place, environment, make_folder
@@ -91,6 +92,10 @@ def load_decoder(run: Path) -> Method:
     with reading(place.model, "restore the file, or train the decoder again"):
         tensors = load_file(place.model)
         codes = Codes(*(torch.zeros(2, len(tensors[name])) for name in ("c_mean", "s_mean")))
+        with torch.device("meta"):  # a width that the config claims takes no memory until the weights confirm it
+            claimed = Denoiser(shape, codes.c.shape[1] + codes.s.shape[1] + 1, options.width).state_dict()
+        if wrong := [name for name, tensor in claimed.items() if tensors[f"denoiser.{name}"].shape != tensor.shape]:
+            raise ValueError(f"tensor {wrong[0]} does not fit width {options.width}")
         flow = fresh_decoder(method, shape, options, codes, torch.tensor([False, True]))
         missing, unexpected = flow.load_state_dict(tensors, strict=False)
         # The weights of the method are those of the run.
@@ -106,12 +111,16 @@ def options_of_decoder(run: Path) -> DecoderOptions:
         InputError: the file is not as it was written.
     """
     path = decoder_folder(run).config
-    values = read_yaml(path, RESTORE)
+    values, hints = read_yaml(path, RESTORE), hints_of(DecoderOptions)
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds no options; {RESTORE}")
+    if unknown := sorted({*values} - {*hints}):
+        raise InputError(f"{path}: unknown option {unknown[0]!r}; {RESTORE}")
     try:
         for name, value in values.items():
-            check_type(name, value, hints_of(DecoderOptions)[name])
+            check_type(name, value, hints[name])
         return DecoderOptions(**values)
-    except (AttributeError, KeyError, TypeError, InputError) as error:
+    except InputError as error:
         raise InputError(f"{path}: {error}; {RESTORE}") from None
 
 
