@@ -18,7 +18,7 @@ from typing import Any
 from sepclr.errors import InputError
 
 SECONDS = 10
-"""Longest time that reading a small file may take."""
+"""Longest time on the processor that reading a small file may take. A busy machine may take six times as long."""
 
 RESIDENT = 1 << 30
 """Memory that reading a small file may fill, in bytes. Pillow's own limit of pixels allows 270 MB for an image, and a few copies of it."""
@@ -86,7 +86,7 @@ def check(read: Callable[[Path], object], folder: Path, *, seconds: float = SECO
     Args:
         read: reads the folder; what it writes there must be in ``cache`` or, if it is accepted, anywhere.
         folder: the folder.
-        seconds: longest time it may take.
+        seconds: longest time on the processor that it may take.
 
     Raises:
         Finding: a broken promise.
@@ -134,15 +134,16 @@ def _limits(seconds: float) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_size() + RESERVED, hard))
     main = threading.current_thread() is threading.main_thread()
-    if main:
-        usual = signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, 6 * seconds)} if main else {}
+    usual = {each: signal.signal(each, stop) for each in timers}
+    for timer, limit in timers.values():
+        signal.setitimer(timer, limit)
     try:
         yield
     finally:
-        if main:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, usual)
+        for each, (timer, _) in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(each, usual[each])
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(".fuzz")
-STUCK = 60
+STUCK = 90
 """Seconds after which a process that does not answer is ended: it is stuck in a library that is not Python."""
 
 

@@ -79,7 +79,7 @@ class Target:
     text: bool = False
     unpacked: Callable[[bytes], bytes] = bytes
     packed: Callable[[bytes], bytes] = bytes
-    examples: int = 10
+    examples: int = 6
 
     def contents(self, folder: Path) -> st.SearchStrategy[bytes]:
         """Make the valid files, and return a strategy of contents of the one that is changed."""
@@ -500,7 +500,7 @@ TARGETS = (
     Target("bids-sessions", make_bids, "tree/sub-02/sub-02_sessions.tsv", read_bids, True),
     Target("bids-names", lambda folder: None, "names", read_bids_names),
     Target("cells", make_cells, "cells.h5ad", read_cells),
-    Target("config", make_config, "run/config.yaml", read_config, True, examples=3),
+    Target("config", make_config, "run/config.yaml", read_config, True, examples=2),
     Target("run-config", make_array_run, "run/config.yaml", encode_array, True),
     Target("run-config-rows", make_row_run, "run/config.yaml", encode_rows, True),
     Target("run-model", make_array_run, "run/model.safetensors", encode_array),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from tests.fuzz.guard import RESIDENT, Finding, check
+from tests.fuzz import guard
+from tests.fuzz.guard import Finding, check
 from tests.fuzz.targets import BY_NAME, TARGETS
 
 from sepclr.errors import LONGEST, InputError
@@ -42,6 +42,11 @@ def outside(_: Path) -> None:
     (Path(os.environ["HOME"]) / "sepclr-fuzz").write_text("")
 
 
+def endless(_: Path) -> None:
+    while True:
+        pass
+
+
 def left(folder: Path) -> None:
     (folder / "out").mkdir()
     raise InputError("refused")
@@ -50,8 +55,8 @@ def left(folder: Path) -> None:
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "error": (lambda _: [][0], "IndexError"),
     "exit": (lambda _: exit(1), "SystemExit"),
-    "hang": (lambda _: time.sleep(5), "hang"),
-    "memory": (lambda _: bytearray(b"x") * (RESIDENT + 2**26), "memory"),
+    "hang": (endless, "hang"),
+    "memory": (lambda _: bytearray(b"x") * 2**27, "memory"),
     "reserved": (lambda _: bytearray(2**40), "MemoryError"),
     "program": (lambda folder: subprocess.run(["true"], check=True, cwd=folder), "acts subprocess"),
     "outside": (outside, "acts writes"),
@@ -63,6 +68,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_what_is_promised_is_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object], found: str
 ) -> None:
+    monkeypatch.setattr(guard, "RESIDENT", 2**26)
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "folder").mkdir()

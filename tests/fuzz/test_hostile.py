@@ -64,12 +64,12 @@ def nifti(sides: tuple[int, int, int]) -> bytes:
     return bytes(made)
 
 
-def of_config(**changed: object) -> Callable[[Path], None]:
-    """Change options of the networks in the config of a run."""
+def of_config(part: str, **changed: object) -> Callable[[Path], None]:
+    """Change options of a part of the config of a run."""
 
     def change(path: Path) -> None:
         config = yaml.safe_load(path.read_text())
-        config["encoder"] |= changed
+        config[part] |= changed
         path.write_text(yaml.safe_dump(config))
 
     return change
@@ -169,7 +169,8 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: put(path, b"data: !!python/object/apply:os.system ['touch ran']\n"),
         "cannot be read",
     ),
-    "wide networks": ("run-config", of_config(width=10**6), "size mismatch|cannot be read"),
+    "wide networks": ("run-config", of_config("encoder", width=10**6), "size mismatch|cannot be read"),
+    "an attribute that weights do not know": ("run-config-rows", of_config("method", free_of="sex"), "config.yaml: cannot be read"),
     "large samples": ("run-model", of_samples(sample_shape=[1, 2**20, 2**20]), "was trained on"),
     "a billion target groups": ("run-model", of_samples(classes={"target_group": 10**9}), "cannot be read"),
     "weights cut off": ("run-model", lambda path: put(path, path.read_bytes()[:5000]), "restore the original file, or train again"),

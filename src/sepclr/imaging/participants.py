@@ -211,5 +211,5 @@ def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, sub
 
 
 def as_file_name(subject: str) -> str:
-    """Return a subject's name with characters that are unsafe in file names replaced."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in subject)
+    """Return a subject's name as part of a file name, shortened and with unsafe characters replaced."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in subject)[:50]

@@ -27,11 +27,13 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
     """
     recipe = folder.recipe()
     shape, further, classes = shapes_of(folder)
-    with torch.device("meta"):  # sizes that the files claim take no memory until the weights confirm them
+    # Sizes that the files claim take no memory until the weights confirm them. Parts that do not belong together raise anything.
+    with reading(folder.config, f"{RESTORE}, or train again"), torch.device("meta"):
         method = make_method(recipe, shape, further, classes)
     network = cast(nn.Module, method)
     with reading(folder.model, f"{RESTORE}, or train again"):
-        weights, expected = load_file(folder.model), network.state_dict()
+        # Copied, since the file is mapped: if it were cut while it is used, the process would end without an error.
+        weights, expected = {name: tensor.clone() for name, tensor in load_file(folder.model).items()}, network.state_dict()
         if odd := [name for name, tensor in weights.items() if name in expected and tensor.dtype != expected[name].dtype]:
             raise ValueError(f"weights {odd[0]} are of type {weights[odd[0]].dtype}")
         network.load_state_dict(weights, assign=True)
