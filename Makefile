@@ -1,8 +1,9 @@
 PYTHON ?= python3
+MINUTES ?= 60
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all test-lowest test-highest package check bench docs clean
+.PHONY: demo test test-all test-lowest test-highest package check bench fuzz docs clean
 
 demo: .venv/installed  ## train the demo, decorrelated and with k-JEM, some three minutes on two cores, and write its report
 	$(BIN)/sepclr demo
@@ -43,13 +44,16 @@ bench: .venv/installed  ## speed and memory of losses and steps, truth of the lo
 	$(BIN)/python speed/volumes.py
 	$(BIN)/python speed/decoder.py
 
+fuzz: .venv/tested  ## change valid files at random and read them: for an hour, or make fuzz MINUTES=5; guided if atheris is installed
+	$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES)
+
 docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.tables.pages results README.md docs/*.md
 	$(BIN)/python speed/objective_picture.py
 	$(BIN)/python speed/certificate.py --picture
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz dist
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

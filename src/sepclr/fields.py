@@ -116,7 +116,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if choices := literals(hint):
         return value in choices
     if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and len(value) == len(get_args(hint))
+        each = get_args(hint)
+        kinds = each[:1] * len(value) if isinstance(value, tuple) and each[1:] == (...,) else each
+        return isinstance(value, tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
     if alternatives := get_args(hint):
         return any(_fits(value, each) for each in alternatives)
     if hint in (int, float):

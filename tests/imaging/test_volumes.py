@@ -45,8 +45,8 @@ def cut(path: Path) -> Path:
 
 
 BAD: list[tuple[Callable[[Path], Path], str]] = [
-    (lambda folder: cut(nifti(folder / "a.nii", voxels(9, 9, 9))), "a.nii: cannot be read; it is damaged or truncated"),
-    (lambda folder: cut(nifti(folder / "a.nii.gz", voxels(9, 9, 9))), "a.nii.gz: cannot be read; it is damaged or truncated"),
+    (lambda folder: cut(nifti(folder / "a.nii", voxels(9, 9, 9))), "a.nii: cannot be read .*it is damaged or truncated"),
+    (lambda folder: cut(nifti(folder / "a.nii.gz", voxels(9, 9, 9))), "a.nii.gz: cannot be read .*it is damaged or truncated"),
     (lambda folder: nifti(folder / "a.nii", voxels(4, 5, 6, 2)), r"a.nii: 4 dimensions \(4, 5, 6, 2\); give one 3-D volume"),
     (lambda folder: nifti(folder / "a.nii", voxels(4, 5, 6).astype(np.complex64)), "voxels are complex64"),
     (lambda folder: (folder / "a.mgz", (folder / "a.mgz").touch())[0], "unknown kind of file; volumes are .nii, .nii.gz, .npy"),

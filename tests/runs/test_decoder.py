@@ -137,7 +137,7 @@ def test_what_cannot_be_decoded_is_named(run: Path, tmp_path: Path, capsys: pyte
         assert main(["decode", *words]) == 2, words
         assert said in capsys.readouterr().err
     (run / "decoder" / "config.yaml").write_text("depth: 3\n")
-    with pytest.raises(InputError, match=r"config.yaml: .*depth.*; restore the file"):
+    with pytest.raises(InputError, match=r"config.yaml: .*depth.*; restore the original file"):
         load_decoder(run)
     assert RunFolder(run).model.is_file()
     assert not (tmp_path / "out.npz").exists()

@@ -222,7 +222,7 @@ def test_a_file_that_names_a_folder_is_not_published(tiny_run: Path, tmp_path: P
         (lambda run: (run / "model.safetensors").unlink(), "training has not finished"),
         (
             lambda run: (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("common_dim: 4", "common_dim: 5")),
-            "another config",
+            "cannot be read",
         ),
         (lambda run: (run / "config.yaml").write_text("!!python/object/apply:os.system ['touch owned']"), "restore the original"),
     ],

@@ -150,7 +150,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
     failed = run_jobs(jobs, places, **how, say=lambda text: print(f"{datetime.now():%H:%M:%S} {text}", flush=True))
     show_table(jobs, places)
     if failed:
-        raise InputError(f"{len(failed)} runs failed; rerun the command to resume\n" + "\n".join(failed))
+        raise InputError(f"{len(failed)} runs failed; rerun the command to resume: " + "; ".join(failed))
 
 
 def check(data_set: DataSet, options: Namespace) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sepclr.data.study import NOTED
 from sepclr.datasets import DATA_SETS
 from sepclr.errors import InputError
 from sepclr.fields import flattened
+from sepclr.plain import read_yaml
 from sepclr.runs.recipe import as_options
 
 
@@ -48,10 +47,7 @@ def with_config(words: Sequence[str], known: Mapping[str, Sequence[str]]) -> tup
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0]}); give a YAML file of options") from None
+    values = read_yaml(path, "give a YAML file of options")
     if not isinstance(values, dict):
         raise InputError(f"{path}: holds no options; give a YAML file with one per line, such as max_epochs: 5")
     return flattened(values)

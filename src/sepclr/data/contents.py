@@ -61,6 +61,7 @@ def _hash(path: Path) -> str:
 
 def _read(kept: Path) -> dict[str, list[Any]]:
     try:
-        return dict(json.loads(kept.read_text()))
-    except (OSError, ValueError):
+        known = dict(json.loads(kept.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}  # all files are hashed again
+    return {path: facts for path, facts in known.items() if isinstance(facts, list) and len(facts) == 4 and isinstance(facts[-1], str)}

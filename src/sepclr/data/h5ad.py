@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.cache import check_room
+from sepclr.data.obs import check_stored
 from sepclr.data.sparse_rows import SparseRows
 from sepclr.errors import InputError
 
@@ -63,6 +64,7 @@ def matrix(node: Any, name: str) -> Matrix:
     if kind is None or shape is None or len(shape) != 2:
         raise InputError(f"{name}: no matrix (dense, CSR or CSC); write the file with anndata 0.7 or later")
     found = Matrix(node, (int(shape[0]), int(shape[1])), kind)
+    check_stored(Path(node.file.filename), node, held=False)
     if 0 in found.shape:
         raise InputError(f"{name}: {found.shape[0]} cells and {found.shape[1]} genes; give at least one of each")
     dtype = (node if kind == "dense" else node["data"]).dtype
@@ -158,9 +160,11 @@ def _parts(found: Matrix) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]
             rows, columns = np.nonzero(part)
             yield rows + begin, columns, part[rows, columns]
         return
-    indptr = node["indptr"][:].astype(np.int64)
     lines, across = (n, width) if found.kind == "csr" else (width, n)
-    if len(indptr) != lines + 1 or (np.diff(indptr) < 0).any() or indptr[-1] != len(node["indices"]) or indptr[-1] != found.values:
+    if node["indptr"].shape != (lines + 1,) or node["indices"].ndim != 1 or node["data"].ndim != 1:
+        raise InputError(f"{node.file.filename}: {node.name[1:]} has parts of other lengths than its shape says; write the file again")
+    indptr = node["indptr"][:].astype(np.int64)
+    if (np.diff(indptr) < 0).any() or indptr[-1] != len(node["indices"]) or indptr[-1] != found.values:
         raise InputError(f"{node.file.filename}: {node.name[1:]} has an index that does not fit its values; write the file again")
     for begin in range(0, found.values, AT_ONCE):
         values, index = (node[each][begin : begin + AT_ONCE] for each in ("data", "indices"))

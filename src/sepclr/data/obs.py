@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.data.tables import listed
-from sepclr.errors import InputError
+from sepclr.data.claims import check_claim
+from sepclr.data.tables import listed, text_of
+from sepclr.errors import InputError, reading
 from sepclr.extras import need
 
 
@@ -36,18 +39,12 @@ def opened(path: Path) -> Iterator[Any]:
     need("cells", str(path))
     import h5py
 
-    try:
-        with h5py.File(path) as file:
-            yield file
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it; change its permissions") from None
-    except (OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "signature not found" in reason:
-            raise InputError(f"{path}: is not an HDF5 file; give an .h5ad file as written by anndata") from None
-        if "truncated" in reason:
-            raise InputError(f"{path}: is truncated; copy or download it again") from None
-        raise InputError(f"{path}: cannot be read ({reason}); copy or download it again") from None
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: no permission to read it; change its permissions")
+    if not h5py.is_hdf5(path):
+        raise InputError(f"{path}: is not an HDF5 file; give an .h5ad file as written by anndata")
+    with reading(path, "copy or download it again"), h5py.File(path) as file:
+        yield file
 
 
 def index_of(path: Path, file: Any, table: str) -> NDArray[Any]:
@@ -59,7 +56,29 @@ def index_of(path: Path, file: Any, table: str) -> NDArray[Any]:
     node = file.get(table)
     if node is None or "_index" not in getattr(node, "attrs", {}) or node.attrs["_index"] not in node:
         raise InputError(f"{path}: has no table {table} as anndata 0.7 or later writes it; read it with anndata and write it again")
-    return np.asarray(node[node.attrs["_index"]].asstr()[:], dtype=str)
+    names = node[node.attrs["_index"]]
+    check_stored(path, names)
+    return text_of(path, table, names.asstr()[:].tolist())
+
+
+def check_stored(path: Path, node: Any, *, held: bool = True) -> None:
+    """Check the arrays of a node of an HDF5 file before they are read.
+
+    Args:
+        path: the file.
+        node: a data set or group.
+        held: whether they are held in memory, all at once.
+
+    Raises:
+        InputError: arrays that are not in the file itself, or claim more than fits.
+    """
+    if isinstance(node, Mapping):
+        for each in node.values():
+            check_stored(path, each, held=held)
+    elif node.file.filename != str(path) or node.external or node.is_virtual:
+        raise InputError(f"{path}: {node.name[1:]} is kept in another file; write it again with its values")
+    else:
+        check_claim(path, math.prod(node.shape or ()) * node.dtype.itemsize, node.name[1:], held=held)
 
 
 def column_of(path: Path, file: Any, name: str) -> NDArray[Any]:
@@ -74,6 +93,7 @@ def column_of(path: Path, file: Any, name: str) -> NDArray[Any]:
         raise InputError(f"{path}: no column {name!r} in obs{meant(name, known)}; columns are {listed(known, 12) or 'none'}")
     from anndata.io import read_elem
 
+    check_stored(path, table[name])
     try:
         values = read_elem(table[name])
     except Exception as error:  # whatever a reader of any format raises

@@ -135,9 +135,11 @@ def look_into(paths: Sequence[Path], cache: Path | None) -> Looked:
 
 def _read(kept: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(kept.read_text()))
-    except (OSError, ValueError):
+        known = dict(json.loads(kept.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}  # all files are inspected again
+    kinds = [int, bool, int, str]
+    return {name: seen for name, seen in known.items() if isinstance(seen, list) and [type(each) for each in seen] == kinds}
 
 
 @contextmanager

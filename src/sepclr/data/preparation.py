@@ -20,7 +20,7 @@ from sepclr.data.attributes import is_quantity
 from sepclr.data.facts import counted
 from sepclr.data.rows import Chunks
 from sepclr.data.tables import listed
-from sepclr.errors import InputError
+from sepclr.errors import InputError, reading
 from sepclr.extras import need
 
 Values = NDArray[np.float64]
@@ -121,13 +121,30 @@ def load_preparation(path: Path) -> Preparation:
     Raises:
         InputError: a file that is missing or cannot be read.
     """
-    try:
+    with reading(path, "restore the file, or train again"):
         with safe_open(path, framework="np") as file:
             facts = json.loads(file.metadata()["facts"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
-        return _preparation(facts, arrays)
-    except Exception as error:  # safetensors raises its own types
-        raise InputError(f"{path}: cannot be read ({type(error).__name__}); restore the file, or train again") from None
+        made = _preparation(facts, arrays)
+        _check_fits(made)
+    return made
+
+
+def _check_fits(made: Preparation) -> None:
+    """Check that the parts of a preparation, as read from a file, fit each other."""
+    p, classes = len(made.features), {name: len(levels) for name, levels in made.levels.items()}
+    tables = {"slope": made.slope, "shift": made.shift}
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+        f"{kind}.{name}": (table[name].shape, (n, p)) for kind, table in tables.items() for name, n in classes.items()
+    }
+    shapes |= {name: (getattr(made, name).shape, (p,)) for name in ("fill", "mean", "scale")}
+    shapes |= {f"effects.{name}": (values.shape, (p,)) for name, values in made.effects.items()}
+    texts = [*made.features, *(level for levels in made.levels.values() for level in levels)]
+    numbers = [0.0 if made.library is None else made.library, *made.centres.values()]
+    if wrong := [name for name, (shape, wanted) in shapes.items() if shape != wanted]:
+        raise ValueError(f"{wrong[0]} does not fit {p} features")
+    if not all(isinstance(each, str) for each in texts) or not all(isinstance(each, int | float) for each in numbers):
+        raise ValueError("names that are not text, or values that are not numbers")
 
 
 def _preparation(facts: dict[str, Any], arrays: dict[str, Values]) -> Preparation:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from sepclr.data.tables import MISSING, column_of
-from sepclr.errors import InputError
+from sepclr.data.claims import check_claim, read_npz
+from sepclr.data.tables import MISSING, column_of, text_of
+from sepclr.errors import InputError, reading
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet", ".npz")
@@ -49,10 +50,8 @@ class RowFile:
         if path.suffix.lower() not in SUFFIXES:
             raise InputError(f"{path}: unknown type of table; give one of {', '.join(SUFFIXES)}")
         self._whole: pyarrow.Table | None = None
-        try:
+        with self._reading():
             self.schema = self._schema()
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, pyarrow.ArrowException) as error:
-            raise self._unreadable(error) from None
         self.names: list[str] = list(self.schema.names)
         if twice := [name for name, count in Counter(self.names).items() if count > 1]:
             raise InputError(f"{path}: several columns are called {', '.join(twice[:3])}; rename them")
@@ -77,12 +76,13 @@ class RowFile:
             InputError: a table that cannot be read or has no rows.
         """
         parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
-        for batch in self.batches(names):
-            for name in names:
-                values = batch.column(name).cast(pyarrow.string()).to_pylist()
-                known = ["" if value is None or value.strip() in MISSING else value.strip() for value in values]
-                parts[name].append(np.array(known, dtype=np.str_))
-        found = {name: np.concatenate(values) if values else np.array([], dtype=np.str_) for name, values in parts.items()}
+        with self._reading():
+            for batch in self.batches(names):
+                for name in names:
+                    values = batch.column(name).cast(pyarrow.string()).to_pylist()
+                    known = ["" if value is None or value.strip() in MISSING else value.strip() for value in values]
+                    parts[name].append(text_of(self.path, name, known))
+            found = {name: np.concatenate(values) if values else np.array([], dtype=np.str_) for name, values in parts.items()}
         if names and not len(found[names[0]]):
             raise InputError(f"{self.path}: no rows below the header")
         return found
@@ -99,12 +99,13 @@ class RowFile:
                 asked.append(name)
             else:
                 known[name] = 1
-        for batch in self.batches(asked) if asked else ():
-            for name in asked:
-                words = _without_missing(batch.column(name))
-                there = len(words) - words.null_count
-                known[name] += there
-                numbers[name] += there - _strange(words).count(True)
+        with self._reading():
+            for batch in self.batches(asked) if asked else ():
+                for name in asked:
+                    words = _without_missing(batch.column(name))
+                    there = len(words) - words.null_count
+                    known[name] += there
+                    numbers[name] += there - _strange(words).count(True)
         return {name: _content(known[name], numbers[name]) for name in names}
 
     def numbers(self, names: Sequence[str], option: str = "features") -> Iterator[NDArray[np.float64]]:
@@ -114,18 +115,19 @@ class RowFile:
             InputError: values that are not finite numbers; the message names the column and the row.
         """
         begin = 0
-        for batch in self.batches(names):
-            columns = [batch.column(name) for name in names]
-            x = _floats(columns)
-            if x is None or np.isinf(x).any():
-                x = np.stack([self._finite(name, each, begin, option) for name, each in zip(names, columns, strict=True)], 1)
-            begin += len(batch)
-            yield x
+        with self._reading():
+            for batch in self.batches(names):
+                columns = [batch.column(name) for name in names]
+                x = _floats(columns)
+                if x is None or np.isinf(x).any():
+                    x = np.stack([self._finite(name, each, begin, option) for name, each in zip(names, columns, strict=True)], 1)
+                begin += len(batch)
+                yield x
 
     def batches(self, names: Sequence[str]) -> Iterator[Any]:
         """Yield the rows in parts with the given columns, as ``pyarrow.RecordBatch``."""
         at_once = max(1, AT_ONCE // max(len(names), 1))
-        try:
+        with self._reading():
             if self.path.suffix.lower() in SEPARATORS:
                 as_words = pyarrow.csv.ConvertOptions(
                     column_types=dict.fromkeys(self.names, pyarrow.string()), strings_can_be_null=False, include_columns=list(names)
@@ -139,10 +141,6 @@ class RowFile:
                     yield from file.iter_batches(at_once, columns=list(names))
             else:
                 yield from self._npz().select(list(names)).to_batches(at_once)
-        except MemoryError:  # pyarrow's own is an ArrowException, too
-            raise
-        except (OSError, UnicodeDecodeError, pyarrow.ArrowException) as error:
-            raise self._unreadable(error) from None
 
     def _finite(self, name: str, column: Any, begin: int, option: str) -> NDArray[np.float64]:
         if _is_number(column.type):
@@ -166,7 +164,9 @@ class RowFile:
             with pyarrow.csv.open_csv(self.path, parse_options=self._parsing()) as reader:
                 return pyarrow.schema([(name, pyarrow.string()) for name in reader.schema.names])
         if self.path.suffix.lower() == ".parquet":
-            return pyarrow.parquet.read_schema(self.path)
+            with pyarrow.parquet.ParquetFile(self.path) as file:
+                check_claim(self.path, 8 * file.metadata.num_rows * file.metadata.num_columns)
+                return file.schema_arrow
         return self._npz().schema
 
     def _parsing(self) -> Any:
@@ -174,34 +174,17 @@ class RowFile:
 
     def _npz(self) -> Any:
         if self._whole is None:
-            with self.path.open("rb") as file:
-                loaded = np.load(file, allow_pickle=False)
-                if isinstance(loaded, np.ndarray):
-                    raise ValueError("a single array; give an npz")
-                self._whole = _as_table({name: _plain(name, loaded) for name in loaded.files})
+            self._whole = _as_table(read_npz(self.path))
         return self._whole
 
-    def _unreadable(self, error: Exception) -> InputError:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return InputError(
-            f"{self.path}: cannot be read ({getattr(error, 'strerror', None) or reason}); give a table in UTF-8, Parquet or npz"
-        )
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(self.path, "give a table in UTF-8, Parquet or npz")
 
 
 def file_digest(path: Path) -> str:
     """Return a hash of the bytes of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _plain(name: str, loaded: Any) -> NDArray[Any]:
-    """Return an array of an npz; pickled ones are not read, because they can hold programs."""
-    try:
-        return np.asarray(loaded[name])
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise ValueError(f"array {name!r} holds Python objects; save it as numbers, or as text with .astype(str)") from None
 
 
 def _as_table(arrays: dict[str, NDArray[Any]]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.errors import InputError
+from sepclr.data.claims import check_claim, names_of_npz, read_npy, read_npz
+from sepclr.errors import InputError, reading
 
 
 def read_samples(path: Path, shape: Sequence[int], *, scaled: bool = True) -> NDArray[Any]:
@@ -29,12 +30,9 @@ def read_samples(path: Path, shape: Sequence[int], *, scaled: bool = True) -> ND
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; give samples as .npy, .npz or .parquet")
-    try:
+    with reading(path, "give samples as .npy, .npz with an array x, or .parquet"):
         x = _read(path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: cannot be read ({reason}); give samples as .npy, .npz with an array x, or .parquet") from None
-    if path.suffix == ".parquet" and x.shape[1] == np.prod(shape):
+    if path.suffix == ".parquet" and x.shape[1] == math.prod(shape):
         x = x.reshape(-1, *shape)
     return check_samples(x, shape, str(path), scaled=scaled)
 
@@ -76,13 +74,16 @@ def _read(path: Path) -> NDArray[Any]:
     if path.suffix == ".parquet":
         import pyarrow.parquet
 
-        table = pyarrow.parquet.read_table(path)
-        return np.stack([column.to_numpy() for column in table.columns], 1)
-    with path.open("rb") as file:  # np.load would leave a damaged archive open
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        if "x" not in loaded:
-            raise ValueError(f"no array x; arrays are {', '.join(loaded.files) or 'none'}")
-        x: NDArray[Any] = loaded["x"]
-        return x
+        with pyarrow.parquet.ParquetFile(path) as file:
+            check_claim(path, 8 * file.metadata.num_rows * file.metadata.num_columns)
+            return np.stack([column.to_numpy() for column in file.read().columns], 1)
+    with path.open("rb") as content:
+        begin = content.read(len(np.lib.format.MAGIC_PREFIX))
+    if begin == np.lib.format.MAGIC_PREFIX:
+        return read_npy(path)
+    if not begin.startswith(b"PK"):
+        raise ValueError("neither an npy nor an npz file")
+    found = read_npz(path, ["x"])
+    if "x" not in found:
+        raise ValueError(f"no array x; arrays are {', '.join(names_of_npz(path)) or 'none'}")
+    return found["x"]

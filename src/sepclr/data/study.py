@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from sepclr.errors import InputError
+from sepclr.fields import check_type, hints_of
 from sepclr.parts import Data
 from sepclr.ranges import check_at_least
 
@@ -111,10 +112,18 @@ class Own(Data):
 
 
 def study_from(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
-    """Return a study of a kind from plain values, in which lists may replace tuples and None values that are not given."""
+    """Return a study of a kind from plain values, in which lists may replace tuples and None values that are not given.
+
+    Raises:
+        InputError: a value that is missing or of another type, or as the study.
+    """
     known = {each.name for each in fields(kind)}
     given = {name: value for name, value in values.items() if name in known and value is not None}
     fitting: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    for name, value in fitting.items():
+        check_type(name, value, hints_of(kind)[name])
+    if missing := [each.name for each in fields(kind) if each.default is MISSING and each.name not in fitting]:
+        raise InputError(f"{missing[0]}: is missing; give it")
     return kind(**fitting)
 
 

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sepclr.data.claims import check_claim
 from sepclr.data.study import Study
-from sepclr.errors import InputError
+from sepclr.errors import InputError, reading
 
 Kind = Literal["numeric", "categorical"]
 
@@ -48,20 +49,28 @@ def read_cells(table: Path) -> dict[str, NDArray[Any]]:
     from pyarrow import csv as arrow
 
     separated = arrow.ParseOptions(delimiter="," if table.suffix == ".csv" else "\t")
-    try:
+    if not table.is_file():
+        raise InputError(f"{table}: {'is a folder' if table.is_dir() else 'no such table'}")
+    with reading(table, "give a table in UTF-8, separated by tabs, or by commas if it is a .csv"):
         names = arrow.open_csv(table, parse_options=separated).schema.names
         as_words = arrow.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=False)
         read = arrow.read_csv(table, parse_options=separated, convert_options=as_words)
-    except FileNotFoundError:
-        raise InputError(f"{table}: no such table") from None
-    except (OSError, UnicodeDecodeError, pyarrow.ArrowInvalid) as error:
-        raise InputError(f"{table}: cannot be read as a table in UTF-8 ({str(error).splitlines()[0]})") from None
     if len(set(names)) < len(names):
         twice = [name for name, count in Counter(names).items() if count > 1]
         raise InputError(f"{table}: several columns are called {', '.join(twice)}; rename them")
     if read.num_rows == 0:
         raise InputError(f"{table}: no rows below the header")
-    return {name: np.array([value.strip() for value in read[name].to_pylist()], dtype=np.str_) for name in names}
+    return {name: text_of(table, name, [value.strip() for value in read[name].to_pylist()]) for name in names}
+
+
+def text_of(table: Path, name: str, values: Sequence[str]) -> NDArray[Any]:
+    """Return the cells of a column as an array of strings.
+
+    Raises:
+        InputError: if they do not fit into memory, because one of them is long: each takes as much as the longest.
+    """
+    check_claim(table, 4 * len(values) * max(map(len, values), default=0), f"column {name!r}")
+    return np.array(values, dtype=np.str_)
 
 
 def subjects_of(table: Path, cells: Mapping[str, NDArray[Any]], named: str | None) -> NDArray[Any]:

@@ -7,8 +7,10 @@ can turn raw bytes into pointers; small stand-ins accept the shape and the bytes
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,12 @@ IMAGES = 10_000
 """Images in each file."""
 SHAPE = (3, 32, 32)
 CLASSES = 10
+OPERATIONS = (
+    "APPEND APPENDS BINBYTES BINBYTES8 BINGET BININT BININT1 BININT2 BINPUT BINSTRING BINUNICODE BINUNICODE8 BUILD EMPTY_DICT EMPTY_LIST "
+    "EMPTY_TUPLE FRAME GET GLOBAL INT LONG1 LONG_BINGET LONG_BINPUT MARK MEMOIZE NEWFALSE NEWTRUE NONE PROTO PUT REDUCE SETITEM SETITEMS "
+    "SHORT_BINBYTES SHORT_BINSTRING SHORT_BINUNICODE STACK_GLOBAL STOP STRING TUPLE TUPLE1 TUPLE2 TUPLE3 UNICODE"
+)
+"""Operations that the pickles of dictionaries, lists, text, integers and arrays use, of any protocol."""
 
 
 class Photographs(NamedTuple):
@@ -58,8 +66,9 @@ def read(root: Path) -> Photographs:
 
 def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     try:
-        with path.open("rb") as file:
-            batch = _Unpickler(file, encoding="bytes").load()
+        content = path.read_bytes()
+        _check_operations(content)
+        batch = _Unpickler(content).load()
         rows, labels = batch[b"data"].array, batch[b"labels"]
     except FileNotFoundError:
         raise InputError(f"{path} is missing; give the folder that contains {FOLDER} with --root, or add --download") from None
@@ -68,7 +77,7 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     except _RefusedError as error:
         raise InputError(f"{path} refers to {error}, which no CIFAR-10 file needs; add --download to fetch it again") from None
     except Exception as error:  # a damaged pickle can raise anything
-        raise _damaged(path, f"{type(error).__name__} while reading") from None
+        raise _damaged(path, str(error) or type(error).__name__) from None
     expected = (IMAGES, math.prod(SHAPE))
     if rows.shape != expected:
         raise _damaged(path, f"pixels of shape {rows.shape} instead of {expected}")
@@ -82,6 +91,20 @@ def _batch(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 def _damaged(path: Path, why: str) -> InputError:
     return InputError(f"{path} is not a CIFAR-10 batch ({why}); add --download to fetch it again")
+
+
+def _check_operations(content: bytes) -> None:
+    """Check the operations of a pickle, which ``pickletools`` reads without running them.
+
+    Raises:
+        ValueError: bytes or a memo that are longer than the file, which the unpickler would reserve memory for, or an unusual operation.
+    """
+    known = frozenset(OPERATIONS.split())
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name not in known:
+            raise ValueError(f"operation {operation.name}")
+        if operation.name.endswith("PUT") and argument is not None and int(argument) > len(content):
+            raise ValueError("a memo that is longer than the file")
 
 
 class _RefusedError(Exception):
@@ -120,28 +143,36 @@ def _dtype(name: Any, *_: Any) -> _Uint8:
     return _Uint8()
 
 
-def _encode(text: Any, encoding: Any) -> bytes:
-    if encoding != "latin1" or not isinstance(text, str):
-        raise TypeError("not bytes")
-    return text.encode("latin1")
-
-
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,  # as NumPy 1 and the publisher's Python 2 wrote it
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy", "ndarray"): None,  # only ever an argument of _reconstruct
     ("numpy", "dtype"): _dtype,
-    ("_codecs", "encode"): _encode,  # how Python 3 writes bytes in protocol 2
 }
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+        self.left = len(content)
+
+    def encode(self, text: Any, encoding: Any) -> bytes:
+        """Return bytes as Python 3 writes them in protocol 2; never more than the file holds, which can ask for them often."""
+        if encoding != "latin1" or not isinstance(text, str):
+            raise TypeError("not bytes")
+        self.left -= len(text)
+        if self.left < 0:
+            raise ValueError("more bytes than the file holds")
+        return text.encode("latin1")
+
     def find_class(self, module: str, name: str) -> Any:
         """Return a stand-in; never import anything.
 
         Raises:
             _RefusedError: a global without a stand-in.
         """
+        if (module, name) == ("_codecs", "encode"):
+            return self.encode
         try:
             return _STAND_INS[module, name]
         except KeyError:

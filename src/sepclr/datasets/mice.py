@@ -10,6 +10,7 @@ import pyarrow
 import pyarrow.csv
 from numpy.typing import NDArray
 
+from sepclr.errors import reading
 from sepclr.types import InputError
 
 NAME = "Data_Cortex_Nuclear.csv"
@@ -46,7 +47,11 @@ def load(path: Path) -> Mice:
         InputError: a file that is missing or not a CSV table, a missing column, or a group without mice.
     """
     file = path / NAME if path.is_dir() else path
-    table = _read(file)
+    with reading(file, f"give {NAME} of UCI's 'Mice Protein Expression', a table of comma-separated values, or its folder"):
+        return _mice(file, pyarrow.csv.read_csv(file))
+
+
+def _mice(file: Path, table: Any) -> Mice:
     proteins = [name for name in table.column_names if name.endswith("_N")]
     missing = [name for name in LABELS if name not in table.column_names] + ["…_N (a protein)"] * (not proteins)
     if missing:
@@ -62,18 +67,6 @@ def load(path: Path) -> Mice:
     x = np.stack([_numbers(table[name], f"{file}: column {name}") for name in proteins], 1)
     animals = np.array([name.rpartition("_")[0] for name in mouse[keep]])  # MouseID is mouse_measurement
     return Mice(x[keep], genotype[keep], is_target[keep], animals)
-
-
-def _read(file: Path) -> Any:
-    try:
-        with file.open("rb") as content:
-            return pyarrow.csv.read_csv(content)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read ({error.strerror}); give {NAME} of UCI's 'Mice Protein Expression', or its folder"
-        ) from None
-    except pyarrow.ArrowInvalid:
-        raise InputError(f"{file} is not a table of comma-separated values; give {NAME} as published") from None
 
 
 def _numbers(column: Any, name: str) -> NDArray[np.float64]:

@@ -150,7 +150,7 @@ def raw_roots(root: Path) -> list[Path]:
 
 def held(root: Path, subject: str) -> str:
     """Describe the images of a subject, for errors."""
-    if not (root / subject).is_dir():
+    if not os.path.isdir(root / subject):  # unlike Path.is_dir, no error for a name that is too long
         return f"no folder {subject}"
     kinds = sorted({kind for _, kind in _images(root / subject)})
     return f"in its folder: {', '.join(kinds)}" if kinds else f"no images in {subject}/[ses-*/]anat"

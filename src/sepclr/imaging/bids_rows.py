@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -176,7 +177,7 @@ def _of_sessions(
 
 def _sessions_file(subject: str, homes: Iterable[Path]) -> Path | None:
     files = (home / subject / f"{subject}_sessions.tsv" for home in homes)
-    return next((file for file in files if file.exists()), None)
+    return next((file for file in files if os.path.exists(file)), None)
 
 
 def _by_session(subject: str, file: Path, cells: Mapping[str, NDArray[Any]], name: str) -> list[tuple[tuple[str, str], str]]:

@@ -72,7 +72,7 @@ def _usable(paths: Sequence[Path], subjects: Sequence[str], wanted: GridSpec) ->
     looked = look_into(paths)
     if found := problems(looked, subjects, resample=wanted.resample):
         more = [f"and {len(found) - 3} more; `sepclr check` lists all"] if len(found) > 3 else []
-        raise InputError("\n".join([*found[:3], *more]))
+        raise InputError("; ".join([*found[:3], *more]))
     return looked
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from sepclr.data.claims import check_claim
 from sepclr.imaging.volumes import Volume, read_volume
 from sepclr.types import InputError
 
@@ -170,25 +171,29 @@ def mask_on_grid(grid: Grid) -> NDArray[np.uint8]:
     """
     if grid.mask is None:
         raise InputError("mask: the grid has none; give one")
-    return np.asarray(_onto(_loaded(grid.mask), grid, mode="nearest").numpy() > 0, dtype=np.uint8)
+    return np.asarray(_onto(_loaded(grid.mask, grid), grid, mode="nearest").numpy() > 0, dtype=np.uint8)
 
 
 def _placed(path: Path, grid: Grid) -> Any:
     """Read a volume and resample it to a grid, 0 outside of the mask, in its own units."""
-    image = _onto(_loaded(path), grid, mode="bilinear")
+    image = _onto(_loaded(path, grid), grid, mode="bilinear")
     if grid.mask is None:
         return image
     # The mask is resampled by the same steps; if it were not aligned with the image, it would remove the wrong voxels.
-    mask = _onto(_loaded(grid.mask), grid, mode="nearest")
+    mask = _onto(_loaded(grid.mask, grid), grid, mode="nearest")
     if not np.allclose(mask.affine, image.affine, atol=grid.spacing[0] / 2):
         raise InputError(f"mask: {grid.mask} is not aligned with {path}; bring both into the same space")
     return image * (mask > 0)
 
 
-def _loaded(path: Path) -> Any:
+def _loaded(path: Path, grid: Grid) -> Any:
     from monai.data import MetaTensor
+    from nibabel.affines import voxel_sizes
 
     voxels, affine = read_volume(path)
+    # Resampled before it is cropped, so a few voxels of a metre each would fill all memory.
+    resampled = math.prod(n * side / min(grid.spacing) for n, side in zip(voxels.shape, voxel_sizes(affine), strict=True))
+    check_claim(path, int(4 * resampled), "its field of view on the grid")
     return MetaTensor(voxels[None].astype(np.float32), affine=affine)
 
 

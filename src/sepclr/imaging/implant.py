@@ -172,7 +172,7 @@ def implant_table(
     _check_groups(share, len(np.unique(who)))
     paths = image_paths(table, cells, images, who)
     if found := problems(look_into(paths), who.tolist()):
-        raise InputError("\n".join(found))
+        raise InputError("; ".join(found))
     draw = np.random.default_rng(seed)
     people = draw.permutation(np.unique(who))
     patients = people[: round(share * len(people))]

@@ -5,6 +5,7 @@ A table is TSV or CSV with a header and a row for each image. A BIDS tree is rea
 
 from __future__ import annotations
 
+import os
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -202,7 +203,7 @@ def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, sub
     if without := [subject for subject, name in zip(subjects, named, strict=True) if not name]:
         raise InputError(f"{option}: {len(without)} of {len(named)} rows have no image path: {listed(without)}")
     paths = [table.parent / name for name in named]
-    if gone := [str(path) for path in paths if not path.is_file()]:
+    if gone := [str(path) for path in paths if not os.path.isfile(path)]:
         raise InputError(f"{option}: {len(gone)} of {len(paths)} files are missing: {listed(gone)}")
     if twice := [str(path) for path, count in Counter(path.resolve() for path in paths).items() if count > 1]:
         raise InputError(f"{option}: {len(twice)} files are listed more than once: {listed(twice)}")
@@ -210,5 +211,5 @@ def image_paths(table: Path, cells: Mapping[str, NDArray[Any]], images: str, sub
 
 
 def as_file_name(subject: str) -> str:
-    """Return a subject's name with characters that are unsafe in file names replaced."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in subject)
+    """Return a subject's name as part of a file name, shortened and with unsafe characters replaced."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in subject)[:50]

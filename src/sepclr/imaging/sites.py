@@ -72,7 +72,7 @@ def rescan_table(table: Path, images: str, out: Path, *, subject: str | None = N
     who = subjects_of(table, cells, subject)
     paths = image_paths(table, cells, images, who)
     if found := problems(look_into(paths), who.tolist()):
-        raise InputError("\n".join(found))
+        raise InputError("; ".join(found))
     if sites > len(np.unique(who)):
         raise InputError(f"sites: {sites} for {len(np.unique(who))} subjects; give at most one for each")
     draw = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def true_volumes(study: BrainStudy, fold: int, column: str, like: VolumeCache) -
     paths = image_paths(table, cells, column, whose, "truth")
     # A true volume is resampled, as its target is.
     if found := problems(look_into(paths), whose.tolist(), resample=True):
-        raise InputError("\n".join(found[:3]))
+        raise InputError("; ".join(found[:3]))
     x, y, z = like.shape[2:]
     sides, _ = like.grid()
     wanted = grid_spec_of(study)

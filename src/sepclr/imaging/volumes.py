@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,13 @@ from jaxtyping import Float
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from sepclr.data.claims import check_claim, read_npy
 from sepclr.data.tables import listed
-from sepclr.errors import InputError
+from sepclr.errors import InputError, reading
 
 SUFFIXES = (".nii", ".nii.gz", ".npy")
-DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, AttributeError, zlib.error)
-"""Exceptions that libraries raise for damaged files."""
+SIDES = 1e-3, 1e5
+"""Smallest and largest side of a voxel, in the units of its file, usually millimetres."""
 
 SLICE_SIDE = 64
 """Longest side of the slices kept for display."""
@@ -57,24 +58,20 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
         InputError: a file of another format, a damaged or truncated file, or one without a volume.
     """
     import nibabel
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
 
     if not path.name.endswith(SUFFIXES):
         raise InputError(f"{path}: unknown kind of file; volumes are {', '.join(SUFFIXES)}")
-    try:
+    with reading(path, "it is damaged or truncated; restore or download it again"):
         if path.suffix == ".npy":
-            voxels, affine = np.load(path, allow_pickle=False), np.eye(4)
+            voxels, affine = read_npy(path), np.eye(4)
         else:
             image = nibabel.load(path)
+            check_claim(path, _claimed(path, image.dataobj))
             voxels, affine = np.asanyarray(image.dataobj), np.asarray(image.affine, dtype=float)
         shape = voxels.shape
-    except (*DAMAGED, ImageFileError, HeaderDataError) as error:
-        why = (str(error) or repr(error)).splitlines()[0]
-        raise InputError(f"{path}: cannot be read; it is damaged or truncated ({why})") from None
     if not voxels.size:
         raise InputError(f"{path}: no voxels in shape {' x '.join(map(str, shape))}")
-    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+    if not _maps_to_space(affine):
         raise InputError(f"{path}: its affine does not map voxels to millimetres; fix the header")
     while voxels.ndim > 3 and voxels.shape[-1] == 1:
         voxels = voxels[..., 0]
@@ -83,6 +80,28 @@ def read_volume(path: Path) -> tuple[NDArray[Any], Float[np.ndarray, "4 4"]]:
     if not np.issubdtype(voxels.dtype, np.number) or np.iscomplexobj(voxels):
         raise InputError(f"{path}: voxels are {voxels.dtype}; give real numbers")
     return voxels, affine
+
+
+def _maps_to_space(affine: NDArray[Any]) -> bool:
+    """Return whether an affine maps each axis of voxels to a direction of its own, with sides that a voxel can have."""
+    from nibabel import io_orientation
+
+    if not np.isfinite(affine).all() or np.linalg.det(affine) == 0:
+        return False
+    sides = np.linalg.norm(affine[:3, :3], axis=0)
+    return bool((sides >= SIDES[0]).all() and (sides <= SIDES[1]).all() and np.isfinite(io_orientation(affine)).all())
+
+
+def _claimed(path: Path, voxels: Any) -> int:
+    """Return how many bytes the voxels of an image take once they are scaled, as its header says.
+
+    Raises:
+        ValueError: a file without compression that is shorter.
+    """
+    count = math.prod(int(side) for side in voxels.shape)
+    if path.suffix == ".nii" and count * voxels.dtype.itemsize + voxels.offset > path.stat().st_size:
+        raise ValueError(f"its header claims shape {voxels.shape}")
+    return 8 * count
 
 
 def inside_brain(voxels: NDArray[Any]) -> NDArray[np.bool_]:

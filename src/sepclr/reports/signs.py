@@ -32,7 +32,7 @@ def signs(history: Sequence[Mapping[str, float | int]], *, batch_size: int | Non
         return []
     last = history[-1]
     if not math.isfinite(last.get("loss", 0.0)):
-        first = next(epoch for epoch in history if not math.isfinite(epoch["loss"]))
+        first = next(epoch for epoch in history if not math.isfinite(epoch.get("loss", 0.0)))
         return [f"The loss has been {last['loss']} since epoch {int(first.get('epoch', 0)) + 1}: use a smaller --learning_rate."]
     found = [
         f"All samples have nearly the same {code} code (term {last[code]:.2f}): train longer, or use a smaller --learning_rate."

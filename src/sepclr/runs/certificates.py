@@ -10,6 +10,7 @@ from typing import Any
 
 from sepclr.atomic import write_whole
 from sepclr.datasets.source import Source
+from sepclr.errors import reading
 from sepclr.probes import Certificate, certify
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe
@@ -61,9 +62,16 @@ def write_certificates(folder: RunFolder, made: Sequence[Certificate]) -> Path:
 
 
 def read_certificates(folder: RunFolder) -> list[Certificate]:
-    """Read the certificates of a run; empty if there are none."""
+    """Read the certificates of a run; empty if there are none.
+
+    Raises:
+        InputError: a file that cannot be read.
+    """
     path = _path(folder)
-    return [Certificate(**each) for each in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
+    if not path.exists():
+        return []
+    with reading(path, "run sepclr certify again"):
+        return [Certificate(**each) for each in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def _path(folder: RunFolder) -> Path:

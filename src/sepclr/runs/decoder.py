@@ -8,15 +8,19 @@ from pathlib import Path
 
 import torch
 import yaml
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sepclr.atomic import replacing, write_whole
+from sepclr.errors import reading
+from sepclr.fields import check_type, hints_of
 from sepclr.methods.flow import Flow
+from sepclr.nets.denoiser import Denoiser
 from sepclr.parts import DecoderOptions
+from sepclr.plain import read_yaml
 from sepclr.runs.folder import RunFolder, check_place, environment, make_folder
 from sepclr.runs.lock import held
+from sepclr.runs.records import RESTORE
 from sepclr.runs.run import load
 from sepclr.runs.trained import device_of, load_method
 from sepclr.training import check
@@ -89,18 +93,18 @@ def load_decoder(run: Path) -> Method:
     if not place.model.is_file():
         raise InputError(f"{run}: there is no decoder; train one with sepclr decode fit {run}")
     options = options_of_decoder(run)
-    try:
+    with reading(place.model, "restore the file, or train the decoder again"):
         tensors = load_file(place.model)
         codes = Codes(*(torch.zeros(2, len(tensors[name])) for name in ("c_mean", "s_mean")))
+        with torch.device("meta"):  # a width that the config claims takes no memory until the weights confirm it
+            claimed = Denoiser(shape, codes.c.shape[1] + codes.s.shape[1] + 1, options.width).state_dict()
+        if wrong := [name for name, tensor in claimed.items() if tensors[f"denoiser.{name}"].shape != tensor.shape]:
+            raise ValueError(f"tensor {wrong[0]} does not fit width {options.width}")
         flow = fresh_decoder(method, shape, options, codes, torch.tensor([False, True]))
         missing, unexpected = flow.load_state_dict(tensors, strict=False)
         # The weights of the method are those of the run.
         if wrong := [*unexpected, *(name for name in missing if not name.startswith("frozen."))]:
             raise KeyError(f"tensor {wrong[0]} does not fit")
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise InputError(
-            f"{place.model}: cannot be read ({str(error).splitlines()[0]}); restore the file, or train the decoder again"
-        ) from None
     return flow.to(device_of(folder.recipe())).eval()
 
 
@@ -111,10 +115,17 @@ def options_of_decoder(run: Path) -> DecoderOptions:
         InputError: the file is not as it was written.
     """
     path = decoder_folder(run).config
+    values, hints = read_yaml(path, RESTORE), hints_of(DecoderOptions)
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: holds no options; {RESTORE}")
+    if unknown := sorted({*values} - {*hints}):
+        raise InputError(f"{path}: unknown option {unknown[0]!r}; {RESTORE}")
     try:
-        return DecoderOptions(**yaml.safe_load(path.read_text()))
-    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {str(error).splitlines()[0]}; restore the file as the run wrote it") from None
+        for name, value in values.items():
+            check_type(name, value, hints[name])
+        return DecoderOptions(**values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; {RESTORE}") from None
 
 
 def _own(flow: Flow) -> dict[str, Tensor]:

@@ -8,7 +8,6 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,16 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from safetensors import safe_open
 
 from sepclr.atomic import write_whole
 from sepclr.data.study import NOTED
 from sepclr.errors import InputError
 from sepclr.fields import flattened
 from sepclr.parts import FIRST, MACHINE_FIELDS
+from sepclr.plain import read_yaml
 from sepclr.runs.leftovers import BEFORE_CONFIG
 from sepclr.runs.machine import machine
 from sepclr.runs.recipe import Recipe, nested, read, shared
+from sepclr.runs.records import RESTORE, read_epochs, read_noted, read_root, read_sessions
 
 PACKAGES = ("sepclr", "torch", "pytorch-lightning", "monai", "kornia", "scikit-learn", "numpy")
 
@@ -87,21 +87,19 @@ class RunFolder:
 
     def history(self) -> list[dict[str, float | int]]:
         """Return the metrics of each epoch; empty before the first epoch ends."""
-        return _epochs(self.metrics)
+        return read_epochs(self.metrics)
 
     def sessions(self) -> list[Mapping[str, Any]]:
         """Return the environment of each session of the run, the last session at the end."""
-        last = dict(read_json(self.environment))
-        return [*last.pop("earlier", []), last]
+        return read_sessions(self.environment)
 
     def root(self) -> Path | None:
         """Return the data folder used for training; None for data sets without one."""
-        noted = read_json(self.environment)["root"]
-        return Path(noted) if noted else None
+        return read_root(self.environment)
 
     def seconds(self) -> float:
         """Return the training time, summed over stages and sessions."""
-        return float(sum(epoch["seconds"] for path in (self.path / FIRST, self.path) for epoch in _epochs(path / self.metrics.name)))
+        return float(sum(epoch["seconds"] for path in (self.path / FIRST, self.path) for epoch in read_epochs(path / self.metrics.name)))
 
     def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write the rows, replacing existing ones."""
@@ -111,13 +109,11 @@ class RunFolder:
         """Return what is stored with the weights about samples: their ``sample_shape`` and, for volumes, their ``grid``.
 
         Raises:
-            InputError: if training has not finished.
+            InputError: if training has not finished, or the file is damaged.
         """
         if not self.model.is_file():
             raise InputError(f"{self.path}: training has not finished (model.safetensors is missing); resume it with --resume")
-        with safe_open(self.model, framework="np") as file:
-            noted: dict[str, Any] = json.loads(file.metadata()["samples"])
-            return noted
+        return read_noted(self.model)
 
     def recipe(self) -> Recipe:
         """Read the recipe from the config.
@@ -127,25 +123,13 @@ class RunFolder:
         """
         if not self.config.is_file():
             raise InputError(f"{self.path}: not a run (config.yaml is missing); give the folder of a run (of several seeds, one of seed-N)")
+        config = read_yaml(self.config, RESTORE)
         try:
-            config = yaml.safe_load(self.config.read_text())
             recipe = read(config if isinstance(config, dict) else {})
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{self.config}: {reason}; restore the original file") from None
+        except InputError as error:
+            raise InputError(f"{self.config}: {error}; {RESTORE}") from None
         study = recipe.study
         return recipe if study is None or study.split else recipe.of(replace(study, folds_file=str(self.folds)))
-
-
-def _epochs(metrics: Path) -> list[dict[str, float | int]]:
-    """Read the metrics of each epoch of a stage."""
-    epochs = {}
-    for line in metrics.read_text().splitlines() if metrics.exists() else []:
-        # An epoch that was killed before its checkpoint, or in the middle of its line, is trained and logged again.
-        with suppress(ValueError):
-            epoch = json.loads(line)
-            epochs[epoch["epoch"]] = epoch
-    return list(epochs.values())
 
 
 def open_folder(
@@ -289,9 +273,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Read a JSON object."""
-    content: Mapping[str, Any] = json.loads(path.read_text())
-    return content

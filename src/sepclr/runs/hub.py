@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import yaml
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError
 
 from sepclr.data.preparation import Preparation, load_preparation
 from sepclr.data.samples import check_samples
@@ -25,6 +24,7 @@ from sepclr.probes import GROUP
 from sepclr.reports.card import Card, card_text
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe, published
+from sepclr.runs.records import read_rows
 from sepclr.runs.results import column_of
 from sepclr.runs.trained import load_method
 from sepclr.runs.usable import check_finished, check_repository
@@ -135,11 +135,7 @@ def from_pretrained(source: str | Path, *, revision: str | None = None) -> Pretr
         raise InputError(f"revision: {source} is a folder; leave it out")
     folder = RunFolder(path)
     check_finished(path)
-    try:
-        method, shape = load_method(folder)
-    except (RuntimeError, SafetensorError, OSError, KeyError, TypeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{folder.model}: damaged, or of another config ({reason}); fetch or train it again") from None
+    method, shape = load_method(folder)
     made = load_preparation(folder.preparation) if folder.preparation.exists() else None
     return Pretrained(path, folder.recipe(), method, shape, made)
 
@@ -231,7 +227,7 @@ def stage(folder: RunFolder, out: Path, repository: str) -> list[Path]:
 
 
 def _card(folder: RunFolder, recipe: Recipe, repository: str, results: list[dict[str, Any]]) -> Card:
-    rows: list[Row] = [json.loads(line) for line in folder.rows.read_text().splitlines()]
+    rows = cast(list[Row], read_rows(folder.rows))
     data, method, noted = recipe.data_set, recipe.declared, folder.samples()
     groups = [" or ".join(map(str, each)) for name in ("background", "target") if (each := getattr(recipe.study, name, None))]
     who = f" {groups[1]} against {groups[0]}." if len(groups) == 2 else ""

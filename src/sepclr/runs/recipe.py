@@ -247,9 +247,12 @@ def read(values: Mapping[str, Any]) -> Recipe:
     parts = {name: dict(values[name] or {}) for name in names}
     data, method = (parts[name].pop("name", None) for name in ("data", "method"))
     check_choice(tuple(DATA_SETS), data=data)
+    check_choice(tuple(METHODS), method=method)
     data_set = DATA_SETS[data]
     _method(method, data_set)
     if (study := parts["data"].get("study")) and data_set.study is not None:
+        if not isinstance(study, Mapping):
+            raise InputError(f"data.study: {study!r} is not a mapping")
         parts["data"]["study"] = study_from(data_set.study, study)
     return Recipe(
         data=_part("data", type(data_set.options), parts["data"] | {"name": data}),

@@ -29,6 +29,7 @@ from sepclr.runs.linear import LinearCodes, solve
 from sepclr.runs.lock import held
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe, published
+from sepclr.runs.records import read_rows
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
 from sepclr.runs.targets import by_target, of_target, rows_of
@@ -227,8 +228,7 @@ def _rows(network: Method, source: Source, recipe: Recipe, encoder: EncoderState
 
 def read_finished(folder: RunFolder, source: Source) -> Finished:
     """Read a run with its evaluation."""
-    rows = [cast(Row, json.loads(line)) for line in folder.rows.read_text().splitlines()]
-    return Finished(folder, folder.recipe(), source, rows, folder.seconds())
+    return Finished(folder, folder.recipe(), source, [cast(Row, row) for row in read_rows(folder.rows)], folder.seconds())
 
 
 def evaluate_again(path: Path, root: Path | None = None) -> Finished:

@@ -9,8 +9,9 @@ from typing import Any
 
 from safetensors import safe_open
 
-from sepclr.errors import InputError
+from sepclr.errors import InputError, reading
 from sepclr.runs.folder import RunFolder
+from sepclr.runs.records import RESTORE
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,14 @@ class SeedsFolder:
         """Return what is stored with the alignment: its ``seeds``, and which codes are on the ``unit`` sphere.
 
         Raises:
-            InputError: if a run has not finished.
+            InputError: if a run has not finished, or the file is damaged.
         """
         if not self.alignment.is_file():
             raise InputError(f"{self.path}: not all seeds have finished (alignment.safetensors is missing); resume them with --resume")
-        with safe_open(self.alignment, framework="np") as file:
+        with reading(self.alignment, f"{RESTORE}, or resume with --resume"), safe_open(self.alignment, framework="np") as file:
             noted: dict[str, Any] = json.loads(file.metadata()["ensemble"])
+            if not noted["seeds"] or not all(type(seed) is int for seed in noted["seeds"]):
+                raise ValueError("it names no seeds")
             return noted
 
 

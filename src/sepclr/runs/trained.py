@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from sepclr.data import Cohort
 from sepclr.datasets.source import Source
+from sepclr.errors import reading
 from sepclr.probes import Probed, ProbeProtocol, harmonised, score
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
+from sepclr.runs.records import RESTORE
 from sepclr.training import classify, encode, project, resolve_accelerator
 from sepclr.types import HasClassifier, HasHeads, HasModality, Method, Row
 
@@ -26,10 +29,18 @@ def load_method(folder: RunFolder) -> tuple[Method, tuple[int, ...]]:
     """
     recipe = folder.recipe()
     shape, further, classes = shapes_of(folder)
-    method = make_method(recipe, shape, further, classes)
+    # Sizes that the files claim take no memory until the weights confirm them. Parts that do not belong together raise anything.
+    with reading(folder.config, f"{RESTORE}, or train again"), torch.device("meta"):
+        method = make_method(recipe, shape, further, classes)
+    network = cast(nn.Module, method)
+    with reading(folder.model, f"{RESTORE}, or train again"):
+        # Copied, since the file is mapped: if it were cut while it is used, the process would end without an error.
+        weights, expected = {name: tensor.clone() for name, tensor in load_file(folder.model).items()}, network.state_dict()
+        if odd := [name for name, tensor in weights.items() if name in expected and tensor.dtype != expected[name].dtype]:
+            raise ValueError(f"weights {odd[0]} are of type {weights[odd[0]].dtype}")
+        network.load_state_dict(weights, assign=True)
     # In evaluation mode, the code of a sample does not depend on the rest of its batch.
-    cast(nn.Module, method).eval().load_state_dict(load_file(folder.model))
-    cast(nn.Module, method).to(device_of(recipe))
+    network.eval().to(device_of(recipe))
     return method, shape
 
 

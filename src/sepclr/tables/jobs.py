@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 from sepclr.atomic import write_whole
 from sepclr.data.folds import keep_folds, with_folds
 from sepclr.datasets.source import Source
+from sepclr.errors import reading
 from sepclr.runs.folder import RunFolder, make_folder
 from sepclr.runs.leftovers import BEFORE_CONFIG, remove_own
 from sepclr.runs.parent import end_worker_with_parent
@@ -64,11 +65,13 @@ def done(results: Path) -> dict[str, list[Mapping[str, Any]]]:
     if results.is_dir():
         raise InputError(f"{results}: is a folder; name a file with --results")
     if results.exists():
-        for number, line in enumerate(results.read_text().splitlines(), 1):
+        with reading(results, "restore it, or choose another --results"):
+            lines = results.read_text().splitlines()
+        for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
                 rows.setdefault(row["key"], []).append(row)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise InputError(f"{results}: line {number} is not a row of a benchmark; restore it, or choose another --results") from None
     return rows
 
