@@ -25,7 +25,7 @@ MARKER = re.compile(
 
 
 def fill(text: str, folder: Path) -> str:
-    """Replace the text between the markers of a page with tables of ``folder`` and with the table of methods.
+    """Replace the text between the markers of a page with tables of ``folder`` and with the tables of methods.
 
     ``results`` has a row per run. ``comparison`` has a row per method, over seeds and beside published numbers, for one protocol if the
     marker names it. ``published`` is Table 3 of the paper. ``removal`` and ``swap`` have a row per set of images, over seeds.
@@ -53,7 +53,7 @@ def fill(text: str, folder: Path) -> str:
             return match[1] + plain([{"cells": {"images": "", "seeds": "1"} | each} for each in cells]) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
-    return MARKER.sub(table, METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text))
+    return MARKER.sub(table, METHODS.sub(lambda match: f"{match[1]}{catalogue.table()}\n{catalogue.facts()}{match[2]}", text))
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> list[Comparison]:
