@@ -20,7 +20,7 @@ from sepclr.data.attributes import is_quantity, known
 from sepclr.types import InputError, Row
 
 ProbeProtocol = Literal["strict", "published"]
-"""``strict``: all test samples, standardised codes, balanced accuracy; ``published``: at most 500 test targets, accuracy."""
+"""``strict`` standardises codes and fits to convergence; ``published`` follows the authors of SepCLR, see ``probe``."""
 
 EncoderState = Literal["trained", "untrained"]
 """Whether codes come from the trained encoders or from the same with fresh weights."""
