@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check bench docs clean
+.PHONY: demo test test-all check bench docs site links clean
 
 demo: .venv/installed  ## train the demo, decorrelated and with k-JEM, some three minutes on two cores, and write its report
 	$(BIN)/sepclr demo
@@ -10,7 +10,7 @@ demo: .venv/installed  ## train the demo, decorrelated and with k-JEM, some thre
 test: check  ## lint, types, import contract, and the tests that take seconds
 	$(BIN)/pytest -n 2 -m "not slow"
 
-test-all: check  ## all tests
+test-all: check .venv/site  ## all tests
 	$(BIN)/pytest -n 2
 
 check: .venv/tested
@@ -31,8 +31,15 @@ docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.tables.pages results README.md docs/*.md
 	$(BIN)/python speed/objective_picture.py
 
+site: .venv/site  ## build the site in docs/_build/html, and run the examples: some four minutes on one core; GALLERY=none leaves them out
+	$(BIN)/python -m sphinx -W --keep-going -n docs docs/_build/html
+	$(BIN)/python -m docs.ext.links docs/_build/html
+
+links: .venv/site  ## check the links of the site to other sites, which needs a network
+	GALLERY=none $(BIN)/python -m sphinx -b linkcheck docs docs/_build/links
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf docs/_build docs/generated .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -41,4 +48,8 @@ clean:
 
 .venv/tested: .venv/installed
 	$(INSTALL) --editable '.[test]'
+	touch $@
+
+.venv/site: .venv/installed
+	$(INSTALL) --editable '.[docs]'
 	touch $@

@@ -22,7 +22,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "generated/gallery/**.ipynb", "generated/gallery/**.zip", "generated/gallery/sg_execution_times.rst"]
-html_theme, html_title, html_static_path, html_css_files = "furo", "sepclr", ["_static"], ["site.css"]
+html_theme, html_title, html_static_path = "furo", "sepclr", ["_static"]
+html_css_files, html_js_files = ["site.css"], ["scroll.js"]
 html_copy_source = False
 nitpicky = True
 # Types in annotations may be private, or of other projects, whose inventories need a network.
@@ -65,3 +66,10 @@ def setup(app: Any) -> None:
     pages.setup(app)
     mathml.setup(app)
     names.setup(app)
+    app.connect("html-page-context", levels, priority=900)  # after the theme's
+
+
+def levels(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give the captions of the navigation the level that a heading needs, which Sphinx leaves out."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')

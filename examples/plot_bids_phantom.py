@@ -35,7 +35,7 @@ from sepclr.imaging.subjects import cohorts
 from sepclr.probes import Probed, probe
 from sepclr.views import VolumeViews
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[3])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--tree", type=Path, help="folder of the BIDS tree (default: a temporary one)")
 parser.add_argument("--subjects", type=int, default=120, help="number of subjects (default: %(default)s)")

@@ -30,7 +30,7 @@ from sklearn.metrics import silhouette_score
 from sepclr import cells
 from sepclr.datasets.simulated_cells import simulate_cells
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[3])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--cells", type=int, default=2000, help="number of cells (default: %(default)s)")
 parser.add_argument("--epochs", type=int, default=25, help="number of epochs (default: %(default)s)")

@@ -25,7 +25,7 @@ from sklearn.neural_network import MLPClassifier
 
 from sepclr import SepCLR
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[3])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--epochs", type=int, default=150, help="number of epochs (default: %(default)s)")
 options = parser.parse_args()

@@ -27,7 +27,7 @@ from sepclr.datasets import marked_digits
 from sepclr.probes import removal
 from sepclr.views import ImageViews
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[3])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--epochs", type=int, default=15, help="number of epochs of SepCLR (default: %(default)s)")
 parser.add_argument("--decoder-epochs", type=int, help="number of epochs of the decoder (default: about 3,000 steps)")

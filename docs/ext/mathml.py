@@ -25,7 +25,7 @@ def inline(translator: Any, node: nodes.Element) -> None:
 def block(translator: Any, node: nodes.Element) -> None:
     """Write an equation of its own line, which scrolls where the window is too narrow."""
     equation = convert(node.astext(), "block")
-    translator.body.append(f'<div class="equation" role="region" aria-label="equation" tabindex="0">{equation}</div>')
+    translator.body.append(f'<div class="equation">{equation}</div>')
     raise nodes.SkipNode
 
 

@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from docs.ext.pages import target
 from docutils import nodes
 from sphinx.addnodes import pending_xref
-
-import sepclr
-import sepclr.losses
-
-from .pages import documented
-
-SHORT = {name: f"sepclr.{name}" for name in sepclr.__all__ if name != "load"} | {
-    name: f"sepclr.losses.{name}" for name in sepclr.losses.__all__ if callable(getattr(sepclr.losses, name))
-}
-"""Names that mean the same object wherever they occur without a module."""
-
-NAME = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(\(.*\))?")
-
-
-def target(text: str) -> str | None:
-    """Return the full name of the object that a piece of code names, None if it is not one of the API."""
-    if not (match := NAME.fullmatch(text)):
-        return None
-    full = match["name"] if match["name"] in documented() else SHORT.get(match["name"])
-    if full is None:  # a method: the class is known
-        owner, _, name = match["name"].rpartition(".")
-        kind = documented().get(SHORT.get(owner, owner))
-        full = f"{SHORT.get(owner, owner)}.{name}" if isinstance(kind, type) and name in vars(kind) else None
-    return full
 
 
 def link(app: Any, doctree: nodes.document) -> None:

@@ -17,10 +17,12 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import sepclr
+import sepclr.losses
 from sepclr.fields import options_of
 from sepclr.methods.catalogue import ESTIMATORS, cited
 from sepclr.methods.options import METHODS, Declaration
-from sepclr.reports import comparison_markdown
+from sepclr.reports import Comparison, comparison_markdown
 from sepclr.reports.comparison import run_name
 from sepclr.tables.pages import MARKER, compared
 
@@ -221,9 +223,7 @@ def results_of(name: str) -> str:
     made = []
     for file, rows in _results().items():
         mine = {run_name(row) for row in rows if row["method"] == name}
-        for table in compared(rows) if mine else ():
-            if (table.protocol, table.of) != ("strict", "codes"):
-                continue
+        for table in _tables(file) if mine else ():
             untrained = {names: scores for names, scores in table.untrained.items() if name in names.split(", ")}
             mini = replace(table, lines=[line for line in table.lines if line.name in mine], untrained=untrained)
             text = comparison_markdown([mini]).partition("\n\n")[0]
@@ -265,7 +265,7 @@ def api_page(module: str) -> str:
     for name in exported(module):
         full, thing = _documented_as(module, name)
         if documented().get(full) is thing and full in _own(module):
-            if isinstance(thing, type) or inspect.isfunction(thing):
+            if autodocumented(thing):
                 parts.append(f".. auto{'class' if isinstance(thing, type) else 'function'}:: {full}")
             else:
                 lines = described(full).splitlines()
@@ -299,6 +299,33 @@ def exported(module: str) -> list[str]:
     return [name for name, thing in vars(there).items() if not name.startswith("_") and getattr(thing, "__module__", None) == module]
 
 
+def autodocumented(thing: Any) -> bool:
+    """Tell whether autodoc finds the documentation of a thing: not that of constants and types."""
+    return isinstance(thing, type) or inspect.isfunction(thing)
+
+
+SHORT = {name: f"sepclr.{name}" for name in sepclr.__all__ if name != "load"} | {
+    name: f"sepclr.losses.{name}" for name in sepclr.losses.__all__ if autodocumented(getattr(sepclr.losses, name))
+}
+"""Names that mean the same object wherever they occur without a module."""
+
+
+def target(text: str) -> str | None:
+    """Return the full name of the object of the API that a piece of code names, such as ``SepCLR.fit(X, y)``; None if it names none."""
+    if not (match := re.fullmatch(r"(?P<name>[A-Za-z_][\w.]*)(\(.*\))?", text)):
+        return None
+    name = match["name"]
+    if (full := name if name in documented() else SHORT.get(name)) is not None:
+        return full
+    owner, _, method = name.rpartition(".")
+    owner = SHORT.get(owner, owner)
+    for kind in getattr(documented().get(owner), "__mro__", ()):
+        full = f"{owner if kind is documented()[owner] else f'{kind.__module__}.{kind.__qualname__}'}.{method}"
+        if method in vars(kind) and full.rpartition(".")[0] in documented():
+            return full
+    return None
+
+
 @cache
 def documented() -> dict[str, Any]:
     """Return everything that the API documents, by full name, each thing once."""
@@ -323,7 +350,7 @@ def _first(thing: Any) -> str:
 def _documented_as(module: str, name: str) -> tuple[str, Any]:
     """Return the full name under which autodoc finds the documentation of a name: data are documented where they are defined."""
     thing = getattr(import_module(module), name)
-    if isinstance(thing, type) or inspect.isfunction(thing):
+    if autodocumented(thing):
         return f"{module}.{name}", thing
     for node in ast.parse(Path(import_module(module).__file__ or "").read_text()).body:
         if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
@@ -341,6 +368,12 @@ def _results() -> dict[str, list[dict[str, Any]]]:
     """Return the rows of runs, by file: those that pages compare."""
     names = {match["name"] for _, match in _markers() if match["kind"] == "comparison"}
     return {name: [json.loads(line) for line in (ROOT / "results" / name).read_text().splitlines()] for name in sorted(names)}
+
+
+@cache
+def _tables(file: str) -> list[Comparison]:
+    """Return the table of codes of a file, protocol ``strict``."""
+    return [table for table in compared(_results()[file]) if (table.protocol, table.of) == ("strict", "codes")]
 
 
 @cache
