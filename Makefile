@@ -36,7 +36,7 @@ site: .venv/site  ## build the site in docs/_build/html, and run the examples: s
 	$(BIN)/python -m docs.ext.links docs/_build/html
 
 links: .venv/site  ## check the links of the site to other sites, which needs a network
-	GALLERY=none $(BIN)/python -m sphinx -b linkcheck docs docs/_build/links
+	$(BIN)/python -m sphinx -b linkcheck docs docs/_build/links
 
 clean:
 	rm -rf docs/_build docs/generated .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

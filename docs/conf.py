@@ -21,7 +21,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/gallery/**.ipynb", "generated/gallery/**.zip", "generated/gallery/sg_execution_times.rst"]
+exclude_patterns = ["_build"]
 html_theme, html_title, html_static_path = "furo", "sepclr", ["_static"]
 html_css_files, html_js_files = ["site.css"], ["scroll.js"]
 html_copy_source = False
@@ -47,12 +47,13 @@ napoleon_custom_sections = [("Source", "notes_style")]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "generated/gallery",
-    "filename_pattern": "|".join(gallery.EXAMPLES),
+    "filename_pattern": gallery.RUN,
     "ignore_pattern": "^((?!plot_).)*$",
     "reset_argv": "docs.ext.gallery.arguments",
-    "plot_gallery": gallery.LENGTH != "none",
     "download_all_examples": False,
     "show_memory": False,
+    "min_reported_time": 1e9,
+    "capture_repr": (),
     "write_computation_times": False,
     "remove_config_comments": True,
 }

@@ -84,3 +84,4 @@ for line, (name, (images, colours, low)) in zip(axes, rows.items(), strict=True)
 for ax, name in zip(axes[0], marked_digits.MARKS, strict=True):
     ax.set_title(name)
 figure.savefig(options.picture, dpi=100)
+# sphinx_gallery_thumbnail_path = 'counterfactuals.png'
