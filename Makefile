@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all check bench docs site links clean
+.PHONY: demo test test-all test-lowest test-highest package check bench docs site links clean
 
 demo: .venv/installed  ## train the demo, decorrelated and with k-JEM, some three minutes on two cores, and write its report
 	$(BIN)/sepclr demo
@@ -12,6 +12,22 @@ test: check  ## lint, types, import contract, and the tests that take seconds
 
 test-all: check .venv/site  ## all tests
 	$(BIN)/pytest -n 2
+
+test-lowest test-highest: .venv/installed  ## the fast tests with the lowest dependencies that pyproject.toml allows, or the newest
+	$(INSTALL) uv
+	$(BIN)/uv venv --quiet --clear .venv/$@
+	$(BIN)/uv pip compile --quiet --resolution $(if $(filter %-lowest,$@),lowest-direct,highest) pyproject.toml --output-file .venv/$@.txt
+	$(BIN)/uv pip install --quiet --python .venv/$@ --constraint .venv/$@.txt --editable '.[test]'
+	.venv/$@/bin/pytest -n 2 -m "not slow" -W default
+
+package: .venv/installed  ## build wheel and source, and train from each in an empty environment with nothing but the core
+	$(INSTALL) build
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	for each in dist/*; do \
+		$(PYTHON) -m venv --clear dist/env && dist/env/bin/pip install --quiet --constraint constraints.txt $$each && \
+		dist/env/bin/sepclr fit marked-digits --max-epochs 1 --out dist/run && dist/env/bin/sepclr evaluate dist/run && rm -r dist/run || exit; \
+	done
 
 check: .venv/tested
 	$(BIN)/ruff check .
@@ -30,6 +46,7 @@ bench: .venv/installed  ## speed and memory of losses and steps, truth of the lo
 docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python -m sepclr.tables.pages results README.md docs/*.md
 	$(BIN)/python speed/objective_picture.py
+	$(BIN)/python speed/certificate.py --picture
 
 site: .venv/site  ## build the site in docs/_build/html, and run the examples: some four minutes on one core; GALLERY=none leaves them out
 	$(BIN)/python -m sphinx -W --keep-going -n docs docs/_build/html

@@ -65,6 +65,8 @@ def test_every_field_of_a_recipe_is_an_option_with_a_help(capsys: pytest.Capture
         ("benchmark", "marked-digits", "--independence", "cvae"),
         ("benchmark", "marked-digits", "--seeds", "0,one"),
         ("benchmark", "marked-digits", "--seeds", "-1"),
+        ("fit", "marked-digits", "--seeds", "0,one"),
+        ("demo", "--seeds", "0,1"),
         ("benchmark", "marked-digits", "--backend", "ray"),
     ],
 )
@@ -149,6 +151,7 @@ DECIDED_BY_WORDS = [
     ("fit marked-digits --learning_rate 0", "learning_rate: 0.0 is not positive"),
     ("fit marked-digits --batch_size 0", "batch_size: 0 is not at least 1"),
     ("fit marked-digits --seed -1", "seed: -1 is not at least 0"),
+    ("fit marked-digits --seeds 0,1 --seed 2", "seed: 2 is given beside --seeds"),
     ("fit marked-digits --independence tc --critic_steps 0", "critic_steps: 0 is not at least 1"),
     ("fit marked-digits --crop_scale 2", "crop_scale"),
     ("fit marked-digits --flip 2", "flip: 2.0 is not a probability"),

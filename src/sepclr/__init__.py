@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sepclr.estimators import GeneralisedContrastivePCA as GeneralisedContrastivePCA
     from sepclr.estimators import ProbabilisticContrastivePCA as ProbabilisticContrastivePCA
     from sepclr.estimators import load as load
+    from sepclr.runs.hub import from_pretrained as from_pretrained
+    from sepclr.runs.hub import push_to_hub as push_to_hub
     from sepclr.types import Batch as Batch
     from sepclr.types import Codes as Codes
     from sepclr.types import Method as Method
@@ -27,6 +29,8 @@ _HOMES = {
     "Batch": "types",
     "Codes": "types",
     "InputError": "errors",
+    "from_pretrained": "runs.hub",
+    "push_to_hub": "runs.hub",
     "Method": "types",
 }
 

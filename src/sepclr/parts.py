@@ -146,6 +146,7 @@ class Settings:
         nodes: number of machines; run the same command on each under ``torchrun``.
         strategy: Lightning's ``strategy`` flag.
         workers: number of processes that prefetch samples that are read on access, such as volumes; with 0 the training process reads them.
+        loggers: comma-separated logs of the loss terms beside metrics.jsonl: tensorboard, csv, wandb, mlflow; or none.
 
     Raises:
         InputError: a value outside its range.
@@ -161,19 +162,30 @@ class Settings:
     strategy: str = "auto"
     nodes: int = 1
     workers: int = 0
+    loggers: str = "none"
 
     def __post_init__(self) -> None:
         check_at_least(1, max_epochs=self.max_epochs, batch_size=self.batch_size, nodes=self.nodes)
         check_at_least(0, workers=self.workers)
         check_positive(learning_rate=self.learning_rate)
         check_choice(("constant", "cosine"), schedule=self.schedule)
+        for name in self.logger_names:
+            check_choice(LOGGERS, loggers=name)
 
+    @property
+    def logger_names(self) -> tuple[str, ...]:
+        """Names of the loggers, each once."""
+        return () if self.loggers == "none" else tuple(dict.fromkeys(name.strip() for name in self.loggers.split(",")))
+
+
+LOGGERS = ("tensorboard", "csv", "wandb", "mlflow")
+"""Names of Lightning's loggers that training can write to."""
 
 FIRST = "first"
 """Folder of the records of a first stage, in that of the run."""
 
-MACHINE_FIELDS = ("accelerator", "devices", "nodes", "strategy", "workers")
-"""Settings that say where a method is trained, not what is computed."""
+MACHINE_FIELDS = ("accelerator", "devices", "nodes", "strategy", "workers", "loggers")
+"""Settings that say where a method is trained and logged, not what is computed."""
 
 
 @dataclass(frozen=True, kw_only=True)

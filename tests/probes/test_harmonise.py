@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sepclr.extras import EXTRAS
 from sepclr.probes import Probed, harmonised, probe
 from sepclr.types import InputError
 
@@ -78,10 +79,8 @@ def test_sites_that_cannot_be_evened_out_are_named():
 
 
 def test_combat_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "combatlearn.core", None)
-    with pytest.raises(InputError, match=r"combat needs combatlearn; pip install 'sepclr\[combat\]'"):
+    monkeypatch.setitem(EXTRAS, "combat", ("no_such_package",))
+    with pytest.raises(InputError, match=r"combat: needs no_such_package; pip install 'sepclr\[combat\]'"):
         harmonised(*scanned(30), "site", "combat")
 
 

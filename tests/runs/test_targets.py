@@ -17,6 +17,7 @@ from sepclr.datasets.source import Source
 from sepclr.methods.several import SeveralTargets
 from sepclr.runs import run as runner
 from sepclr.runs import trained
+from sepclr.runs.certify import certify_run
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import usual
@@ -112,6 +113,12 @@ def test_a_run_has_rows_columns_and_a_page_for_each_group(method: str, tmp_path:
     assert RunFolder(tmp_path / "run").samples()["target_groups"] == [*NAMES]
     again = runner.evaluate_again(tmp_path / "run")
     assert again.rows == finished.rows
+    if method == "sepvae":
+        _, certified = certify_run(tmp_path / "run")
+        assert [each.target for each in certified] == [*NAMES]
+        assert {test["about"] for test in certified[1].tests} == {"digit", "degree", "group", "c and s"}
+        for page, each in zip(pages, certified, strict=True):
+            assert each.verdict[-1] in page.read_text()
 
 
 def test_pages_have_different_names():

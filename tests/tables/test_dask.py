@@ -19,7 +19,7 @@ from sepclr.runs.folder import RunFolder
 from sepclr.tables.jobs import Places, check_jobs, done, run_jobs, status
 from sepclr.tables.plan import Job, plan
 
-SMALL = {"width": 4, "max_epochs": 5, "encoder": "cnn3", "crop": 12, "precision": "32-true"}
+SMALL = {"width": 4, "max_epochs": 5, "encoder": "cnn3", "crop": 12, "precision": "32-true", "loggers": "tensorboard"}
 PATIENCE = 120
 
 

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from speed import objective_picture
+from speed import certificate, objective_picture
 from tests.reports.test_comparison import ROWS, brains
+from tests.reports.test_seeds import RESULTS as SEEDS
+from tests.reports.test_seeds import rows as row
 
 from sepclr.reports import comparison_markdown
 from sepclr.tables.pages import compared, fill, length_picture, picture
@@ -51,6 +53,15 @@ def test_old_rows_of_removal_are_shown_beside_rows_with_more_scores(tmp_path: Pa
     ]
 
 
+def test_agreement_of_seeds_and_their_ensemble_have_a_table_each(tmp_path: Path):
+    agreement = [row("c", [0.9, 0.95], [0.6]), row("s", [0.3], [0.2])]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(each) + "\n" for rows in agreement for each in rows))
+    (tmp_path / "b.jsonl").write_text("".join(json.dumps(each) + "\n" for each in SEEDS))
+    text = fill("".join(f"<!-- {kind} -->\n<!-- end of results -->\n" for kind in ("stability: a.jsonl", "seeds: b.jsonl")), tmp_path)
+    assert "| c | CKA | 0.93 (0.90–0.95) | 0.60 | 0.00 |" in text
+    assert "| digit from c | 60.0 ± 14.1 | 80.0 | 100.0 |" in text
+
+
 def test_swaps_are_shown_over_seeds_by_the_names_of_the_attributes(tmp_path: Path):
     scores = {"name": "flow", "donor_salient": 1.0, "own_salient": 0.0, "own_common": 0.8, "donor_common": 0.1}
     rows = [{"attributes": {"common": "digit", "salient": "mark"}, "scores": scores | {"own_common": share}} for share in (0.8, 0.9)]
@@ -84,7 +95,8 @@ def test_numbers_of_other_data_stand_beside_a_study_that_asks_the_same():
     assert "| published, other data |" in comparison_markdown([table])
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("counterfactuals", "losses", "methods", "mri", "objective", "table1"))]
+NAMES = ("certificate", "counterfactuals", "losses", "methods", "mri", "objective", "table1")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -98,5 +110,7 @@ def test_the_pictures_of_the_page_are_of_the_results():
     short, long = (ROOT / "results" / f"digits-on-cifar-{name}.jsonl" for name in ("cpu", "length"))
     assert (ROOT / "docs" / "table1.svg").read_text() == picture(short)
     assert (ROOT / "docs" / "length.svg").read_text() == length_picture(short, long)
+    power = ROOT / "results" / "certificate-power.jsonl"
+    assert (ROOT / "docs" / "certificate.svg").read_text() == certificate.picture(power)
     ablation = ROOT / "results" / "objective-ablation.jsonl"
     assert (ROOT / "docs" / "objective.svg").read_text() == objective_picture.picture(ablation)

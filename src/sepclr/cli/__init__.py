@@ -13,7 +13,8 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from sepclr.cli import decode
+from sepclr.cli import decode, export, push
+from sepclr.cli.certify import certify
 from sepclr.cli.config import with_config
 from sepclr.cli.options import (
     Parser,
@@ -33,8 +34,10 @@ from sepclr.cli.options import (
 from sepclr.data.study import Study, study_from
 from sepclr.datasets import DATA_SETS, DataSet
 from sepclr.errors import InputError
+from sepclr.extras import need
 from sepclr.runs import usable
 from sepclr.runs.recipe import compared, usual
+from sepclr.runs.seeds_folder import one_run
 from sepclr.tables.plan import plan
 from sepclr.tables.workers import check_workers
 
@@ -78,11 +81,18 @@ def fit(data_set: DataSet, options: Namespace) -> None:
     """Train and evaluate a method on a data set."""
     recipe = usual(data_set.name, options.profile, **_given(data_set, options))
     fold = f"-fold{recipe.fold}" if hasattr(recipe.data, "fold") else ""
-    out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{recipe.seed}{fold}")
+    several = f"seeds-{'-'.join(map(str, options.seeds))}" if options.seeds else recipe.seed
+    out = _out(options, f"{data_set.name}-{options.profile}-{recipe.label}-{several}{fold}")
     how = {"resume": options.resume, "root": _root(options), "download": options.get("download", False)}
-    usable.check_run(recipe, out, **how)
+    check = partial(usable.check_seeds, seeds=options.seeds, seed=options.seed) if options.seeds else usable.check_run
+    check(recipe, out, **how)
     if data_set.study is not None:
         recipe = recipe.of(_study(data_set, options))
+    if options.seeds:
+        from sepclr.runs.seeds import run_seeds
+
+        print(f"report: {run_seeds(recipe, options.seeds, out, **how)}")
+        return
     from sepclr.runs.run import run
 
     _show(run(recipe, out, **how))
@@ -92,7 +102,7 @@ def encode(options: Namespace) -> None:
     """Write the codes c and s of new samples."""
     places = Path(options.run), Path(options.input), Path(options.out)
     of_table = {name: getattr(options, name) for name in ("images", "subject", "suffix", "entities")} | {"cache": _cache(options)}
-    usable.check_codes(*places, **of_table)
+    usable.check_codes(one_run(places[0]), *places[1:], **of_table)
     from sepclr.data.facts import counted
     from sepclr.runs.encode import encode_file
 
@@ -119,6 +129,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
     root, download = _root(options), options.get("download", False)
     if not options.status:
         check_workers(options.jobs, options.backend, options.scheduler)
+        need("report", "benchmark")
         usable.check_rows([job.recipe for job in jobs], root, download=download)
         usable.check_table_places(runs, results)
     if data_set.study is not None:
@@ -144,6 +155,7 @@ def benchmark(data_set: DataSet, options: Namespace) -> None:
 
 def check(data_set: DataSet, options: Namespace) -> None:
     """Check data before training: what is wrong with them, and what a reviewer would ask."""
+    data_set.check_packages()
     study = _plain_study(data_set, options)
     study.members()  # raises InputError before torch is imported
     from sepclr.data.facts import counted
@@ -159,6 +171,7 @@ def check(data_set: DataSet, options: Namespace) -> None:
 def maps(options: Namespace) -> None:
     """Map where in the brain the salient code of an mri run comes from, as NIfTI files and a page."""
     usable.check_finished(Path(options.run))
+    need("brains", "maps")
     from sepclr.runs.maps import make_maps
 
     truth, out = (Path(given) if given else None for given in (options.truth, options.out))
@@ -167,6 +180,7 @@ def maps(options: Namespace) -> None:
 
 def implant(options: Namespace) -> None:
     """Implant a known pattern in the volumes of some subjects, to test whether a method finds it."""
+    need("brains", "implant")
     from sepclr.imaging.implant import implant_table
 
     given = {name: getattr(options, name) for name in ("subject", "share", "strength", "seed")}
@@ -175,6 +189,7 @@ def implant(options: Namespace) -> None:
 
 def rescan(options: Namespace) -> None:
     """Assign the subjects of a table to simulated scanners, to test whether a method is free of them."""
+    need("brains", "rescan")
     from sepclr.imaging.sites import rescan_table
 
     given = {name: getattr(options, name) for name in ("subject", "sites", "seed")}
@@ -183,6 +198,7 @@ def rescan(options: Namespace) -> None:
 
 def phantom(options: Namespace) -> None:
     """Write a study of small synthetic brains, half of them with a known pattern."""
+    need("brains", "phantom")
     from sepclr.imaging.phantom import write_bids_phantoms, write_phantoms
 
     write = write_bids_phantoms if options.bids else write_phantoms
@@ -276,7 +292,9 @@ def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], d
             one = options_of(f"{words} {data_set.about}.", data_set)
             add(data, f"{command.__name__} {name}", one, partial(command, data_set))
     simple = ((maps, maps_parser), (implant, implant_parser), (rescan, rescan_parser), (phantom, phantom_parser))
-    for function, options in (*simple, (encode, encode_parser), (evaluate, evaluate_parser)):
+    shared = ((export.export, export.parser), (push.push, push.parser))
+    of_runs = ((encode, encode_parser), (evaluate, evaluate_parser), (certify, evaluate_parser))
+    for function, options in (*simple, *shared, *of_runs):
         add(commands, function.__name__, options(function.__doc__), function)
     group = Parser(description=decode.__doc__.partition(": ")[2].capitalize())
     commands.add_subcommand("decode", group, help=group.description)

@@ -34,6 +34,8 @@ def with_config(words: Sequence[str], known: Mapping[str, Sequence[str]]) -> tup
     place = words.index("--config")
     path, name = Path(words[place + 1]), " ".join(words[: 1 + (words[0] in ("fit", "benchmark"))])
     values = {option: value for option, value in _read(path).items() if not (value is None or value is False or value == ())}
+    if name.startswith("fit") and any(word.partition("=")[0] == "--seeds" for word in words):
+        values.pop("seed", None)  # the same run with other seeds
     data = values.pop("data", None)
     if data not in (None, "marked-digits" if name == "demo" else words[1]):
         raise InputError(f"{path}: is for {data}; use sepclr {words[0] if name != 'demo' else 'fit'} {data}")

@@ -41,6 +41,8 @@ def recipe_parser(about: str, data_set: DataSet, *, demo: bool = False) -> Argum
     parser.add_argument("--out", type=str, default=None, help="folder of the run (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="resume the run in --out")
     if not demo:
+        said = "comma-separated random seeds, instead of --seed: a run for each, and a report on whether they agree"
+        parser.add_argument("--seeds", type=several(None), default=[], help=said)
         _add_data(parser, data_set, required=True)
     _add_recipe(parser, data_set)
     return parser
@@ -223,7 +225,7 @@ def phantom_parser(about: str | None) -> ArgumentParser:
 def encode_parser(about: str | None) -> ArgumentParser:
     """Make the parser of ``sepclr encode``."""
     parser = Parser(description=about)
-    parser.add_argument("run", type=str, help="folder of the run")
+    parser.add_argument("run", type=str, help="folder of the run, or of several seeds, whose codes are averaged")
     taken = ".npy, .npz (array x), .parquet (a column per value); a table of rows or of volumes, a BIDS tree, a folder of images"
     parser.add_argument("--input", type=str, required=True, help=taken)
     parser.add_argument("--out", type=str, default="codes.npz", help="codes file: .npz (arrays c and s), .parquet or .tsv")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sepclr.data.tables import listed
 from sepclr.errors import InputError
+from sepclr.extras import need
 
 
 def as_text(values: NDArray[Any]) -> NDArray[Any]:
@@ -32,10 +33,9 @@ def opened(path: Path) -> Iterator[Any]:
         raise InputError(f"{path}: is not an .h5ad file; anndata.io reads other formats, and write_h5ad writes this one")
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(f"{path}: needs anndata; install sepclr[cells]") from None
+    need("cells", str(path))
+    import h5py
+
     try:
         with h5py.File(path) as file:
             yield file

@@ -21,6 +21,7 @@ from sepclr.data.facts import counted
 from sepclr.data.rows import Chunks
 from sepclr.data.tables import listed
 from sepclr.errors import InputError
+from sepclr.extras import need
 
 Values = NDArray[np.float64]
 Covariates = Mapping[str, NDArray[Any]]
@@ -243,10 +244,9 @@ def _placed(chunks: Chunks) -> Any:
 
 def _combat(name: str, x: Values, batch: NDArray[Any]) -> tuple[list[str], Values, Values]:
     """Return the classes of a covariate, and the factor and shift of each feature in each."""
-    try:
-        from combatlearn.core import ComBatModel
-    except ImportError:
-        raise InputError(f"covariates: {name!r} holds classes, which need combatlearn; pip install 'sepclr[combat]'") from None
+    need("combat", f"covariates: {name!r} holds classes, whose correction")
+    from combatlearn.core import ComBatModel
+
     levels, times = np.unique(batch, return_counts=True)
     if times.min() < 2:
         raise InputError(f"covariates: {name!r} is {str(levels[times.argmin()])!r} in a single training row; merge it with another class")

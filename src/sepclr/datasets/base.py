@@ -9,6 +9,7 @@ from typing import Any
 
 from sepclr.data.study import Study
 from sepclr.errors import InputError
+from sepclr.extras import need
 from sepclr.parts import Augmentation, Data, Profile, Task
 
 
@@ -29,6 +30,7 @@ class DataSet:
         columns: names of attributes in published tables, where these differ.
         files: what the folder contains, for data sets that have one.
         download: whether missing files can be fetched.
+        needs: extra whose packages read its samples; empty if none.
         study: kind of study, for data that users bring.
         task: what is known about its samples; methods declare the same.
     """
@@ -45,6 +47,7 @@ class DataSet:
     columns: Mapping[str, str] = field(default_factory=dict)
     files: str | None = None
     download: bool = False
+    needs: str = ""
     study: type[Study] | None = None
     task: Task = "contrast"
 
@@ -68,12 +71,22 @@ class DataSet:
             raise InputError(f"profile: {self.name} has no recipe for {name!r}; choose {', '.join(self.profiles)}")
         return self.profiles[name]
 
-    def check_root(self, root: Path | None, *, download: bool = False) -> None:
-        """Check that the folder of the files exists.
+    def check_packages(self) -> None:
+        """Check that the packages that read its samples are installed.
 
         Raises:
-            InputError: no folder for a data set that needs one.
+            InputError: if one is missing.
         """
+        if self.needs:
+            need(self.needs, self.name)
+
+    def check_root(self, root: Path | None, *, download: bool = False) -> None:
+        """Check that the packages that read its samples are installed, and that the folder of the files exists.
+
+        Raises:
+            InputError: a package is missing, or no folder for a data set that needs one.
+        """
+        self.check_packages()
         if self.files is None:
             return
         fetched = self.download and ", with --download to fetch them"

@@ -37,6 +37,7 @@ Result: results/cells.jsonl, by speed/contrastive_vi.py.
 DATA_SET = DataSet(
     options=Own("cells"),
     study=CellStudy,
+    needs="cells",
     title="Cells",
     lead="Background and target are groups of cells. What both groups share belongs in c, what only the target has in s.",
     about="cells with counts or other values of genes, from an AnnData file",

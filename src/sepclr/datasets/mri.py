@@ -74,6 +74,7 @@ Result: results/ixi-implants.jsonl.
 DATA_SET = DataSet(
     options=Own("mri"),
     study=BrainStudy,
+    needs="brains",
     title="Brains",
     lead="Background and target are groups of subjects, with a brain volume for each subject. What both groups share belongs in c, "
     "what only the target has in s.",

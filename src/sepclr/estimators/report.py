@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from sepclr.data import Cohort
-from sepclr.estimators.separation import halves, separation
+from sepclr.estimators.separation import separation
 from sepclr.probes import Importance
+from sepclr.probes.halves import halves
 from sepclr.reports import Page, RunView, decoded, read_features, selection, shown_images, write_page
 from sepclr.training import encode
 from sepclr.types import InputError, Row

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from sepclr.data import Cohort
 from sepclr.estimators.streams import encode_batches
 from sepclr.estimators.targets import by_target
 from sepclr.probes import EncoderState, Probed, probe
+from sepclr.probes.halves import halves
 from sepclr.training import encode
 from sepclr.types import Codes, InputError, Method, Row
 
@@ -94,15 +94,3 @@ def by_name(model: Any, codes: Codes) -> dict[str, NDArray[Any]]:
     """Return the codes that a method has, c and s or only c, by their names."""
     spaces = ("c", "s") if "salient_dim" in model.declaration.defaults else ("c",)
     return {space: codes._asdict()[space].numpy() for space in spaces}
-
-
-def halves(
-    is_target: NDArray[np.bool_], subjects: NDArray[Any] | None, seed: int, *, grouped: bool
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split both groups in half without splitting subjects."""
-    if min(is_target.sum(), (~is_target).sum() if grouped else len(is_target)) < 4:
-        raise InputError(f"y: {is_target.sum()} target and {(~is_target).sum()} background sample(s); give at least 4 of each group")
-    kind = StratifiedKFold if subjects is None else StratifiedGroupKFold
-    split = kind(2, shuffle=True, random_state=seed).split(np.zeros(len(is_target)), is_target, subjects)
-    train, test = next(iter(split))
-    return train, test

@@ -11,8 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from nibabel import Nifti1Image, as_closest_canonical
-from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from sepclr.imaging.volumes import Volume, read_volume
@@ -98,6 +96,9 @@ def _three(sides: Sequence[int]) -> tuple[int, int, int]:
 
 def _oriented(volume: Volume) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """Return shape and spacing of a volume with its axes from left to right, back to front, bottom to top."""
+    from nibabel import Nifti1Image, as_closest_canonical
+    from nibabel.affines import voxel_sizes
+
     nothing = np.broadcast_to(np.uint8(0), volume.shape)  # takes no memory: voxel values do not matter here
     image = as_closest_canonical(Nifti1Image(nothing, volume.affine))
     x, y, z = (round(float(side), 3) for side in voxel_sizes(image.affine))
@@ -159,6 +160,17 @@ def unit_of(path: Path, grid: Grid) -> float:
         return 1.0
     values = _placed(path, grid).numpy()
     return float(np.percentile(values, BRIGHTEST) - values.min())
+
+
+def mask_on_grid(grid: Grid) -> NDArray[np.uint8]:
+    """Return the mask of a grid, 1 inside and 0 outside, shape (1, *grid.shape).
+
+    Raises:
+        InputError: no mask, or one that cannot be read.
+    """
+    if grid.mask is None:
+        raise InputError("mask: the grid has none; give one")
+    return np.asarray(_onto(_loaded(grid.mask), grid, mode="nearest").numpy() > 0, dtype=np.uint8)
 
 
 def _placed(path: Path, grid: Grid) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sepclr.data.study import Study
 from sepclr.errors import InputError
+from sepclr.extras import need
 
 if TYPE_CHECKING:
     from sepclr.imaging.participants import Participants
@@ -86,6 +87,8 @@ class BrainStudy(Study):
 
     def noted(self, cache: Path | None) -> BrainStudy:
         """Return the study with hashes of its table and images, see ``Study.noted``."""
+        if self.harmonise == "combat":
+            need("combat", "harmonise: combat")
         people = self.members()  # raises InputError before torch is imported
         for note in people.notes:
             print(f"warning: {note}")

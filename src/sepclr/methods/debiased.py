@@ -82,7 +82,7 @@ class Classifier(nn.Module):
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute c on the unit sphere, shape (n, d_c); s is 0, shape (n, 1)."""
         c = normalize(self.standardise(full_precision(self.common(x))))
-        return Codes(c, c.new_zeros(len(c), 1))
+        return Codes(c, c.new_zeros(c.shape[0], 1))
 
     def classify(self, codes: Codes) -> Float[Tensor, "n classes"]:
         """Compute the logits of the classes, shape (n, classes)."""

@@ -77,7 +77,7 @@ class DomainClassifier(nn.Module):
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute c, the encoder's output, shape (n, d_c); s is 0, shape (n, 1)."""
         c = self.common(x)
-        return Codes(c, c.new_zeros(len(c), 1))
+        return Codes(c, c.new_zeros(c.shape[0], 1))
 
     def classify(self, codes: Codes) -> Float[Tensor, "n classes"]:
         """Compute the logits of the classes."""

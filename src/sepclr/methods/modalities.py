@@ -66,7 +66,7 @@ class Weak(nn.Module):
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute w on the unit sphere, shape (n, d), as c; s is 0, shape (n, 1)."""
         w = normalize(full_precision(self.common(x)))
-        return Codes(w, w.new_zeros(len(w), 1))
+        return Codes(w, w.new_zeros(w.shape[0], 1))
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
         """Compute the codes of both views, w1 and w2 of shape (n, d)."""
@@ -187,7 +187,7 @@ class CrossModal(nn.Module):
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute c of strong samples on the unit sphere, shape (n, d_c); s is 0, shape (n, 1)."""
         c = normalize(full_precision(self.common(x)))
-        return Codes(c, c.new_zeros(len(c), 1))
+        return Codes(c, c.new_zeros(c.shape[0], 1))
 
     def outputs(self, one: Batch, two: Batch) -> Outputs:
         """Compute the codes of both views of both modalities: w1, w2, c1 and c2, of shape (n, d_c)."""

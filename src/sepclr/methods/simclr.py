@@ -65,7 +65,7 @@ class SimCLR(nn.Module):
     def encode(self, x: Float[Tensor, "n ..."]) -> Codes:
         """Compute c, shape (n, d_c), the encoder's output before the head; s is 0, shape (n, 1)."""
         c = self.common(x)
-        return Codes(c, c.new_zeros(len(c), 1))
+        return Codes(c, c.new_zeros(c.shape[0], 1))
 
     def project(self, codes: Codes) -> Codes:
         """Project c onto the unit sphere, as the loss sees it; s stays 0."""

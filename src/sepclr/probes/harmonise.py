@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import OneHotEncoder
 
+from sepclr.extras import need
 from sepclr.probes.linear import Probed
 from sepclr.types import InputError
 
@@ -64,10 +65,9 @@ def _residualise(train: Codes, test: Codes, train_sites: Sites, test_sites: Site
 
 
 def _combat(train: Codes, test: Codes, train_sites: Sites, test_sites: Sites) -> tuple[Codes, Codes]:
-    try:
-        from combatlearn.core import ComBatModel
-    except ImportError:
-        raise InputError("harmonise: combat needs combatlearn; pip install 'sepclr[combat]'") from None
+    need("combat", "harmonise: combat")
+    from combatlearn.core import ComBatModel
+
     # Constant dimensions, such as those of a salient code of 0, need no correction.
     varying = np.ptp(train, 0) > 0
     if not varying.any():

@@ -111,7 +111,7 @@ def score(
     known = truth if train is None else train
     return [
         Row(**about, metric=metric, score=value, low=low, high=high, chance=chance, n_train=len(known), n_test=len(truth))  # type: ignore[typeddict-item]
-        for metric, value, low, high, chance in _scores(known, truth, answers, _resampled(subjects, len(answers), seed))
+        for metric, value, low, high, chance in _scores(known, truth, answers, resampled(subjects, len(answers), seed))
     ]
 
 
@@ -165,7 +165,7 @@ def _scores(
         errors = np.abs(truth - answers)
         total, n = totals(np.stack([errors, np.ones_like(errors)], 1)).T
         chance = mean_absolute_error(truth, np.full_like(truth, np.median(train_truth)))
-        yield "mae", float(errors.mean()), *_interval(total / n), float(chance)
+        yield "mae", float(errors.mean()), *interval(total / n), float(chance)
         return
     names, classes = np.unique(truth, return_inverse=True)
     of_class = classes[:, None] == np.arange(len(names))
@@ -173,13 +173,19 @@ def _scores(
     recall = np.divide(right, right + wrong, where=right + wrong > 0, out=np.full(right.shape, np.nan))
     labels, times = np.unique(train_truth, return_counts=True)
     score = float(balanced_accuracy_score(truth, answers)) if len(names) > 1 else float(accuracy_score(truth, answers))
-    yield "balanced_accuracy", score, *_interval(np.nanmean(recall, 1)), 1 / len(labels)
+    yield "balanced_accuracy", score, *interval(np.nanmean(recall, 1)), 1 / len(labels)
     score = float(accuracy_score(truth, answers))
-    yield "accuracy", score, *_interval(right.sum(1) / (right + wrong).sum(1)), float(np.mean(truth == labels[times.argmax()]))
+    yield "accuracy", score, *interval(right.sum(1) / (right + wrong).sum(1)), float(np.mean(truth == labels[times.argmax()]))
 
 
-def _resampled(subjects: NDArray[Any] | None, n: int, seed: int) -> Resampled:
-    """Return a function that sums facts, shape (n, k), over bootstrap draws of subjects or samples, shape (RESAMPLES, k)."""
+def resampled(subjects: NDArray[Any] | None, n: int, seed: int) -> Resampled:
+    """Return a function that sums facts, shape (n, k), over bootstrap draws of subjects or samples, shape (RESAMPLES, k).
+
+    Args:
+        subjects: subject of each sample, shape (n,), who are drawn with all of their samples; None to draw samples.
+        n: number of samples.
+        seed: random seed.
+    """
     draw = np.random.default_rng(seed)
     names, whose = (np.arange(n), np.arange(n)) if subjects is None else np.unique(subjects, return_inverse=True)
 
@@ -193,6 +199,7 @@ def _resampled(subjects: NDArray[Any] | None, n: int, seed: int) -> Resampled:
     return totals
 
 
-def _interval(resampled: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    low, high = np.percentile(resampled, [2.5, 97.5])
+def interval(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """Return the 95 % interval of bootstrap values, shape (RESAMPLES,)."""
+    low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

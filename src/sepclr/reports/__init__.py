@@ -2,7 +2,7 @@
 
 from sepclr.reports.check_page import CheckPage, write_check_page
 from sepclr.reports.comparison import Comparison, compare
-from sepclr.reports.console import print_comparison, print_separation
+from sepclr.reports.console import print_certificate, print_comparison, print_separation
 from sepclr.reports.dots import svg
 from sepclr.reports.drawn import as_svg
 from sepclr.reports.features import read_features
@@ -10,6 +10,7 @@ from sepclr.reports.length import draw_length
 from sepclr.reports.page import Page, RunView, write_page
 from sepclr.reports.removal_page import RemovalPage, removal_cells, swap_cells, write_removal_page
 from sepclr.reports.scores import predicted
+from sepclr.reports.seeds import SeedsView, agreement_cells, agreement_sentence, score_cells
 from sepclr.reports.shown import decoded, pictures, selection, shown_images
 from sepclr.reports.signs import signs
 from sepclr.reports.table_page import write_table_page
@@ -21,6 +22,9 @@ __all__ = [
     "Page",
     "RemovalPage",
     "RunView",
+    "SeedsView",
+    "agreement_cells",
+    "agreement_sentence",
     "as_svg",
     "compare",
     "comparison_markdown",
@@ -30,10 +34,12 @@ __all__ = [
     "pictures",
     "plain",
     "predicted",
+    "print_certificate",
     "print_comparison",
     "print_separation",
     "read_features",
     "removal_cells",
+    "score_cells",
     "selection",
     "shown_images",
     "signs",

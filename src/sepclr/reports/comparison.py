@@ -113,7 +113,7 @@ class Comparison:
 
     def number(self, column: str, value: float) -> str:
         """Format a score of a column."""
-        return f"{value:.{_digits(column, self.errors, self.chance)}f}"
+        return f"{value:.{decimals(column, self.errors, self.chance)}f}"
 
     @property
     def published_heading(self) -> str:
@@ -229,7 +229,7 @@ def _unit(column: str, errors: Sequence[str]) -> int:
     return 1 if column in DELTAS or column in errors else 100
 
 
-def _digits(column: str, errors: Sequence[str], chance: Mapping[str, float]) -> int:
+def decimals(column: str, errors: Sequence[str], chance: Mapping[str, float]) -> int:
     """Return the number of decimals: one for percentages; for errors, enough to show a hundredth of the chance error."""
     return 1 if column not in errors else max(0, 2 - math.floor(math.log10(chance[column]))) if chance[column] > 0 else 2
 
@@ -259,7 +259,7 @@ def _line(
         middle = mean(values)
         if sd is not None:
             low, high = middle - sd, middle + sd
-        cells[column] = Cell(middle, sd, low, high, published.get(column), digits=_digits(column, errors, chance))
+        cells[column] = Cell(middle, sd, low, high, published.get(column), digits=decimals(column, errors, chance))
     return Line(
         run_name(runs[0]), method not in METHODS or METHODS[method].separates, len(runs), mean(run["seconds"] for run in runs) / 60, cells
     )

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sepclr.probes import PROBES, Certificate
+from sepclr.reports.certificate import THIN, lines
 from sepclr.reports.comparison import Cell, Comparison
 from sepclr.reports.scores import LOWER_IS_BETTER, error
 from sepclr.types import Row
@@ -57,6 +59,22 @@ def print_separation(runs: Mapping[str, Sequence[Row]], *, common: Sequence[str]
                 )
             table.add_section()
         Console().print(table)
+
+
+def print_certificate(certificate: Certificate) -> None:
+    """Print the tests and the verdict of a certificate."""
+    of = f" of {escape(certificate.target)} against background" if certificate.target else ""
+    table = Table(title=f"Certificate of separation{of}", caption="balanced accuracy in %, or R²; bold: significant after correction")
+    for heading in ("attribute", "from", "expected"):
+        table.add_column(heading)
+    for heading in (*PROBES, "chance"):
+        table.add_column(heading, justify="right")
+    for line in lines(certificate):
+        shown = [line.cells[name] for name in PROBES if name in line.cells] or [*line.cells.values(), *[("", False)] * (len(PROBES) - 1)]
+        cells = [f"[bold]{text}[/bold]" if significant else text for text, significant in shown]
+        table.add_row(escape(line.about), line.space, line.expected, *(cell.replace(THIN, "") for cell in [*cells, line.chance]))
+    Console().print(table)
+    print("\n".join(certificate.verdict))
 
 
 def print_comparison(tables: Sequence[Comparison]) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.probes import Importance
+from sepclr.probes import Certificate, Importance
 from sepclr.reports.attributes import Shown, caption, shown_attributes
+from sepclr.reports.certificate import views
 from sepclr.reports.features import feature_bars
 from sepclr.reports.figures import charts, flatten, sheet, strip
 from sepclr.reports.html import write_html
 from sepclr.reports.neighbours import neighbourhood
 from sepclr.reports.scores import SPACES, Reading, findings, number, predicted, readings, span
+from sepclr.reports.seeds import SeedsView
 from sepclr.types import InputError, Row
 
 COLOURS = 10
@@ -37,6 +39,7 @@ class RunView:
         s: salient codes of the shown samples, shape (n, d_s).
         decoded: images in 0..1 decoded from some targets, by display name, each of shape (k, channels, h, w).
         signs: warnings about training, one sentence each.
+        certificate: tests of its separation; None if there are none.
     """
 
     name: str
@@ -46,6 +49,7 @@ class RunView:
     s: NDArray[np.float32]
     decoded: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     signs: Sequence[str] = ()
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,7 @@ class Page:
         made: how the page was made, shown unchanged.
         features: for rows, which features the codes of the first run are read from; None if the samples are not rows.
         target_groups: address of the page of each target group by name, where there are several; empty for this one.
+        seeds: agreement of runs that differ in their seed; None for others.
 
     Raises:
         InputError: there is no sample or no run, lengths differ, or images have another shape.
@@ -84,6 +89,7 @@ class Page:
     made: Mapping[str, str]
     features: Sequence[Importance] | None = None
     target_groups: Mapping[str, str] = field(default_factory=dict)
+    seeds: SeedsView | None = None
 
     def __post_init__(self) -> None:
         n = len(self.is_target)
@@ -142,7 +148,9 @@ def _context(page: Page) -> dict[str, Any]:
         "decoded": [(name, strip(images)) for name, images in main.decoded.items()],
         "charts": charts([(run.name, run.history) for run in page.runs]),
         "correlated": any("c_with_s" in epoch for run in page.runs for epoch in run.history),
+        "certificates": views([(run.name, run.certificate) for run in page.runs]),
         "signs": [(run.name, sign) for run in page.runs for sign in run.signs],
+        "again": page.seeds and page.seeds.context(),
         "share": lambda value: number(value, "accuracy"),
     }
 

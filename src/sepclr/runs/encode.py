@@ -33,8 +33,9 @@ from sepclr.imaging.grid import Grid
 from sepclr.imaging.participants import image_paths
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import grid_spec_of
+from sepclr.runs.ensemble import load_encoder
 from sepclr.runs.folder import RunFolder
-from sepclr.runs.trained import load_method
+from sepclr.runs.seeds_folder import one_run
 from sepclr.runs.usable import check_codes, is_pictures, lists_volumes
 from sepclr.training import encode
 from sepclr.types import Codes, InputError
@@ -74,7 +75,7 @@ def encode_file(
     """Encode the samples of a file with the trained method of a run.
 
     Args:
-        run: folder of the run.
+        run: folder of the run, or of the runs of several seeds, whose aligned codes are then averaged.
         source: ``.npy``; ``.npz`` with the samples in an array ``x``; or ``.parquet`` with a column per value, reshaped to samples. Samples
             have the shape (n, *sample) of the training samples; images are uint8 in 0..255 or floating point in 0..1. For a run on
             ``mri``, also a ``.tsv`` or ``.csv`` table with a row for each image, or a BIDS tree; images are resampled to the grid of
@@ -97,11 +98,11 @@ def encode_file(
         InputError: if the folder is not a finished run, samples cannot be read or do not fit, or the output cannot be written.
     """
     of_table: dict[str, Any] = {"images": images, "subject": subject, "suffix": suffix, "entities": entities, "cache": cache}
-    check_codes(run, source, output, **of_table)
-    folder = RunFolder(run)
-    method, _ = load_method(folder)
+    folder = RunFolder(one_run(run))
+    check_codes(folder.path, source, output, **of_table)
+    method = load_encoder(run)
     whose: dict[str, NDArray[Any]] = {}
-    if lists_volumes(run, source):
+    if lists_volumes(folder.path, source):
         found = read_volumes(folder, source, **of_table)
         whose["subject"], codes = found.subjects, encode(method, found.x)
         if found.sessions is not None:

@@ -125,7 +125,7 @@ class RunFolder:
             InputError: if the folder is not a run, or its config cannot be read or has unknown or missing keys.
         """
         if not self.config.is_file():
-            raise InputError(f"{self.path}: not a run (config.yaml is missing); give a folder written by `sepclr fit` or `sepclr demo`")
+            raise InputError(f"{self.path}: not a run (config.yaml is missing); give the folder of a run (of several seeds, one of seed-N)")
         try:
             config = yaml.safe_load(self.config.read_text())
             recipe = read(config if isinstance(config, dict) else {})

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from sepclr.data import Cohort, Lazy
 from sepclr.data.attributes import is_quantity, known
 from sepclr.data.folds import test_rows
+from sepclr.extras import need
 from sepclr.imaging.participants import as_file_name
 from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import volumes
@@ -72,7 +73,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
         InputError: if the run is on another data set or not finished, the attribute is unknown, or a library is not installed.
     """
     began = perf_counter()
-    _libraries()
+    need("brains", "maps")
     folder = RunFolder(run)
     recipe = folder.recipe()
     study = recipe.study
@@ -133,14 +134,6 @@ def _line(recipe: Recipe, attribute: str, targets: int, scores: Mapping[str, Map
     cells |= {f"peak, {words[way]}": "inside" if score["peak_inside"] else "outside" for way, score in scores.items()}
     found = {"recipe": shared(recipe), "seed": recipe.seed, "attribute": attribute, "targets": targets, "top": TOP, "scores": scores}
     return found | {"cells": cells, "seconds": seconds} | made_with()
-
-
-def _libraries() -> None:
-    try:
-        import captum.attr  # noqa: F401
-        import nilearn.plotting  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"maps: need {error.name}; pip install 'sepclr[brains]'") from None
 
 
 def readout(method: Method, codes: Float[np.ndarray, "n d_s"], values: NDArray[Any]) -> Callable[[Any], Callable[[Tensor], Tensor]]:

@@ -214,10 +214,16 @@ def flat_values(recipe: Recipe) -> dict[str, Any]:
 
 def shared(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as nested values to publish: once a study's content is known, its files are named without their folders."""
+    return published(recipe) if recipe.study is not None and recipe.study.content else nested(recipe)
+
+
+def published(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as nested values without folders of this machine: of files and of absolute patterns, only the last part is left."""
     values = nested(recipe)
-    if recipe.study is not None and recipe.study.content:
+    if recipe.study is not None:
         study = values["data"]["study"]
-        study |= {name: _without_folder(study[name]) for name in recipe.study.FILES if study[name]}
+        pattern = ["images"] if Path(study.get("images") or "").is_absolute() else []
+        study |= {name: _without_folder(study[name]) for name in (*recipe.study.FILES, *pattern) if study[name]}
     return values
 
 

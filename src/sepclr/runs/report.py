@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 
 from sepclr.datasets.source import Source
 from sepclr.probes import Importance
-from sepclr.reports import Page, RunView, decoded, read_features, selection, shown_images, write_page
+from sepclr.reports import Page, RunView, SeedsView, decoded, read_features, selection, shown_images, write_page
+from sepclr.runs.certificates import read_certificates
 from sepclr.runs.linear import LinearCodes
 from sepclr.runs.recipe import flat_values, nested
 from sepclr.runs.results import Finished
@@ -20,14 +22,22 @@ from sepclr.training import encode
 from sepclr.types import Method
 
 
-def write_report(path: Path, runs: Sequence[Finished]) -> None:
-    """Write the report of one or several runs; the first is the main one. Of several target groups, each has its own page."""
+def write_report(path: Path, runs: Sequence[Finished], *, methods: Sequence[Method] | None = None, seeds: SeedsView | None = None) -> None:
+    """Write the report of one or several runs; the first is the main one. Of several target groups, each has its own page.
+
+    Args:
+        path: file to write.
+        runs: the runs.
+        methods: their methods; loaded from their folders if None.
+        seeds: agreement of runs that differ in their seed.
+    """
     parts = by_target(runs[0].source)
-    methods = [load_method(finished.folder)[0] for finished in runs]
+    methods = methods or [load_method(finished.folder)[0] for finished in runs]
     paths = reports(path, [name for name, _ in parts])
     for group, (here, (name, source)) in enumerate(zip(paths, parts, strict=True)):
         others = {other: "" if there == here else there.name for there, (other, _) in zip(paths, parts, strict=True) if name}
-        write_page(here, _page(name, source, runs, [of_target(method, group) for method in methods], others))
+        page = _page(name, source, runs, [of_target(method, group) for method in methods], others)
+        write_page(here, replace(page, seeds=seeds and replace(seeds, target=name)))
 
 
 def _page(name: str, source: Source, runs: Sequence[Finished], methods: Sequence[Method], others: Mapping[str, str]) -> Page:
@@ -40,7 +50,8 @@ def _page(name: str, source: Source, runs: Sequence[Finished], methods: Sequence
         terms = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in finished.folder.history()]
         shown_codes = codes.c.numpy(), codes.s.numpy()
         rows = rows_of(finished.rows, name)
-        views.append(RunView(finished.recipe.label, rows, terms, *shown_codes, decoded(method, test), finished.signs))
+        certified = next((each for each in read_certificates(finished.folder) if each.target == name), None)
+        views.append(RunView(finished.label, rows, terms, *shown_codes, decoded(method, test), finished.signs, certified))
     first = runs[0]
     sessions = first.folder.sessions()
     made = sessions[-1]
@@ -58,7 +69,7 @@ def _page(name: str, source: Source, runs: Sequence[Finished], methods: Sequence
             "Command": made["command"],
             "Commit": ", ".join(dict.fromkeys(session["commit"] or "not a checkout" for session in sessions)),
             "Precision": ", ".join(dict.fromkeys(session.get("precision", "not recorded") for session in sessions)),
-            "Training": "; ".join(f"{finished.recipe.label}: {finished.seconds:.0f} s" for finished in runs),
+            "Training": "; ".join(f"{finished.label}: {finished.seconds:.0f} s" for finished in runs),
             "Machine": _listed(made["machine"]),
             "Versions": _listed(made["versions"]),
             **({"Study": _listed(nested(first.recipe)["data"]["study"])} if first.recipe.study else {}),

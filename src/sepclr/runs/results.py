@@ -38,6 +38,7 @@ class Finished:
         source: the data set.
         rows: all rows of the evaluation.
         seconds: training time, over all sessions.
+        name: display name; that of the recipe if empty.
     """
 
     folder: RunFolder
@@ -45,6 +46,12 @@ class Finished:
     source: Source
     rows: Sequence[Row]
     seconds: float
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Display name."""
+        return self.name or self.recipe.label
 
     @property
     def signs(self) -> list[str]:
@@ -67,7 +74,7 @@ def result(run: Finished, protocol: ProbeProtocol) -> dict[str, Any]:
     rows = [row for row in run.rows if row["protocol"] == protocol and not (debiasing and row["space"] == "s")]
     shown = [row for row in rows if row["metric"] in (metric, "mae")]
     codes, heads = ([row for row in shown if row["space"] in spaces] for spaces in (tuple(PLACE), ("c_head", "s_head")))
-    trained = {_column(row, source): row for row in codes if row["encoder"] == "trained"}
+    trained = {column_of(row, source.columns): row for row in codes if row["encoder"] == "trained"}
     read = _summary(codes, source)
     more: dict[str, Any] = {"heads": _summary(heads, source)} if heads else {}
     if errors := sorted(name for name, row in trained.items() if row["metric"] == "mae"):
@@ -102,7 +109,9 @@ def _made(sessions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
     """Collect scores and intervals of trained encoders, and scores of untrained ones, by column."""
-    trained, untrained = ({_column(row, source): row for row in rows if row["encoder"] == kind} for kind in ("trained", "untrained"))
+    trained, untrained = (
+        {column_of(row, source.columns): row for row in rows if row["encoder"] == kind} for kind in ("trained", "untrained")
+    )
     return {
         "scores": {name: row["score"] for name, row in trained.items()},
         "intervals": {name: [row["low"], row["high"]] for name, row in trained.items()},
@@ -110,10 +119,10 @@ def _summary(rows: Sequence[Row], source: Source) -> dict[str, dict[str, Any]]:
     }
 
 
-def _column(row: Row, source: Source) -> str:
+def column_of(row: Row, columns: Mapping[str, str]) -> str:
     """Return the name of a score, as in published tables; the target group, where there are several, follows the attribute."""
     target = f"[{row['target']}]" if "target" in row else ""
-    return f"{source.columns.get(row['attribute'], row['attribute'])}{target}_{PLACE[row['space'].removesuffix('_head')]}"
+    return f"{columns.get(row['attribute'], row['attribute'])}{target}_{PLACE[row['space'].removesuffix('_head')]}"
 
 
 def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
@@ -125,7 +134,7 @@ def _best_expected(rows: Sequence[Row], source: Source) -> dict[str, float]:
             belongs = salient if row["space"] == "s" else source.common_attributes
             if row["attribute"] in {*source.common_attributes, *salient, *source.unwanted}:
                 right = 0.0 if row["metric"] == "mae" else 1.0
-                best[_column(row, source)] = right if row["attribute"] in belongs else row["chance"]
+                best[column_of(row, source.columns)] = right if row["attribute"] in belongs else row["chance"]
     return best
 
 

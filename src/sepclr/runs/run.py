@@ -16,19 +16,21 @@ from sepclr.atomic import replacing, write_whole
 from sepclr.data import Batches, VolumeCache
 from sepclr.data.folds import drawn
 from sepclr.datasets.source import Source
+from sepclr.fields import flattened
 from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
 from sepclr.parts import Augmentation, RowAugmentation, VolumeAugmentation
-from sepclr.probes import EncoderState, harmonised, probe
+from sepclr.probes import EncoderState, probe
 from sepclr.reports import predicted, print_separation
+from sepclr.runs.certificates import certificates, cheap, write_certificates
 from sepclr.runs.folder import RunFolder, open_folder, same_recipe
 from sepclr.runs.linear import LinearCodes, solve
 from sepclr.runs.make import make_method
-from sepclr.runs.recipe import Recipe
+from sepclr.runs.recipe import Recipe, published
 from sepclr.runs.report import write_report
 from sepclr.runs.results import Finished, result, write_results
 from sepclr.runs.targets import by_target, of_target, rows_of
-from sepclr.runs.trained import device_of, load_method, predictions, probed, shapes_of
+from sepclr.runs.trained import device_of, load_method, predictions, shapes_of, sides
 from sepclr.training import check, evened, fit, is_first, precision_of, resolve_accelerator
 from sepclr.types import HasClassifier, Method, Row
 from sepclr.views import ImageViews, RowViews, VolumeViews, pixels
@@ -86,7 +88,8 @@ def run(
         solve(method, cast(LinearOptions, recipe.method), source.train, seed=recipe.seed)
         write_whole(folder.metrics, json.dumps({"epoch": 0, "seconds": time.perf_counter() - begin}) + "\n")
     elif settings is not None:
-        fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress)
+        noted = flattened(published(recipe))
+        fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress, noted=noted)
     if not is_first():
         return None  # only the first process evaluates and writes
     if source.preparation is not None:
@@ -179,9 +182,9 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     untrained = [("untrained", make_method(recipe, *shapes_of(folder)))] if recipe.training else []
     for encoder, network in [*untrained, ("trained", method)]:
         cast(nn.Module, network).to(device_of(recipe))
-        for group, (name, part) in enumerate(by_target(source)):
-            found = _rows(of_target(network, group), part, recipe, cast(EncoderState, encoder))
-            rows += [{**row, "target": name} for row in found] if name else found
+        rows += scored(network, source, recipe, cast(EncoderState, encoder))
+    if cheap(source):
+        write_certificates(folder, certificates(method, source, recipe))
     whole = Finished(folder, recipe, source, rows, folder.seconds())
     write_results(folder.results, [result(whole, protocol) for protocol in source.tests])
     write_report(folder.report, [whole])
@@ -189,18 +192,29 @@ def evaluate(folder: RunFolder, source: Source) -> Finished:
     return whole
 
 
+def scored(network: Method, source: Source, recipe: Recipe, encoder: EncoderState) -> list[Row]:
+    """Probe a network under all protocols, against each target group if there are several.
+
+    Args:
+        network: the network.
+        source: the data set.
+        recipe: recipe of the run.
+        encoder: whether the network is trained; recorded in the rows.
+    """
+    rows: list[Row] = []
+    for group, (name, part) in enumerate(by_target(source)):
+        found = _rows(of_target(network, group), part, recipe, encoder)
+        rows += [{**row, "target": name} for row in found] if name else found
+    return rows
+
+
 def _rows(network: Method, source: Source, recipe: Recipe, encoder: EncoderState) -> list[Row]:
     """Probe a network under all protocols."""
     rows: list[Row] = []
-    how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
-    train = probed(network, source.train if source.probes is None else source.probes, **how, fitted=True)
-    for protocol, cohort in source.tests.items():
-        sides = train, probed(network, cohort, **how)
-        if source.site is not None:
-            sides = harmonised(*sides, source.site, source.harmonise)
-        rows += probe(*sides, encoder=encoder, protocol=protocol, seed=recipe.seed)
+    for protocol, train, test in sides(network, source, recipe):
+        rows += probe(train, test, encoder=encoder, protocol=protocol, seed=recipe.seed)
         if isinstance(network, HasClassifier) and encoder == "trained":
-            rows += predictions(network, cohort, source.common_attributes[0], protocol=protocol, seed=recipe.seed)
+            rows += predictions(network, source.tests[protocol], source.common_attributes[0], protocol=protocol, seed=recipe.seed)
     return rows
 
 
@@ -232,10 +246,10 @@ def evaluate_again(path: Path, root: Path | None = None) -> Finished:
 def print_rows(runs: Sequence[Finished]) -> None:
     """Print the scores of runs on the same data set, and warnings about their training."""
     for name, source in by_target(runs[0].source):
-        rows = {run.recipe.label: rows_of(run.rows, name) for run in runs}
+        rows = {run.label: rows_of(run.rows, name) for run in runs}
         print_separation(rows, common=source.common_attributes, salient=source.salient_attributes, target=name)
     for run in runs:
         for own in predicted(run.rows):
-            print(f"{run.recipe.label}: {own['name']} predicted with {own['score']} accuracy")
+            print(f"{run.label}: {own['name']} predicted with {own['score']} accuracy")
         for sign in run.signs:
-            print(f"warning: {run.recipe.label}: {sign}")
+            print(f"warning: {run.label}: {sign}")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,8 +14,16 @@ import torch
 from sepclr.data import Cohort
 from sepclr.data.attributes import is_quantity, known
 from sepclr.datasets.source import Source
-from sepclr.methods.several import SeveralTargets
 from sepclr.types import Method, Row
+
+
+@runtime_checkable
+class HasPairs(Protocol):
+    """A method for several target groups, such as ``SeveralTargets``, or an ensemble of them."""
+
+    def pair(self, group: int) -> Method:
+        """Return the method of one target group."""
+        ...
 
 
 def by_target(source: Source) -> list[tuple[str, Source]]:
@@ -31,7 +40,7 @@ def by_target(source: Source) -> list[tuple[str, Source]]:
 
 def of_target(method: Method, group: int) -> Method:
     """Return the method of a target group; the method itself if there is only one."""
-    return method.pair(group) if isinstance(method, SeveralTargets) else method
+    return method.pair(group) if isinstance(method, HasPairs) else method
 
 
 def rows_of(rows: Sequence[Row], name: str) -> list[Row]:

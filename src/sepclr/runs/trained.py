@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from safetensors.torch import load_file
 from torch import nn
 
 from sepclr.data import Cohort
-from sepclr.probes import Probed, ProbeProtocol, score
+from sepclr.datasets.source import Source
+from sepclr.probes import Probed, ProbeProtocol, harmonised, score
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe
@@ -63,6 +65,21 @@ def probed(method: Method, cohort: Cohort, *, everyone: bool = False, standardis
         spaces["w"] = encode(method.other, cohort.extra[method.other_sees]).c.numpy()
         spaces["w_to_c"] = spaces["w" if fitted else "c"]
     return Probed(spaces, cohort.is_target.numpy(), cohort.attributes, everyone, cohort.subjects, standardised)
+
+
+def sides(method: Method, source: Source, recipe: Recipe) -> Iterator[tuple[ProbeProtocol, Probed, Probed]]:
+    """Yield, for each test protocol, the codes that probes are fitted on and those of test samples, with site effects corrected.
+
+    Args:
+        method: the method.
+        source: the data set.
+        recipe: the recipe of the method.
+    """
+    how = {"everyone": source.everyone, "standardised": recipe.declared.standardised}
+    train = probed(method, source.train if source.probes is None else source.probes, **how, fitted=True)
+    for protocol, cohort in source.tests.items():
+        both = train, probed(method, cohort, **how)
+        yield protocol, *(both if source.site is None else harmonised(*both, source.site, source.harmonise))
 
 
 def predictions(method: HasClassifier, cohort: Cohort, attribute: str, *, protocol: ProbeProtocol, seed: int) -> list[Row]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from sepclr.data.image_study import SUFFIXES, ImageStudy
 from sepclr.errors import InputError
+from sepclr.extras import need, need_loggers
 from sepclr.ranges import either
 from sepclr.runs.folder import RunFolder, check_out, check_place
 from sepclr.runs.recipe import Recipe
+from sepclr.runs.seeds_folder import SeedsFolder
 
 TABLES = (".tsv", ".csv")
 """File extensions of tables of images."""
 
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 """Environment variables with the rank of this process, in the order in which Lightning reads them."""
+
+EXPORTED = (".onnx", ".pt2")
+"""File extensions of exported encoders."""
 
 CODES = (".npz", ".parquet", ".tsv", ".h5ad")
 """File extensions of codes."""
@@ -48,6 +54,12 @@ def check_row(recipe: Recipe) -> None:
     if given := _several_devices(recipe):
         raise InputError(f"{given}; a row runs on one device; use --jobs or dask workers to run several rows at a time")
     check_recipe(recipe)
+    _check_loggers(recipe)
+
+
+def _check_loggers(recipe: Recipe) -> None:
+    """Check that training can log; not part of ``check_recipe``, because a finished run needs no loggers."""
+    need_loggers(recipe.training.logger_names if recipe.training else ())
 
 
 def _several_devices(recipe: Recipe) -> str:
@@ -91,6 +103,7 @@ def check_demo(recipes: Sequence[Recipe], out: Path, *, resume: bool) -> None:
         if given := _several_devices(recipe):
             raise InputError(f"{given}; each run of the demo takes one device; leave out --devices and --nodes")
         check_recipe(recipe)
+        _check_loggers(recipe)
     names = [recipe.label for recipe in recipes]
     begun = [name for name in names if (out / name).exists()]
     for name in begun or names[:1]:
@@ -104,20 +117,63 @@ def check_run(recipe: Recipe, out: Path, *, resume: bool, root: Path | None = No
         InputError: as ``check_recipe``, ``DataSet.check_root`` and ``check_out``.
     """
     check_recipe(recipe)
+    _check_loggers(recipe)
     recipe.data_set.check_root(root, download=download)
     # With several processes, the first creates the folder before it starts the others with the same command.
     if next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0":
         check_out(out, resume=resume)
 
 
+def check_seeds(
+    recipe: Recipe, out: Path, *, seeds: Sequence[int], seed: int | None, resume: bool, root: Path | None = None, download: bool = False
+) -> None:
+    """Check everything about runs that differ in their seed that depends only on their options.
+
+    Args:
+        recipe: recipe of the runs.
+        out: their folder.
+        seeds: their seeds.
+        seed: a single seed, if one was given, too.
+        resume: whether to resume the runs in ``out``.
+        root: data folder.
+        download: whether missing data are fetched.
+
+    Raises:
+        InputError: a single seed beside several, fewer than two seeds, or repeated ones; several devices; or as ``check_run``.
+    """
+    if seed is not None:
+        raise InputError(f"seed: {seed} is given beside --seeds; leave one of them out")
+    if len(seeds) < 2 or len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds: {', '.join(map(str, seeds)) or 'none'}; give two or more distinct seeds, or one with --seed")
+    if given := _several_devices(recipe):
+        raise InputError(f"{given}; with --seeds, each run takes one device; leave out --devices and --nodes")
+    check_recipe(recipe)
+    recipe.data_set.check_root(root, download=download)
+    folder = SeedsFolder(out)
+    begun = [folder.run(seed).path for seed in seeds if folder.run(seed).config.exists()]
+    for path in (begun or [folder.run(seeds[0]).path]) if resume else [out]:
+        check_out(path, resume=resume)
+
+
 def check_finished(run: Path) -> None:
     """Check that a folder holds a finished run.
 
     Raises:
+        InputError: if it does not, or packages that read its samples are missing.
+    """
+    RunFolder(run).recipe().data_set.check_packages()
+    RunFolder(run).samples()
+
+
+def check_evaluated(run: Path) -> None:
+    """Check that a folder holds a finished run with its evaluation.
+
+    Raises:
         InputError: if it does not.
     """
-    RunFolder(run).recipe()
-    RunFolder(run).samples()
+    check_finished(run)
+    if not RunFolder(run).rows.is_file():
+        raise InputError(f"{run}: not evaluated (rows.jsonl is missing); evaluate it first, with `sepclr evaluate {run}`")
 
 
 def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CODES, **of_table: object) -> None:
@@ -148,6 +204,45 @@ def check_codes(run: Path, source: Path, out: Path, *, kinds: Sequence[str] = CO
             raise InputError(f"{given[0]}: is for tables of images; leave it out")
         return
     check_input(source, **of_table)
+
+
+def check_export(run: Path, out: Path, pixels: str | None = None) -> None:
+    """Check the run and the output of ``sepclr export``.
+
+    Args:
+        run: folder of the run.
+        out: a file, or a new folder for a MONAI bundle.
+        pixels: type of pixels; None if not given.
+
+    Raises:
+        InputError: an unknown file type, a folder that is not empty, or cannot be written, a bundle of a run that is not on mri, a missing
+            package, or a run that is not finished.
+    """
+    bundle = not out.suffix or out.is_dir()
+    if bundle and pixels is not None:
+        raise InputError("pixels: is for .onnx and .pt2 of images; leave it out")
+    if not bundle and out.suffix not in EXPORTED:
+        raise InputError(f"{out}: unknown file type; use {either(EXPORTED)}, or a new folder for a MONAI bundle")
+    if not bundle and not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder; create it or choose another --out")
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{out}: not empty; choose another --out")
+    check_place(out if bundle else out.parent, "choose another --out")
+    check_finished(run)
+    if bundle and "grid" not in RunFolder(run).samples():
+        raise InputError(f"{out}: a folder is a MONAI bundle, for runs on mri; give a file {either(EXPORTED)}")
+    if out.suffix == ".onnx":
+        need("onnx", str(out))
+
+
+def check_repository(name: str) -> None:
+    """Check the name of a repository on the hub.
+
+    Raises:
+        InputError: a name that is not OWNER/NAME.
+    """
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name, re.ASCII):
+        raise InputError(f"{name}: neither a folder nor OWNER/NAME of a repository on the hub")
 
 
 def kinds_without(run: Path) -> tuple[str, ...]:

@@ -13,13 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from sepclr.methods import catalogue
-from sepclr.reports import Comparison, as_svg, compare, comparison_markdown, draw_length, markdown, plain, removal_cells, svg, swap_cells
+from sepclr.reports import (
+    Comparison,
+    agreement_cells,
+    as_svg,
+    compare,
+    comparison_markdown,
+    draw_length,
+    markdown,
+    plain,
+    removal_cells,
+    score_cells,
+    svg,
+    swap_cells,
+)
 from sepclr.tables.published import PUBLISHED, beside_study, table_3
 from sepclr.types import InputError
 
 METHODS = re.compile(r"(<!-- methods -->\n).*?(<!-- end of methods -->)", re.DOTALL)
 MARKER = re.compile(
-    r"(<!-- (?P<kind>results|comparison|published|removal|swap): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n).*?(<!-- end of results -->)",
+    r"(<!-- (?P<kind>results|comparison|published|removal|swap|stability|seeds): (?P<name>\S+)(?: (?P<protocol>\w+))? -->\n)"
+    r".*?(<!-- end of results -->)",
     re.DOTALL,
 )
 
@@ -29,6 +43,7 @@ def fill(text: str, folder: Path) -> str:
 
     ``results`` has a row per run. ``comparison`` has a row per method, over seeds and beside published numbers, for one protocol if the
     marker names it. ``published`` is Table 3 of the paper. ``removal`` and ``swap`` have a row per set of images, over seeds.
+    ``stability`` has a row per space and measure of agreement between seeds, ``seeds`` one per score, over seeds and of their ensemble.
 
     Raises:
         InputError: if a marker names a missing file, or a protocol without rows.
@@ -51,6 +66,11 @@ def fill(text: str, folder: Path) -> str:
             scores = [[row["scores"] for row in rows if row["scores"]["name"] == name] for name in names]
             cells = removal_cells(scores) if match["kind"] == "removal" else [swap_cells(each, **rows[0]["attributes"]) for each in scores]
             return match[1] + plain([{"cells": {"images": "", "seeds": "1"} | each} for each in cells]) + match[5]
+        if match["kind"] == "stability":
+            return match[1] + plain([{"cells": each} for each in agreement_cells(rows)]) + match[5]
+        if match["kind"] == "seeds":
+            strict = [row for row in rows if row["protocol"] == "strict"]
+            return match[1] + plain([{"cells": each} for each in score_cells(strict)]) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
     return MARKER.sub(table, METHODS.sub(lambda match: f"{match[1]}{catalogue.table()}\n{catalogue.facts()}{match[2]}", text))

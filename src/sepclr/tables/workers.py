@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Literal
 
 from sepclr.errors import InputError
+from sepclr.extras import need
 
 Backend = Literal["loky", "dask"]
 
@@ -28,8 +28,8 @@ def check_workers(workers: int, backend: Backend, scheduler: str | None) -> None
         raise InputError("scheduler: used with dask only; add --backend dask")
     if backend == "dask" and not scheduler:
         raise InputError("scheduler: dask needs the address of its scheduler; give --scheduler tcp://HOST:8786")
-    if backend == "dask" and not find_spec("distributed"):
-        raise InputError("backend: dask is not installed; pip install 'sepclr[dask]'")
+    if backend == "dask":
+        need("dask", "backend: dask")
 
 
 @contextmanager

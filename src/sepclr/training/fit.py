@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +15,16 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
-from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from torch import Tensor, nn
 
 from sepclr.data import Batches, Cohort, Stream
+from sepclr.extras import need_loggers
 from sepclr.parts import FIRST, Settings
 from sepclr.training.encode import encode
 from sepclr.training.gather import part, processes
+from sepclr.training.loggers import opened
 from sepclr.training.module import Training, evened, layout
-from sepclr.training.records import AtomicCheckpoints, EpochLines, JsonLines
+from sepclr.training.records import AtomicCheckpoints, EpochLines
 from sepclr.types import HasCounts, HasModality, InputError, Method
 
 
@@ -37,6 +38,7 @@ def fit(
     folder: Path | None = None,
     progress: bool | str = False,
     callbacks: Sequence[Callback] = (),
+    noted: Mapping[str, Any] | None = None,
 ) -> None:
     """Train a method in place; one whose part for another modality comes first trains and freezes that before.
 
@@ -49,20 +51,21 @@ def fit(
         cohort: the training samples, of both groups, or batches of them, for which ``batch_size`` does not matter.
         settings: training settings.
         seed: random seed of batches and views; torch's global generator is left unchanged.
-        folder: folder for ``metrics.jsonl``, the TensorBoard log and ``checkpoints/last.ckpt``; None writes nothing. If it has a
-            checkpoint, training resumes from it.
+        folder: folder for ``metrics.jsonl``, the logs that the settings name and ``checkpoints/last.ckpt``; None writes nothing. If it
+            has a checkpoint, training resumes from it.
         progress: show a progress bar with the loss terms on a terminal, print a line per epoch elsewhere; a string labels each line and
             replaces the bar.
         callbacks: additional Lightning callbacks; of two stages, for the second.
+        noted: hyperparameters to log, such as those of a recipe.
 
     Raises:
-        InputError: if the cohort or the batch size does not allow batches of both groups.
+        InputError: if the cohort or the batch size does not allow batches of both groups, or the package of a logger is not installed.
     """
     if isinstance(cohort, Cohort):
         Batches(cohort, settings.batch_size, seed=seed, epoch=0, evened=evened(method))  # raises InputError before anything starts
     if isinstance(method, HasCounts):
         method.count(cohort.extra, cohort.is_target)
-    how: dict[str, Any] = {"seed": seed, "progress": progress}
+    how: dict[str, Any] = {"seed": seed, "progress": progress, "noted": noted or {}}
     if isinstance(cohort, Cohort) and isinstance(method, HasModality) and method.other_first:
         seen = replace(cohort, x=cohort.extra[method.other_sees], extra={})
         # Callbacks belong to the second stage: their state, such as that of early stopping, must not carry over from one to the other.
@@ -81,6 +84,7 @@ def _fit(
     folder: Path | None,
     progress: bool | str,
     callbacks: Sequence[Callback],
+    noted: Mapping[str, Any],
 ) -> None:
     """Train one stage of a method; see ``fit``."""
     together = processes()  # more than one if the caller opened a process group: then the caller closes it
@@ -100,17 +104,15 @@ def _fit(
     bar = progress is True and sys.stdout.isatty()
     lines = [EpochLines("" if progress is True else progress)] if progress and not bar else []
     callbacks = [*callbacks, *([_TermsBar(leave=False)] if bar else lines)]
-    loggers: list[Logger] = []
     checkpoint = None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         callbacks.append(ModelCheckpoint(folder / "checkpoints", "last", save_on_train_epoch_end=True, enable_version_counter=False))
-        loggers = [JsonLines(folder / "metrics.jsonl"), TensorBoardLogger(folder, name="", version="tensorboard")]
         last = folder / "checkpoints" / "last.ckpt"
         checkpoint = last if last.exists() else None
     accelerator = resolve_accelerator(settings.accelerator)
     precision = precision_of(method, views, cohort, settings)
-    with quiet_lightning(), torch.random.fork_rng():
+    with quiet_lightning(), torch.random.fork_rng(), opened(settings.logger_names, folder, noted) as loggers:
         trainer = _trainer(
             settings,
             precision,
@@ -151,8 +153,9 @@ def check(settings: Settings) -> None:
     """Check that Lightning can use the settings, before anything is written.
 
     Raises:
-        InputError: if the accelerator, devices, strategy or precision cannot be used here.
+        InputError: if the accelerator, devices, strategy or precision cannot be used here, or the package of a logger is not installed.
     """
+    need_loggers(settings.logger_names)
     precision = resolve_precision(settings.precision, resolve_accelerator(settings.accelerator))
     try:
         with quiet_lightning():
