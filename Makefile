@@ -3,7 +3,7 @@ MINUTES ?= 60
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all test-lowest test-highest package check bench fuzz docs clean
+.PHONY: demo test test-all test-lowest test-highest package check bench fuzz docs site links clean
 
 demo: .venv/installed  ## train the demo, decorrelated and with k-JEM, some three minutes on two cores, and write its report
 	$(BIN)/sepclr demo
@@ -11,7 +11,7 @@ demo: .venv/installed  ## train the demo, decorrelated and with k-JEM, some thre
 test: check  ## lint, types, import contract, and the tests that take seconds
 	$(BIN)/pytest -n 2 -m "not slow"
 
-test-all: check  ## all tests
+test-all: check .venv/site  ## all tests
 	$(BIN)/pytest -n 2
 
 test-lowest test-highest: .venv/installed  ## the fast tests with the lowest dependencies that pyproject.toml allows, or the newest
@@ -52,8 +52,15 @@ docs: .venv/installed  ## write the numbers of results/ into README and docs
 	$(BIN)/python speed/objective_picture.py
 	$(BIN)/python speed/certificate.py --picture
 
+site: .venv/site  ## build the site in docs/_build/html, and run the examples: some four minutes on one core; GALLERY=none leaves them out
+	$(BIN)/python -m sphinx -W --keep-going -n docs docs/_build/html
+	$(BIN)/python -m docs.ext.links docs/_build/html
+
+links: .venv/site  ## check the links of the site to other sites, which needs a network
+	$(BIN)/python -m sphinx -b linkcheck docs docs/_build/links
+
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz dist
+	rm -rf docs/_build docs/generated .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .fuzz dist
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -62,4 +69,8 @@ clean:
 
 .venv/tested: .venv/installed
 	$(INSTALL) --editable '.[test]'
+	touch $@
+
+.venv/site: .venv/installed
+	$(INSTALL) --editable '.[docs]'
 	touch $@

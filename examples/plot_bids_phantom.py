@@ -1,13 +1,18 @@
-"""From a BIDS tree of brains to codes of what patients and controls share, and of what only patients have.
+"""Brains in a BIDS tree
+=====================
+
+From a BIDS tree of brains to codes of what patients and controls share, and of what only patients have.
 
 The tree is synthetic: brains of controls and patients, with age, sex and scanner in ``participants.tsv``. Patients lose signal in one of
 two places (``subtype``), by a known share (``severity``). ``SepCLR`` sees volumes and groups only. Since the truth is known, the codes can
 be compared with it: group, subtype and severity belong in the salient code s, age and sex in the common code c.
 
+::
+
     python examples/plot_bids_phantom.py brains.png              # about a minute on one core
     python examples/plot_bids_phantom.py brains.png --tree DIR   # keep the tree, or use one that is there
 
-The same from the command line, with cross-validation, tables and maps:
+The same from the command line, with cross-validation, tables and maps::
 
     sepclr phantom DIR --bids
     sepclr benchmark mri --bids DIR --group group --background control --target patient --common age,sex --salient subtype,severity
@@ -30,7 +35,7 @@ from sepclr.imaging.subjects import cohorts
 from sepclr.probes import Probed, probe
 from sepclr.views import VolumeViews
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--tree", type=Path, help="folder of the BIDS tree (default: a temporary one)")
 parser.add_argument("--subjects", type=int, default=120, help="number of subjects (default: %(default)s)")

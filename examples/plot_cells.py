@@ -1,13 +1,18 @@
-"""From an AnnData of cells to codes of what control and perturbed cells share, and of what only perturbed cells have.
+"""Simulated cells
+===============
+
+From an AnnData of cells to codes of what control and perturbed cells share, and of what only perturbed cells have.
 
 The cells are simulated: four cell types in both conditions, and three responses to the perturbation, each of which raises genes of its own.
 ``sepclr.cells.fit`` sees counts and conditions only, and writes the codes of all cells into ``obsm``. Type belongs in the common code c,
 response in the salient code s. The separation of types and of responses is measured by the silhouette score (−1 to 1) of two
 principal components.
 
+::
+
     python examples/plot_cells.py cells.png    # half a minute on one core
 
-For cells of your own, ``anndata.read_h5ad`` returns the object, or use the command line:
+For cells of your own, ``anndata.read_h5ad`` returns the object, or use the command line::
 
     sepclr fit cells FILE.h5ad --group condition --background control --target perturbed --normalise
 """
@@ -25,7 +30,7 @@ from sklearn.metrics import silhouette_score
 from sepclr import cells
 from sepclr.datasets.simulated_cells import simulate_cells
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--cells", type=int, default=2000, help="number of cells (default: %(default)s)")
 parser.add_argument("--epochs", type=int, default=25, help="number of epochs (default: %(default)s)")

@@ -1,8 +1,13 @@
-"""Embeddings of a frozen network are rows: separate what they encode of both groups from what they encode of the target only.
+"""Embeddings of a frozen network
+==============================
+
+Embeddings of a frozen network are rows: separate what they encode of both groups from what they encode of the target only.
 
 A small network is trained to recognise handwritten digits, and then frozen; it stands for any pretrained network. The background is other
 digits, the target is digits with a bar on the left or at the top. ``SepCLR`` sees embeddings and groups only. Which digit an image shows
 belongs in the common code c, which bar in the salient code s.
+
+::
 
     python examples/plot_embeddings.py embeddings.png    # half a minute on one core
 
@@ -20,7 +25,7 @@ from sklearn.neural_network import MLPClassifier
 
 from sepclr import SepCLR
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--epochs", type=int, default=150, help="number of epochs (default: %(default)s)")
 options = parser.parse_args()

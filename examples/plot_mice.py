@@ -1,10 +1,15 @@
-"""Linear contrastive analysis shows the genotype of mice that PCA hides.
+"""Proteins of mice
+================
+
+Linear contrastive analysis shows the genotype of mice that PCA hides.
 
 The shocked mice (target) are normal or a model of Down syndrome. Protein expression in their cortex varies mostly for other reasons, which
 normal mice that were not shocked (background) share, so two principal components hide the genotype. Three linear contrastive methods show
 it without using the genotype labels, as in Figure 2 of Abid, Zhang, Bagaria, Zou, Nature Communications 9:2134, 2018. The separation of the
 genotypes is measured by the silhouette score (−1 to 1) of the two components, each scaled to unit variance. Each mouse was measured
 15 times, so the dots come from only 9 mice of each genotype.
+
+::
 
     python examples/plot_mice.py Data_Cortex_Nuclear.csv mice.png    # a few seconds
 
@@ -51,3 +56,4 @@ for ax, (name, method) in zip(axes, methods.items(), strict=True):
 axes[0].set_ylabel("component 2")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, markerscale=2)
 figure.savefig(sys.argv[2], dpi=110)
+# sphinx_gallery_thumbnail_path = 'mice.png'

@@ -1,10 +1,15 @@
-"""A decoder shows what the model thinks an image would look like without its salient pattern, and with another's.
+"""Images without their salient pattern
+====================================
+
+A decoder shows what the model thinks an image would look like without its salient pattern, and with another's.
 
 Background is handwritten digits; target is handwritten digits with a mark on top. ``SepCLR`` learns a common and a salient code from the
 groups alone, without being told which digit or which mark an image shows. ``FlowDecoder`` learns to draw images from these codes, and then
 draws targets with the salient code of background. The result is what the model thinks this image would look like without its mark, which
 can be wrong. Here it can be compared with the truth, because the images are composed and the digits below the marks are known. Each image
 also gets the mark of another one, its donor: what removal takes away from the donor.
+
+::
 
     python examples/plot_without.py without.png    # about 15 minutes on one core
 
@@ -22,7 +27,7 @@ from sepclr.datasets import marked_digits
 from sepclr.probes import removal
 from sepclr.views import ImageViews
 
-parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--epochs", type=int, default=15, help="number of epochs of SepCLR (default: %(default)s)")
 parser.add_argument("--decoder-epochs", type=int, help="number of epochs of the decoder (default: about 3,000 steps)")
@@ -79,3 +84,4 @@ for line, (name, (images, colours, low)) in zip(axes, rows.items(), strict=True)
 for ax, name in zip(axes[0], marked_digits.MARKS, strict=True):
     ax.set_title(name)
 figure.savefig(options.picture, dpi=100)
+# sphinx_gallery_thumbnail_path = 'counterfactuals.png'

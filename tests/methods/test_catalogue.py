@@ -24,7 +24,7 @@ def test_what_is_listed_is_there(name: str):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_linear_estimators_are_there(name: str):
     assert hasattr(import_module("sepclr"), name)
-    assert ESTIMATORS[name].link in table()
+    assert ESTIMATORS[name].paper.link in table()
 
 
 @pytest.mark.parametrize("name", TRAINED)

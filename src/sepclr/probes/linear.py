@@ -20,7 +20,10 @@ from sepclr.data.attributes import is_quantity, known
 from sepclr.types import InputError, Row
 
 ProbeProtocol = Literal["strict", "published"]
+"""``strict`` standardises codes and fits to convergence; ``published`` follows the authors of SepCLR, see ``probe``."""
+
 EncoderState = Literal["trained", "untrained"]
+"""Whether codes come from the trained encoders or from the same with fresh weights."""
 
 GROUP = "group"
 """Name of the attribute that says whether a sample is background or target."""

@@ -40,7 +40,7 @@ MARKER = re.compile(
 
 
 def fill(text: str, folder: Path) -> str:
-    """Replace the text between the markers of a page with tables of ``folder``, the table of methods and the rules for choosing one.
+    """Replace the text between the markers of a page with tables of ``folder``, tables of methods and the rules for choosing one.
 
     ``results`` has a row per run. ``comparison`` has a row per method, over seeds and beside published numbers, for one protocol if the
     marker names it. ``published`` is Table 3 of the paper. ``removal`` and ``swap`` have a row per set of images, over seeds.
@@ -74,7 +74,7 @@ def fill(text: str, folder: Path) -> str:
             return match[1] + plain([{"cells": each} for each in score_cells(strict)]) + match[5]
         return match[1] + (plain if "cells" in rows[0] else markdown)(rows) + match[5]
 
-    text = METHODS.sub(lambda match: match[1] + catalogue.table() + match[2], text)
+    text = METHODS.sub(lambda match: f"{match[1]}{catalogue.table()}\n{catalogue.facts()}{match[2]}", text)
     return MARKER.sub(table, RULES.sub(lambda match: match[1] + advice.rules_table() + match[2], text))
 
 

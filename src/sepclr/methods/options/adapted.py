@@ -66,4 +66,11 @@ METHOD = Declaration(
     task="domains",
     extra=LABEL,
     classes="label",
+    strengths=("It has a salient code s for what tells the domains apart; k-JEM takes much of the class out of s (docs/domains.md).",),
+    limits=(
+        "k-JEM adds nothing to the prediction, which does not use s.",
+        "It has two encoders, and takes twice as long as methods without s.",
+        "Its weights were chosen with labels of the target domain, which users do not have.",
+        "Both domains must have the same classes in similar proportions.",
+    ),
 )

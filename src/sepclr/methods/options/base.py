@@ -118,6 +118,8 @@ class Declaration:
         task: what it is for; data sets declare the same.
         extra: what it trains on besides samples and groups (``Batch.extra``), by name, each with a description.
         classes: name in ``extra`` of the classes that it predicts; empty if it predicts none.
+        strengths: what speaks for it, each a sentence in Markdown that results or its paper support.
+        limits: what speaks against it, likewise.
     """
 
     name: str
@@ -137,6 +139,8 @@ class Declaration:
     task: Task = "contrast"
     extra: Mapping[str, str] = field(default_factory=dict)
     classes: str = ""
+    strengths: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
 
     @property
     def selectors(self) -> dict[str, tuple[str, ...]]:

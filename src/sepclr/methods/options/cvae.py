@@ -75,4 +75,15 @@ METHOD = Declaration(
     ),
     critic=True,
     **usual(),
+    strengths=(
+        "It has a decoder: it reconstructs samples, removes the salient pattern and swaps it.",
+        "With a negative binomial for counts, types of simulated cells are decoded from c and responses from s nearly without error "
+        "(docs/own_data.md).",
+    ),
+    limits=(
+        "Its adversary sees targets only, so nothing keeps the group out of c (docs/table1.md).",
+        "On simulated cells, part of the response remains in c; on digits over CIFAR-10 most of the digit does.",
+        "Its decoder blurs: on marked digits without the mark, few digits are kept (docs/counterfactuals.md).",
+        "The released adversary is one linear unit, which cannot see dependence beyond the means.",
+    ),
 )

@@ -148,35 +148,104 @@ METHOD = Declaration(
     task="debiasing",
     extra=BOTH,
     classes="label",
+    strengths=(
+        "Little of the bias can be read from c: on coloured MNIST less than with any other method (docs/debiasing.md).",
+        "With 99.5 % of samples aligned, it predicts better than balanced batches on coloured MNIST.",
+    ),
+    limits=(
+        "The bias of every training sample has to be known.",
+        "Where the bias is weaker, balanced batches predict better.",
+        "It costs some of the class: probes fitted on unbiased samples read less of it from c than with balanced batches.",
+        "The probes are linear, and c is not at chance: another reader may find more of the bias.",
+    ),
 )
-BALANCED, PLAIN, REWEIGHTING, GROUP_DRO, LOGIT_ADJUSTMENT = (
-    Declaration(
-        options.name, paper, f"sepclr.{where}", (Alternative(options),), task="debiasing", extra=extra, classes="label", separates=False
-    )
-    for options, where, paper, extra in (
-        (BalancedOptions(), "BalancedBatches", SAMPLING, BOTH),
-        (PlainOptions(), "ERM", SAMPLING, LABEL),
-        (ReweightingOptions(), "Reweighting", SAMPLING, BOTH),
-        (
-            GroupDROOptions(),
-            "GroupDRO",
-            Paper(
-                "Sagawa, Koh, Hashimoto, Liang: Distributionally robust neural networks for group shifts",
-                2020,
-                "https://arxiv.org/abs/1911.08731",
-            ),
-            BOTH,
-        ),
-        (
-            LogitAdjustmentOptions(),
-            "LogitAdjustment",
-            Paper(
-                "Hong, Yang: Unbiased classification through bias-contrastive and bias-balanced learning",
-                2021,
-                "https://openreview.net/forum?id=2OqZZAqxnn",
-            ),
-            BOTH,
-        ),
-    )
+BALANCED = Declaration(
+    "balanced-batches",
+    SAMPLING,
+    "sepclr.BalancedBatches",
+    (Alternative(BalancedOptions()),),
+    task="debiasing",
+    extra=BOTH,
+    classes="label",
+    separates=False,
+    strengths=(
+        "It is most of the gain in accuracy over ERM, by the choice of batches alone (docs/debiasing.md).",
+        "Its code is the best of those compared for a linear classifier fitted on unbiased samples of coloured MNIST.",
+    ),
+    limits=(
+        "Most of the bias can be read from c where nearly all samples are aligned.",
+        "The bias of every training sample has to be known.",
+    ),
+)
+PLAIN = Declaration(
+    "erm",
+    SAMPLING,
+    "sepclr.ERM",
+    (Alternative(PlainOptions()),),
+    task="debiasing",
+    extra=LABEL,
+    classes="label",
+    separates=False,
+    strengths=("It needs no bias, and shows what ignoring it costs.",),
+    limits=(
+        "It predicts from the bias: on coloured MNIST it is hardly better than chance where the colour says nothing (docs/debiasing.md).",
+    ),
+)
+REWEIGHTING = Declaration(
+    "reweighting",
+    SAMPLING,
+    "sepclr.Reweighting",
+    (Alternative(ReweightingOptions()),),
+    task="debiasing",
+    extra=BOTH,
+    classes="label",
+    separates=False,
+    strengths=("It has the expected gradient of balanced batches, on batches of all samples alike.",),
+    limits=(
+        "It predicts worse than balanced batches: most batches hold few samples without the bias, with large weights (docs/debiasing.md).",
+        "The bias of every training sample has to be known.",
+    ),
+)
+GROUP_DRO = Declaration(
+    "group-dro",
+    Paper(
+        "Sagawa, Koh, Hashimoto, Liang: Distributionally robust neural networks for group shifts",
+        2020,
+        "https://arxiv.org/abs/1911.08731",
+    ),
+    "sepclr.GroupDRO",
+    (Alternative(GroupDROOptions()),),
+    task="debiasing",
+    extra=BOTH,
+    classes="label",
+    separates=False,
+    strengths=("It weights the pair of class and bias with the largest loss most, instead of the mean over pairs.",),
+    limits=(
+        "It does not improve on balanced batches here (docs/debiasing.md).",
+        "It is without the weight decay of its authors, which they found to matter.",
+        "The bias of every training sample has to be known.",
+    ),
+)
+LOGIT_ADJUSTMENT = Declaration(
+    "logit-adjustment",
+    Paper(
+        "Hong, Yang: Unbiased classification through bias-contrastive and bias-balanced learning",
+        2021,
+        "https://openreview.net/forum?id=2OqZZAqxnn",
+    ),
+    "sepclr.LogitAdjustment",
+    (Alternative(LogitAdjustmentOptions()),),
+    task="debiasing",
+    extra=BOTH,
+    classes="label",
+    separates=False,
+    strengths=(
+        "It changes neither batches nor weights, only the logits in training.",
+        "It predicts better than reweighting, and leaves less of the bias in c than balanced batches (docs/debiasing.md).",
+    ),
+    limits=(
+        "It predicts worse than balanced batches.",
+        "The bias of every training sample has to be known.",
+    ),
 )
 METHODS = (METHOD, BALANCED, PLAIN, REWEIGHTING, GROUP_DRO, LOGIT_ADJUSTMENT)

@@ -101,6 +101,16 @@ METHOD = Declaration(
     (Alternative(ModalitiesOptions(), {"independence": ("k-jem", "none")}),),
     task="modalities",
     extra=WEAK,
+    strengths=(
+        "k-JEM takes much of what both modalities share out of s, with digit and photograph either way round (docs/modalities.md).",
+        "`transform_other` encodes samples of which only the weak modality is known.",
+    ),
+    limits=(
+        "Every training sample needs both modalities, and only the strong one has an s.",
+        "c still holds some of what is private to the strong modality; in quadrants, most of it.",
+        "A probe fitted on w is of little use for c: a gap lies between the modalities.",
+        "The choice of stages and of what k-JEM moves was made on validation pairs of each data set.",
+    ),
 )
 CROSS_MODAL = Declaration(
     "simclr-modalities",
@@ -114,4 +124,12 @@ CROSS_MODAL = Declaration(
     task="modalities",
     extra=WEAK,
     separates=False,
+    strengths=(
+        "It has one stage, one term and no salient code to tune.",
+        "On quadrants, its c is that of `modalities` trained together without k-JEM (docs/modalities.md).",
+    ),
+    limits=(
+        "It has no s: what only the strong modality has is lost, or remains in c.",
+        "With digit and photograph, c holds less of the digit than that of `modalities`.",
+    ),
 )

@@ -60,5 +60,23 @@ METHOD = Declaration(
     (Alternative(SimCLROptions()),),
     epochs={"digits-on-cifar": 6, "marked-digits": 30, "mri": 200},
     separates=False,
+    strengths=(
+        "It shows what separation costs: it has the views and the networks of SepCLR, and no term that separates.",
+        "It needs no salient dimension, weight or critic.",
+    ),
+    limits=(
+        "It separates nothing: s is the constant 0, and c holds the group, the digit and the object on digits over CIFAR-10 "
+        "(docs/table1.md).",
+    ),
 )
-OF_TARGETS = replace(METHOD, name="simclr-target", where="sepclr.SimCLRTarget", options=(Alternative(SimCLRTargetOptions()),))
+OF_TARGETS = replace(
+    METHOD,
+    name="simclr-target",
+    where="sepclr.SimCLRTarget",
+    options=(Alternative(SimCLRTargetOptions()),),
+    strengths=("Background has no influence on c: a baseline for what targets alone say about themselves.",),
+    limits=(
+        "It separates nothing: s is the constant 0, and c holds what both groups share together with what only targets have.",
+        "It ignores background, which contrastive analysis is about.",
+    ),
+)
