@@ -137,6 +137,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in begun:
         process.kill()
         process.wait()
+        process.stdout.close()
+        process.stderr.close()
 
 
 def until(met: Callable[[], object], process: subprocess.Popen[str] | None = None) -> None:
