@@ -25,7 +25,7 @@ from sepclr.runs.trained import load_method
 from sepclr.training import encode
 
 TOLERANCE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4}
-FAST = [("debiased", "rows"), ("decorrelated, two target groups", "3-D")]
+FAST = [("debiased", "rows")]  # runs on images and volumes are exported below and in test_bundle.py
 METHODS = test_methods.METHODS | {"linear": lambda shape: LinearCodes(math.prod(shape), (5, 4))}
 ALL = [(name, shape) for name in METHODS for shape in test_methods.SHAPES]
 
