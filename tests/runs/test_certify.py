@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.recipes import DATA_OF
@@ -72,5 +73,12 @@ def test_only_c_is_asked_of_methods_without_s_and_the_bias_is_a_leak(tiny: Recip
 
 def test_the_site_is_asked_as_what_belongs_in_neither(tiny: Recipe):
     source = replace(DATA_SETS["marked-digits"].load(None, None, False), common_attributes=(), unwanted=("digit",))
+    (made,) = certificates(make_method(tiny, (1, 12, 12)), source, tiny)
+    assert {test["space"] for test in made.tests if test["about"] == "digit" and test["expected"] == "chance"} == {"c", "s"}
+
+
+def test_a_site_that_nothing_corrects_belongs_in_neither(tiny: Recipe, monkeypatch: pytest.MonkeyPatch):
+    source = DATA_SETS["marked-digits"].load(None, None, False)
+    monkeypatch.setattr(Recipe, "study", property(lambda recipe: SimpleNamespace(site="digit")))
     (made,) = certificates(make_method(tiny, (1, 12, 12)), source, tiny)
     assert {test["space"] for test in made.tests if test["about"] == "digit" and test["expected"] == "chance"} == {"c", "s"}

@@ -46,7 +46,7 @@ def certificates(method: Method, source: Source, recipe: Recipe) -> list[Certifi
         train, test = (replace(side, spaces={space: side.spaces[space] for space in spaces}) for side in (train, test))
         site = getattr(recipe.study, "site", None)
         roles: dict[str, Any] = {
-            "common": part.common_attributes,
+            "common": [each for each in part.common_attributes if each != site],
             "salient": part.salient_attributes,
             "unwanted": [each for each in train.attributes if each in part.unwanted or each == site],
         }
