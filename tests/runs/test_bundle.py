@@ -14,6 +14,8 @@ from sepclr.cli import main
 from sepclr.data.tables import read_cells
 from sepclr.imaging.phantom import write_phantoms
 
+pytestmark = pytest.mark.slow
+
 WHO = ["--images", "image", "--group", "group", "--background", "control", "--target", "patient", "--folds", "2"]
 SMALL = ["--method", "sepvae", "--width", "8", "--max-epochs", "1", "--batch-size", "8"]
 

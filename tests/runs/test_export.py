@@ -25,7 +25,6 @@ from sepclr.runs.trained import load_method
 from sepclr.training import encode
 
 TOLERANCE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4}
-FAST = [("debiased", "rows")]  # runs on images and volumes are exported below and in test_bundle.py
 METHODS = test_methods.METHODS | {"linear": lambda shape: LinearCodes(math.prod(shape), (5, 4))}
 ALL = [(name, shape) for name in METHODS for shape in test_methods.SHAPES]
 
@@ -54,13 +53,8 @@ def check_equal(name: str, kind: str, folder: Path) -> None:
                 np.testing.assert_allclose(mine, theirs, **TOLERANCE)
 
 
-@pytest.mark.parametrize(("name", "kind"), FAST)
-def test_exported_methods_give_the_same_codes(name: str, kind: str, tmp_path: Path):
-    check_equal(name, kind, tmp_path)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "kind"), [pair for pair in ALL if pair not in FAST])
+@pytest.mark.parametrize(("name", "kind"), ALL)
 def test_every_exported_method_gives_the_same_codes(name: str, kind: str, tmp_path: Path):
     check_equal(name, kind, tmp_path)
 
