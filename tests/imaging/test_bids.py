@@ -175,7 +175,7 @@ BAD: list[tuple[Callable[[Path], Any], dict[str, Any], str]] = [
     (lambda tree: None, {"bids": "ds/sub-01"}, "has no folders sub-.*; give the folder above it: ds"),
     (lambda tree: None, {"bids": "."}, r"has no folders sub-.*; did you mean ds\?"),
     (lambda tree: (tree / "participants.tsv").unlink(), {}, "bids: no participants.tsv in ds; give --table"),
-    (lambda tree: (tree / "participants.tsv").write_bytes(PEOPLE.replace("other", "é").encode("latin-1")), {}, "as a table in UTF-8"),
+    (lambda tree: (tree / "participants.tsv").write_bytes(PEOPLE.replace("other", "é").encode("latin-1")), {}, "give a table in UTF-8"),
     (table("participant_id", "id"), {}, r"bids: column 'participant_id' not found in ds/participants.tsv; columns are id, group, age"),
     (table("\t", ","), {}, "a single column 'participant_id,group,age'; separate columns by tabs"),
     (table("sub-02", "sub-01"), {}, "1 participants are listed more than once: sub-01; give each one row, and values of sessions in"),
