@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -34,6 +35,13 @@ def test_volumes_are_those_of_the_files_in_their_order(images: list[Path], tmp_p
     assert affines.shape == (4, 4, 4)
     for row, path in enumerate(images):
         np.testing.assert_allclose(x[row : row + 1][0, 0], nibabel.load(path).get_fdata(), atol=0.01)
+
+
+def test_a_disk_without_room_is_named_before_anything_is_written(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(InputError, match=r"cache: 0\.0 GiB free, and .* needs .*; give another cache folder"):
+        store(images, NAMES, GridSpec(), tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.npy*.part"))
 
 
 def test_rows_are_read_by_slice_index_and_mask_and_chosen_without_reading(images: list[Path], tmp_path: Path):
