@@ -227,6 +227,11 @@ def read_images(folder: Path) -> object:
     return image_files.cohorts(image_study(folder), 0, folder / "cache")
 
 
+def make_image_cache(folder: Path) -> None:
+    write_images(folder)
+    read_images(folder)
+
+
 def with_checksums(png: bytes) -> bytes:
     """Give each chunk of a PNG the checksum of its content, as far as there are chunks."""
     made, at = png[:8], 8
@@ -486,6 +491,7 @@ TARGETS = (
         for suffix in FORMATS
     ),
     Target("images-checksums.png", write_images, "background/0.png", read_images, False, bytes, with_checksums),
+    *(Target(f"images-cache-{name}", make_image_cache, f"cache/{name}.json", read_images, True) for name in ("contents", "pictures-1")),
     Target("images-table", make_image_table, "attributes.csv", read_image_table, True),
     *(Target(f"volume-{name}", make_volume(name), name, read_one_volume(name)) for name in ("a.nii", "a.nii.gz", "a.npy")),
     Target(

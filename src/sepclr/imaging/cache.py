@@ -19,6 +19,7 @@ from sepclr.atomic import replacing
 from sepclr.data import VolumeCache
 from sepclr.data.cache import cache_folder, check_room
 from sepclr.data.contents import contents
+from sepclr.errors import reading
 from sepclr.imaging.grid import Grid, GridSpec, choose_grid, on_grid
 from sepclr.imaging.volumes import Volume, look_into, problems
 from sepclr.types import InputError
@@ -60,7 +61,8 @@ def store(
                     beside.write_text(json.dumps({"grid": asdict(grid), "files": paths, "affines": affines}, default=str))
     except OSError as error:
         raise InputError(f"cache: {folder} cannot be written ({error.strerror or error}); choose another folder for volumes") from None
-    return VolumeCache(path), np.array(json.loads(beside.read_text())["affines"])
+    with reading(beside, f"delete it and {path.name}, which are made again"):
+        return VolumeCache(path), np.array(json.loads(beside.read_text())["affines"], dtype=float).reshape(-1, 4, 4)
 
 
 def _beside(path: Path) -> Path:
