@@ -34,7 +34,7 @@ COMMANDS = {
     "flow (decoder)": "decode fit RUN --width 8 --max_epochs 8 --batch_size 40 --accelerator cpu",
     "SepCLR in 3-D": f"{BRAINS} --independence k-jem",
     "SepCLR in 3-D, 2 DataLoader workers": f"{BRAINS} --independence k-jem --workers 2",
-    "SepCLR, 2 processes": f"{ROWS} --independence k-jem --norm group --devices 2",
+    "SepCLR, 2 processes": f"{ROWS} --independence k-jem --norm group --devices 2 --max_epochs 60",
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from sepclr.probes import Certificate
 from sepclr.runs.certificates import certificates, write_certificates
 from sepclr.runs.folder import RunFolder
+from sepclr.runs.lock import held
 from sepclr.runs.report import write_report
 from sepclr.runs.run import load, read_finished
 from sepclr.runs.trained import load_method
@@ -23,13 +24,14 @@ def certify_run(path: Path, root: Path | None = None) -> tuple[Path, list[Certif
         The file, and a certificate for each target group.
 
     Raises:
-        InputError: if the folder is not a finished run, or the data are missing.
+        InputError: if the folder is not a finished run, another process writes to it, or the data are missing.
     """
     folder = RunFolder(path)
     recipe = folder.recipe()
     method, _ = load_method(folder)  # raises InputError for an unfinished run before the data are read
-    source = load(recipe, root or folder.root())
-    made = certificates(method, source, recipe)
-    written = write_certificates(folder, made)
-    write_report(folder.report, [read_finished(folder, source)])
+    with held(path):
+        source = load(recipe, root or folder.root())
+        made = certificates(method, source, recipe)
+        written = write_certificates(folder, made)
+        write_report(folder.report, [read_finished(folder, source)])
     return written, made

@@ -19,6 +19,7 @@ from sepclr.reports import SeedsView, agreement_sentence
 from sepclr.runs.ensemble import make_ensemble, save_alignment
 from sepclr.runs.folder import RunFolder, environment, make_folder, same_recipe
 from sepclr.runs.leftovers import remove_own
+from sepclr.runs.lock import held
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe, changed
 from sepclr.runs.report import write_report
@@ -61,9 +62,10 @@ def run_seeds(
     with torch.device("meta"):  # no weights are drawn
         prepare(recipes[0], source)
     make_folder(out, "choose another --out")
-    keep_folds(recipes[0].study, out)
-    finished = [_run(each.of(with_folds(each.study, out)), folder, source, root) for each in recipes]
-    return report_seeds(folder, finished, source)
+    with held(out):
+        keep_folds(recipes[0].study, out)
+        finished = [_run(each.of(with_folds(each.study, out)), folder, source, root) for each in recipes]
+        return report_seeds(folder, finished, source)
 
 
 def _run(recipe: Recipe, folder: SeedsFolder, source: Source, root: Path | None) -> Finished:
