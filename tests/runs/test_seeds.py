@@ -63,6 +63,7 @@ def test_each_seed_is_the_run_that_it_is_alone(out: Path, tiny_run: Path):
         "report.html",
         "results.jsonl",
         "rows.jsonl",
+        "run.lock",
         "stability.jsonl",
     }
     ours, alone = (load_file(run / "model.safetensors") for run in (out / "seed-0", tiny_run))

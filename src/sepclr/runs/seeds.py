@@ -18,7 +18,7 @@ from sepclr.probes import ProbeProtocol, stability
 from sepclr.reports import SeedsView, agreement_sentence
 from sepclr.runs.ensemble import make_ensemble, save_alignment
 from sepclr.runs.folder import RunFolder, environment, make_folder, same_recipe
-from sepclr.runs.leftovers import remove_own
+from sepclr.runs.leftovers import BEFORE_CONFIG, remove_own
 from sepclr.runs.lock import held
 from sepclr.runs.make import make_method
 from sepclr.runs.recipe import Recipe, changed
@@ -74,8 +74,8 @@ def _run(recipe: Recipe, folder: SeedsFolder, source: Source, root: Path | None)
     if one.rows.exists():
         return replace(read_finished(one, source), name=name)
     if not one.config.exists():
-        # It was interrupted before its config was written, the first file apart from the folds.
-        remove_own(one.path, ("config.yaml.part", "folds.tsv", "folds.tsv.part"), "choose another --out")
+        # It was interrupted before its config was written.
+        remove_own(one.path, BEFORE_CONFIG, "choose another --out")
     whole = run(recipe, one.path, root=root, resume=one.path.exists(), progress=name)
     if whole is None:
         raise InputError("seeds: started in several processes; run it in one, without torchrun")
