@@ -104,11 +104,7 @@ def setup(app: Any) -> None:
 
 
 def complete(app: Any, page: str, source: list[str]) -> None:
-    """Add to the index the pages of ``docs`` that it does not list, and to the table of methods a link to the page of each."""
-    if page == "index":
-        others = [path.stem for path in sorted((ROOT / "docs").glob("*.md")) if not re.search(rf"^{path.stem}$", source[0], re.MULTILINE)]
-        others = [name for name in others if name != "index" and "method" not in name]
-        source[0] = source[0].replace("OTHER PAGES", "\n".join(others))
+    """Add to the table of methods a link to the page of each."""
     if page == "methods":
         names = "|".join((*METHODS, *ESTIMATORS))
         source[0] = re.sub(rf"^\| ({names}) \|", r"| [\1](generated/methods/\1.md) |", source[0], flags=re.MULTILINE)
