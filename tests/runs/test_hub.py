@@ -181,8 +181,13 @@ def test_the_card_has_the_separation_and_the_certificate(tiny_run: Path, tmp_pat
     assert "was not run" not in text
 
 
-def test_nothing_private_is_published_of_rows_which_are_prepared_again(table: Path, tmp_path: Path):  # noqa: F811
+def test_nothing_private_is_published_of_rows_which_are_prepared_again(
+    table: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
     run, out = tmp_path / "run", tmp_path / "published"
+    monkeypatch.setattr("sys.argv", ["sepclr", "a-private-command"])
     assert main(["fit", "rows", "--table", str(table), *TOY, "--covariates", "site", *SHORT, "--out", str(run)]) == 0
     out.mkdir()
     files = stage(RunFolder(run), out, "me/run")

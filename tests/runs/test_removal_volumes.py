@@ -82,7 +82,7 @@ def test_true_images_that_cannot_be_used_are_named_before_training(run: Path, tm
         ("withuot", "did you mean 'without'?"),
         ("", "truth: column '' not found in"),
         ("gone/{participant_id}.nii.gz", "truth: 4 of 4 files are missing"),
-        (f"{tmp_path}/damaged/{{participant_id}}.nii.gz", "cannot be read .*it is damaged or truncated"),
+        (f"{tmp_path}/damaged/{{participant_id}}.nii.gz", "it is damaged or truncated; restore or download it again"),
         (f"{tmp_path}/shifted/{{participant_id}}.nii.gz", "is not aligned with"),
         ("image", "x: differs from truth by more than 0.05 nowhere"),
     ):

@@ -102,7 +102,7 @@ PAGES = ["README.md", *(f"docs/{name}.md" for name in NAMES)]
 @pytest.mark.parametrize("name", PAGES)
 def test_the_numbers_of_a_page_are_those_of_the_results(name: str):
     page = (ROOT / name).read_text()
-    assert any(f"<!-- {marker}" in page for marker in ("results: ", "methods -->", "comparison: ", "removal: ", "swap: "))
+    assert any(f"<!-- {marker}" in page for marker in ("results: ", "methods -->", "comparison: ", "removal: ", "swap: ", "stability: "))
     assert fill(page, ROOT / "results") == page
 
 
