@@ -51,17 +51,17 @@ def asked() -> None:
         ("fit", full, 2, "error: runs/a/metrics.jsonl: no space left on device; free some space, and resume with --resume"),
         ("encode", full, 2, "error: runs/a/metrics.jsonl: no space left on device; free some space, and run the command again"),
         ("demo", stopped, 0, "stopped by SIGTERM after epoch 3 of 10; resume with --resume"),
-        ("decode", asked, 0, "stopped by SIGTERM; resume with --resume"),
+        ("decode fit", asked, 0, "stopped by SIGTERM; resume with --resume, or without it if no config.yaml had been written"),
         ("benchmark", asked, 0, "stopped by SIGTERM; rerun the command to resume"),
         ("encode", asked, 143, "stopped by SIGTERM"),
-        ("fit", ctrl_c, 130, "stopped by SIGINT; resume with --resume"),
+        ("fit", ctrl_c, 130, "stopped by SIGINT; resume with --resume, or without it if no config.yaml had been written"),
     ],
 )
 def test_a_command_ends_with_a_code_and_one_line(
     command: str, does: Callable[[], None], code: int, says: str, capsys: pytest.CaptureFixture[str]
 ):
     before = signal.getsignal(signal.SIGTERM)
-    assert ended(lambda words: does() or 0)([command]) == code
+    assert ended(lambda words: does() or 0)(command.split()) == code
     assert capsys.readouterr() == ("", f"sepclr: {says}\n")
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -216,3 +216,12 @@ def test_the_workers_of_a_benchmark_end_with_it(by: signal.Signals, code: int, s
     assert table.returncode == code
     until(lambda: not alive(workers))
     out.join()
+
+
+@pytest.mark.parametrize(("words", "code"), [(["fit"], 0), (["decode", "fit"], 0), (["decode", "remove"], 143), (["encode"], 143)])
+def test_only_what_can_be_resumed_ends_well_after_sigterm(words: list[str], code: int, capsys: pytest.CaptureFixture[str]):
+    def stopped(given: list[str]) -> int:
+        raise Stopped(signal.SIGTERM)
+
+    assert ended(stopped)(words) == code
+    assert ("--resume" in capsys.readouterr().err) == (code == 0)

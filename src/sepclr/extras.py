@@ -37,11 +37,10 @@ def need(extra: str, what: str) -> None:
 
 
 def need_loggers(names: Sequence[str]) -> None:
-    """Check that the packages of loggers are installed; each but ``csv`` is an extra.
+    """Check that the packages of loggers are installed; each is an extra.
 
     Raises:
         InputError: if one is missing.
     """
     for name in names:
-        if name != "csv":
-            need(name, "loggers")
+        need(name, "loggers")

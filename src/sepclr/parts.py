@@ -146,7 +146,7 @@ class Settings:
         nodes: number of machines; run the same command on each under ``torchrun``.
         strategy: Lightning's ``strategy`` flag.
         workers: number of processes that prefetch samples that are read on access, such as volumes; with 0 the training process reads them.
-        loggers: comma-separated logs of the loss terms beside metrics.jsonl: tensorboard, csv, wandb, mlflow; or none.
+        loggers: comma-separated logs of the loss terms beside metrics.jsonl: tensorboard, wandb, mlflow; or none.
 
     Raises:
         InputError: a value outside its range.
@@ -178,7 +178,7 @@ class Settings:
         return () if self.loggers == "none" else tuple(dict.fromkeys(name.strip() for name in self.loggers.split(",")))
 
 
-LOGGERS = ("tensorboard", "csv", "wandb", "mlflow")
+LOGGERS = ("tensorboard", "wandb", "mlflow")
 """Names of Lightning's loggers that training can write to."""
 
 FIRST = "first"

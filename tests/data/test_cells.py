@@ -19,7 +19,7 @@ from sepclr.data import SparseRows
 from sepclr.data import h5ad as reader
 from sepclr.data.cells import read_h5ad
 from sepclr.data.genes import chosen_counts, library_size, moments, most_variable, preparation
-from sepclr.data.obs import as_text
+from sepclr.data.obs import add_codes, as_text
 from sepclr.types import InputError
 
 N, GENES = 30, 12
@@ -309,3 +309,16 @@ def test_a_cache_folder_without_room_or_that_is_a_file_is_refused(tmp_path: Path
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=100))
     with pytest.raises(InputError, match=r"cache: 0\.0 GiB free, and .*a\.h5ad needs"):
         read_h5ad(path, cache=tmp_path / "cache", limit=0)
+
+
+def test_codes_are_not_written_to_a_file_that_obsm_is_a_link_to(tmp_path: Path) -> None:
+    path, other = write(tmp_path / "a.h5ad"), tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file.create_group("g")["X_common"] = np.ones(3)
+    with h5py.File(path, "r+") as file:
+        del file["obsm"]
+        file["obsm"] = h5py.ExternalLink(str(other), "/g")
+    before = other.read_bytes()
+    with pytest.raises(InputError, match="keeps obsm in another file"):
+        add_codes(path, tmp_path / "out.h5ad", {"X_common": np.zeros((N, 2))})
+    assert other.read_bytes() == before

@@ -56,7 +56,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "error": (lambda _: [][0], "IndexError"),
     "exit": (lambda _: exit(1), "SystemExit"),
     "hang": (endless, "hang"),
-    "memory": (lambda _: bytearray(b"x") * 2**27, "memory"),
+    "memory": (lambda _: bytearray(b"x") * 2**29, "memory"),
     "reserved": (lambda _: bytearray(2**40), "MemoryError"),
     "program": (lambda folder: subprocess.run(["true"], check=True, cwd=folder), "acts subprocess"),
     "outside": (outside, "acts writes"),

@@ -255,3 +255,47 @@ def test_tests_of_independent_codes_fire_as_often_as_they_should():
     for name, each in fired.items():
         assert np.mean(each) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / min(len(each), 60)), name
     assert np.mean(fired["linear"]) > 0.01
+
+
+def test_a_class_too_rare_to_be_drawn_leaves_no_probe_and_no_traceback(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(strengths_module, "MOST_TRAIN", 20)
+    codes, train = np.random.default_rng(0).normal(size=(2000, 2)), np.zeros(2000, dtype=int)
+    train[7] = 1  # of 20 samples drawn it is not one
+    question = Question(train, np.repeat([0, 1], 20), None, np.zeros(40, dtype=int))
+    for answer in ask(question, {"c": (codes, codes[:40])}, rounds=19, seed=0).values():
+        assert (answer.score, answer.p) == (0.5, 1)
+
+
+def test_what_varies_within_subjects_of_both_groups_is_asked_within_groups():
+    draw = np.random.default_rng(1)
+    donors = np.repeat(np.arange(24), 40)
+    is_target = np.tile([False, True], 480)
+    kind = np.where(draw.random(960) < np.where(is_target, 0.8, 0.2), "a", "b")
+    codes = {"c": draw.normal(size=(960, 2)), "s": is_target[:, None] + 0.1 * draw.normal(size=(960, 2))}
+    made = certificate(codes, is_target, {"kind": kind}, common=["kind"], subjects=donors, everyone=True)
+    assert min(test["p"] for test in made.tests if (test["about"], test["space"]) == ("kind", "s")) > 0.01
+    assert max(test["p"] for test in made.tests if (test["about"], test["space"]) == ("group", "s")) < 0.01
+    # A donor has both kinds, and counts once in the number of donors that a leak of five points needs.
+    (wanted,) = {test["needed"] for test in made.tests if test["about"] == "kind" and test["by"] == "linear" and test["space"] == "s"}
+    assert wanted == pytest.approx(needed(np.array([12, 12]), 0.05 / sum(test["expected"] == "chance" for test in made.tests)) / 2, abs=2)
+
+
+def test_missing_text_of_a_data_frame_is_missing():
+    draw = np.random.default_rng(2)
+    is_target = np.arange(200) % 2 == 0
+    site = draw.choice(["n", "s"], 200).astype(object)
+    site[::4] = None
+    site[1] = float("nan")
+    made = certificate({"c": draw.normal(size=(200, 2))}, is_target, {"site": site}, unwanted=["site"], everyone=True)
+    assert {test["n_test"] for test in made.tests if test["about"] == "site"} < set(range(60, 80))
+
+
+def test_differences_between_groups_are_counted_over_subjects():
+    fired = 0
+    for seed in range(8):
+        draw = np.random.default_rng(seed)
+        subjects, is_target = np.repeat(np.arange(24), 15), np.repeat(np.arange(24) % 2 == 0, 15)
+        age = draw.normal(size=24)[subjects]
+        made = certificate({"c": draw.normal(size=(360, 2))}, is_target, {"age": age}, common=["age"], subjects=subjects, everyone=True)
+        fired += any("The groups differ in" in sentence for sentence in made.verdict)
+    assert fired <= 2

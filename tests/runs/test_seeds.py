@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ def test_several_target_groups_have_an_agreement_and_a_page_each(tmp_path: Path,
         ((0, 1), {"devices": "2"}, False, "with --seeds, each run takes one device"),
         ((0, 1), {"workers": 2}, False, "workers: 2"),
         ((0, 1), {}, False, "full: not empty"),
-        ((0, 1), {}, True, "full/seed-0: not a run"),
+        ((0, 1), {}, True, "full: there are no runs of several seeds"),
     ],
 )
 def test_what_cannot_be_run_is_an_error_before_work_starts(
@@ -195,3 +196,17 @@ def test_a_config_of_one_run_can_be_repeated_with_other_seeds(tmp_path: Path):
     known = {"fit marked-digits": ["max_epochs", "seed", "seeds"]}
     assert with_config([*words, "--seeds", "0,1"], known)[0] == ["fit", "marked-digits", "--max_epochs", "3", "--seeds", "0,1"]
     assert "--seed" in with_config(words, known)[0]
+
+
+def test_what_was_killed_before_the_first_config_starts_again_and_other_folders_are_left_alone(tmp_path: Path):
+    out = tmp_path / "out"
+    (out / "seed-0").mkdir(parents=True)
+    for folder in (out, out / "seed-0"):
+        (folder / "run.lock").touch()
+    check = partial(check_seeds, TINY, seeds=SEEDS, seed=None, resume=True)
+    check(out=out)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="no runs of several seeds to resume"):
+        check(out=tmp_path / "other")
+    with pytest.raises(InputError, match="not empty"):
+        check_seeds(TINY, out, seeds=SEEDS, seed=None, resume=False)

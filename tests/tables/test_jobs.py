@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from filelock import FileLock, Timeout
 
+from sepclr.errors import Stopped
 from sepclr.runs.folder import RunFolder
 from sepclr.runs.recipe import Recipe
 from sepclr.tables import jobs as module
@@ -286,3 +288,13 @@ def test_a_line_that_is_no_row_is_named(places: Places):
 def test_workers_that_cannot_be_had_are_named(places: Places, options: dict[str, Any], named: str):
     with pytest.raises(InputError, match=named):
         run_jobs(small(), places, say=lambda words: None, **options)
+
+
+def test_a_worker_that_is_asked_to_end_leaves_its_run_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stopped(*_: object, **__: object) -> None:
+        raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr(module, "make_row", stopped)
+    monkeypatch.setattr(module, "end_worker_with_parent", lambda: None)
+    (job,) = plan("marked-digits", independence=["none"], seeds=[0])
+    assert module._attempt(job, Places(tmp_path / "runs", tmp_path / "rows.jsonl"), False) == (job, "held")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import json
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pytorch_lightning.loggers import Logger
 from tests.training.test_fit import SETTINGS, CutAfter, Stop, history, method
 
@@ -61,14 +59,13 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Recorded]:
     return Recorded.made
 
 
-def test_terms_of_each_epoch_and_hyperparameters_are_logged(rows: Cohort, tmp_path: Path):
-    fit(method(), RowViews(), rows, replace(SETTINGS, loggers="csv"), seed=0, folder=tmp_path, noted=NOTED)
-    with (tmp_path / "csv" / "metrics.csv").open() as file:
-        lines = list(csv.DictReader(file))
-    assert [{name: float(line[name]) for name in TERMS} for line in lines] == [
+def test_terms_of_each_epoch_and_hyperparameters_are_logged(rows: Cohort, tmp_path: Path, recorded: list[Recorded]):
+    fit(method(), RowViews(), rows, replace(SETTINGS, loggers="wandb"), seed=0, folder=tmp_path, noted=NOTED)
+    (made,) = recorded
+    assert [{name: float(line[name]) for name in TERMS} for line in made.lines] == [
         {name: pytest.approx(line[name], rel=1e-6) for name in TERMS} for line in history(tmp_path)
     ]
-    assert yaml.safe_load((tmp_path / "csv" / "hparams.yaml").read_text()) == NOTED
+    assert made.noted == NOTED
     assert not (tmp_path / "tensorboard").exists()
 
 
@@ -101,7 +98,7 @@ def test_a_logger_that_cannot_log_is_named(rows: Cohort, tmp_path: Path, recorde
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
-@pytest.mark.parametrize("loggers", ["tensorboard,neptune", "", "csv,none"])
+@pytest.mark.parametrize("loggers", ["tensorboard,neptune", "", "wandb,none"])
 def test_an_unknown_logger_is_named(loggers: str):
     with pytest.raises(InputError, match=r"loggers: .* choose"):
         Settings(1, 20, 0.1, loggers=loggers)
@@ -111,7 +108,7 @@ def test_a_missing_package_is_named_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr("sepclr.extras.find_spec", lambda name: None if name == "wandb" else name)
-    assert main(["fit", "marked-digits", "--loggers", "csv,wandb", "--out", str(tmp_path / "run")]) == 2
+    assert main(["fit", "marked-digits", "--loggers", "wandb", "--out", str(tmp_path / "run")]) == 2
     assert "loggers: needs wandb; pip install 'sepclr[wandb]'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

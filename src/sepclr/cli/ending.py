@@ -21,7 +21,7 @@ Given = ParamSpec("Given")
 REMEDIES = {
     "fit": "resume with --resume",
     "demo": "resume with --resume",
-    "decode": "resume with --resume",
+    "decode fit": "resume with --resume",
     "benchmark": "rerun the command to resume",
 }
 """How to resume a command; others start again."""
@@ -37,7 +37,8 @@ def ended(main: Callable[Given, int]) -> Callable[Given, int]:
     @wraps(main)
     def run(*given: Given.args, **named: Given.kwargs) -> int:
         words = given[0] if given and given[0] is not None else sys.argv[1:]
-        remedy = REMEDIES.get(next(iter(cast(Sequence[str], words)), ""))
+        first_words = list(cast(Sequence[str], words))[:2]
+        remedy = REMEDIES.get(" ".join(first_words), REMEDIES.get("".join(first_words[:1])))
         first = next((os.environ[name] for name in RANKS if name in os.environ), "0") == "0"
         try:
             with _listening():
@@ -51,7 +52,8 @@ def ended(main: Callable[Given, int]) -> Callable[Given, int]:
         except (Stopped, KeyboardInterrupt) as error:
             stopped = error if isinstance(error, Stopped) else Stopped(signal.SIGINT)
             if first:
-                print(f"sepclr: {stopped}{f'; {remedy}' if remedy else ''}", file=sys.stderr)
+                begun = "" if stopped.where or remedy == REMEDIES["benchmark"] else ", or without it if no config.yaml had been written"
+                print(f"sepclr: {stopped}{f'; {remedy}{begun}' if remedy else ''}", file=sys.stderr)
             return 0 if remedy and stopped.signal == signal.SIGTERM else 128 + stopped.signal
 
     return run

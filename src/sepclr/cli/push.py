@@ -15,7 +15,7 @@ def push(options: Namespace) -> None:
     """Upload a finished run with a model card to the Hugging Face Hub; no samples, names, folds, paths or report."""
     usable.check_repository(options.repository)
     need("hub", "push")
-    usable.check_finished(Path(options.run))
+    usable.check_evaluated(Path(options.run))
     from sepclr.runs.hub import push_to_hub
 
     print(f"pushed: {push_to_hub(Path(options.run), options.repository, private=options.private)}")

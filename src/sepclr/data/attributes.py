@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sepclr.errors import InputError
 
@@ -20,6 +20,14 @@ def known(truth: NDArray[Any]) -> NDArray[np.bool_]:
     if is_quantity(truth):
         return np.asarray(np.isfinite(truth))
     return np.asarray(truth != "") if truth.dtype.kind in "US" else np.ones(len(truth), dtype=bool)
+
+
+def plain(values: ArrayLike) -> NDArray[Any]:
+    """Return values as an array of numbers or of text; of objects, as pandas has them, None and NaN become missing text."""
+    array = np.asarray(values)
+    if array.dtype.kind != "O":
+        return array
+    return np.array(["" if value is None or value != value else str(value) for value in array.ravel()]).reshape(array.shape)
 
 
 def coded(name: str, values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -37,8 +45,7 @@ def coded(name: str, values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[A
     """
     if values.ndim != 1:
         raise InputError(f"{name}: shape {values.shape}; give one value for each sample")
-    if values.dtype.kind == "O":
-        values = np.array(["" if value is None or value != value else str(value) for value in values])
+    values = plain(values)
     if is_quantity(values):
         raise InputError(f"{name}: a quantity, or classes with missing values as numbers; give whole numbers, -1 where unknown, or text")
     there = known(values)

@@ -156,5 +156,7 @@ def add_codes(source: Path, out: Path, codes: Mapping[str, NDArray[Any]]) -> Non
     with h5py.File(out, "r+") as file:
         if "obsm" not in file:
             write_elem(file, "obsm", {})
+        if file["obsm"].file.filename != file.filename:  # what is written there would change that file
+            raise InputError(f"{source}: keeps obsm in another file; read it with anndata and write it again")
         for name, values in codes.items():
             write_elem(file["obsm"], name, values)

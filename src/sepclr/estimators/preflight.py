@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from sepclr.data import Cohort, Lazy
+from sepclr.data.attributes import plain
 from sepclr.estimators.groups import membership
 from sepclr.estimators.preflight_cohort import of_cohort
 from sepclr.estimators.prepared import prepared
@@ -116,7 +117,7 @@ def _with_facts(cohort: Cohort, X: Any, attributes: Mapping[str, ArrayLike] | No
         if attributes is not None or subjects is not None:
             raise InputError("attributes, subjects: a Cohort has its own; omit them")
         return replace(cohort, attributes=X.attributes, subjects=X.subjects)
-    known = {name: np.asarray(attributes[name]) for name in attributes} if attributes is not None else {}
+    known = {name: plain(attributes[name]) for name in attributes} if attributes is not None else {}
     return replace(cohort, attributes=known, subjects=None if subjects is None else np.asarray(subjects))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import orthogonal_procrustes
 
+from sepclr.probes.stability import COLLAPSED
 from sepclr.types import InputError
 
 ROUNDS, TOLERANCE = 100, 1e-8
@@ -78,11 +79,12 @@ def align(codes: Sequence[Floats], origins: Sequence[Floats] | None = None) -> A
     else:
         centres = np.stack([part.mean(0) for part in parts])
         scales = np.array([np.linalg.norm(part - centre) for part, centre in zip(parts, centres, strict=True)])
+        scales[scales <= COLLAPSED * np.array([np.linalg.norm(part) for part in parts])] = 0  # what is left is rounding error
     varied = np.where(scales > 0, scales, 1)  # a code without variance is 0 once it is centred
     parts = [(part - centre) / scale for part, centre, scale in zip(parts, centres, varied, strict=True)]
     turns = _turns(parts)
     placed = centres if unit or origins is None else np.stack([np.asarray(origin, dtype=np.float64) for origin in origins])
-    return Alignment(placed, turns * (scales.mean() / varied)[:, None, None], unit)
+    return Alignment(placed, turns * (scales.mean() * (scales > 0) / varied)[:, None, None], unit)
 
 
 def _turns(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sepclr.data.attributes import is_quantity
-from sepclr.probes.confounding import confounding
+from sepclr.data.attributes import is_quantity, plain
+from sepclr.probes.confounding import confounding, once_per_subject
 from sepclr.probes.dependence import dependence
 from sepclr.probes.halves import halves
 from sepclr.probes.linear import GROUP, Probed, interval, questions, resampled
@@ -84,7 +85,7 @@ def certificate(
         InputError: lengths that differ, codes that are not finite, fewer than four samples of a group, an unknown name of an attribute, or
             one with two roles.
     """
-    values = {name: np.asarray(each) for name, each in (attributes or {}).items()}
+    values = {name: plain(each) for name, each in (attributes or {}).items()}
     for name, each in {**{f"code {space}": code for space, code in codes.items()}, **values, "subjects": subjects}.items():
         if each is not None and len(each) != len(is_target):
             raise InputError(f"{name}: {len(each)} values for {len(is_target)} samples; give one per sample")
@@ -147,8 +148,9 @@ def certify(
     tests = _corrected(tests)
     held_out = {"background": int((~test.is_target).sum()), "target": int(test.is_target.sum())}
     held_out["subjects"] = len(test.is_target) if test.subjects is None else len(np.unique(test.subjects))
-    compared = {name: values for name, values in test.attributes.items() if test.everyone and name not in salient}
-    differing = [each.attribute for each in confounding(test.is_target, compared) if each.warns]
+    once = np.arange(len(test.is_target)) if test.subjects is None else once_per_subject(test.subjects, test.is_target)
+    compared = {name: values[once] for name, values in test.attributes.items() if test.everyone and name not in salient}
+    differing = [each.attribute for each in confounding(test.is_target[once], compared) if each.warns]
     said = verdict(tests, left_out, differing, of="samples" if test.subjects is None else "subjects")
     return Certificate(said, tests, _norms(test, seed), held_out, rounds)
 
@@ -201,9 +203,9 @@ def _question(
     subjects = None if test.subjects is None else test.subjects[test_rows]
     groups = test.is_target[test_rows].astype(int)
     strata = np.zeros_like(groups) if name == GROUP else groups
-    if subjects is not None and name != GROUP:
-        # Subjects in both groups are exchanged among themselves.
-        whose = np.unique(subjects, return_inverse=True)[1]
+    whose = None if subjects is None else np.unique(subjects, return_inverse=True)[1]
+    if whose is not None and name != GROUP and (truth == truth[np.unique(whose, return_index=True)[1]][whose]).all():
+        # Subjects of one value each, but in both groups, are exchanged among themselves.
         share = np.bincount(whose, groups) / np.bincount(whose)
         strata = np.where((share > 0) & (share < 1), 2, share)[whose].astype(int)
     return train_rows, test_rows, Question(train_truth, truth, subjects, strata)
@@ -232,7 +234,8 @@ def _probe(
         # Of a subject, each class counts once: its samples are similar.
         labels = np.unique(question.test, return_inverse=True)[1]
         counts = np.bincount(np.unique(np.stack([np.unique(subjects, return_inverse=True)[1], labels]), axis=1)[1])
-        seen, wanted = visible(counts, level), needed(counts, level)
+        # A subject with several classes counts for each of them.
+        seen, wanted = visible(counts, level), math.ceil(needed(counts, level) * n / counts.sum())
     for (space, by), answer in ask(question, codes, rounds=rounds, seed=seed).items():
         about: dict[str, Any] = {"about": name, "space": space, "by": by, "expected": roles[space].get(name, "")}
         about |= {"metric": "R²" if quantity else "balanced accuracy", "corrected": None, "n_test": len(question.test), "subjects": n}

@@ -125,12 +125,13 @@ def signal(
 def _dimension(found: Dimension, p: float, enough: bool, n: str) -> Finding:
     yes = p <= LEVEL
     low, high = np.percentile(found.exchanged, [2.5, 97.5])
+    own = f"So about {found.estimate} are the target's own" if yes else "That is no more than exchanged groups may show"
     return Finding(
         "In how many dimensions?",
         f"about {found.estimate}" if yes else _verdict(False, enough and found.of_target > 0, n),
         f"Halves of the target agree on {_most(found.of_target)} dimensions, of background on {_most(found.of_background)}. "
         f"Of the target's, {found.found} are not among background's; with exchanged groups it is {found.usual:g} "
-        f"(95 %: {low:.0f} to {high:.0f}). So about {found.estimate} are the target's own (p {_p(p)}). "
+        f"(95 %: {low:.0f} to {high:.0f}). {own} (p {_p(p)}). "
         "These are linear dimensions of variation: a difference of means is none.",
         {"estimate": found.estimate, "found": found.found, "exchanged": found.usual, "p": p},
     )

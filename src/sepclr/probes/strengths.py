@@ -134,8 +134,8 @@ def ask(question: Question, spaces: Mapping[str, tuple[Floats, Floats]], *, roun
 
 def _answers(codes: Floats, truth: NDArray[Any], held_out: Floats, classes: NDArray[Any] | None, seed: int) -> Iterator[tuple[str, Floats]]:
     """Yield what each probe answers: predicted quantities, shape (n,), or weights of classes, shape (n, classes), that sum to 1."""
-    # Equal codes hold nothing, and solvers warn about them.
-    constant = (codes == codes[0]).all()
+    # Equal codes hold nothing, and solvers warn about them; nor do codes of one class, where the others were too rare to be drawn.
+    constant = (codes == codes[0]).all() or (classes is not None and len(np.unique(truth)) < 2)
     scale = StandardScaler().fit(codes)
     codes, held_out = scale.transform(codes.astype(float)), scale.transform(held_out.astype(float))
     mean, spread = (truth.mean(), truth.std() or 1.0) if classes is None else (0.0, 1.0)

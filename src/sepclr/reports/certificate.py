@@ -76,7 +76,7 @@ def key_numbers(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
     if known:
         least = max(known, key=lambda test: test["visible"] or 1.0)
         size = "none" if least["visible"] is None else f"{100 * least['visible']:.1f} points"
-        yield "smallest leak that all tests see", size, f"with a power of 80{THIN}; 5 points take {least['needed']} held out"
+        yield "smallest leak of a class that all probes see", size, f"with a power of 80{THIN}; 5 points take {least['needed']} held out"
     if certificate.norm:
         background, target = (certificate.norm[group] for group in ("background", "target"))
         yield (

@@ -27,7 +27,7 @@ from sepclr.runs.recipe import Recipe, published
 from sepclr.runs.records import read_rows
 from sepclr.runs.results import column_of
 from sepclr.runs.trained import load_method
-from sepclr.runs.usable import check_finished, check_repository
+from sepclr.runs.usable import check_evaluated, check_finished, check_repository
 from sepclr.training import encode
 from sepclr.types import Codes, InputError, Method, Row
 
@@ -97,9 +97,14 @@ class Pretrained:
             raise InputError(
                 f"x: shape {x.shape} of type {x.dtype}; give rows of numbers, (n, {len(made.features)}), features {_some(made)}"
             )
+        if np.isinf(x).any() or (made.logged and (x < 0).any()):
+            raise InputError("x: has infinite values, or negative ones where counts are wanted; give finite values, NaN where missing")
         told = {name: np.asarray(covariates[name]) for name in made.covariates if name in covariates}
         if missing := [name for name in made.covariates if name not in told or told[name].shape != (len(x),)]:
             raise InputError(f"covariates: {missing[0]!r} is missing or not of shape ({len(x)},); give a value for each sample")
+        for name in made.effects:
+            if told[name].dtype.kind not in "iuf" or not np.isfinite(told[name]).all():
+                raise InputError(f"covariates: {name!r} is a quantity; give a finite number for each sample")
         rows = x.astype(np.float64)
         if made.library is not None:
             sums = np.asarray(totals, dtype=np.float64) if totals is not None else np.zeros(0)
@@ -172,7 +177,7 @@ def push_to_hub(run: Path | str, repository: str, *, private: bool = False) -> s
     """
     check_repository(repository)
     need("hub", "push")
-    check_finished(Path(run))
+    check_evaluated(Path(run))
     from huggingface_hub import CommitOperationAdd, HfApi
 
     with TemporaryDirectory() as part:
@@ -212,7 +217,7 @@ def stage(folder: RunFolder, out: Path, repository: str) -> list[Path]:
     (out / "config.yaml").write_text(yaml.safe_dump(shown, sort_keys=False))
     made = folder.sessions()[-1]
     noted = {name: made.get(name) for name in ("versions", "commit", "precision")}
-    (out / "environment.json").write_text(json.dumps({**noted, "root": None}, indent=1))
+    (out / "environment.json").write_text(json.dumps({**noted, "root": None, "command": "", "machine": {}}, indent=1))
     lines = [json.loads(line) for line in folder.results.read_text().splitlines()]
     kept = [{name: value for name, value in line.items() if name not in OF_RESULTS} | {"recipe": shown} for line in lines]
     (out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))

@@ -20,7 +20,7 @@ from sepclr.datasets.source import Source
 from sepclr.fields import flattened
 from sepclr.methods.extra import check_extra, inseparable, with_free_of
 from sepclr.methods.options.linear import LinearOptions
-from sepclr.parts import Augmentation, RowAugmentation, VolumeAugmentation
+from sepclr.parts import MACHINE_FIELDS, Augmentation, RowAugmentation, VolumeAugmentation
 from sepclr.probes import EncoderState, probe
 from sepclr.reports import predicted, print_separation
 from sepclr.runs.certificates import certificates, cheap, read_certificates, write_certificates
@@ -96,7 +96,7 @@ def run(
             solve(method, cast(LinearOptions, recipe.method), source.train, seed=recipe.seed)
             write_whole(folder.metrics, json.dumps({"epoch": 0, "seconds": time.perf_counter() - begin}) + "\n")
         elif settings is not None:
-            noted = flattened(published(recipe))
+            noted = {name: value for name, value in flattened(published(recipe)).items() if name not in MACHINE_FIELDS}
             fit(method, views, source.train, settings, seed=recipe.seed, folder=out, progress=is_first() and progress, noted=noted)
         if not is_first():
             return None  # only the first process evaluates and writes

@@ -12,7 +12,7 @@ from sepclr.errors import InputError
 from sepclr.extras import need, need_loggers
 from sepclr.ranges import either
 from sepclr.runs.folder import RunFolder, check_out, check_place
-from sepclr.runs.lock import check_free
+from sepclr.runs.lock import LOCK, check_free
 from sepclr.runs.recipe import Recipe
 from sepclr.runs.seeds_folder import SeedsFolder
 
@@ -154,8 +154,12 @@ def check_seeds(
     recipe.data_set.check_root(root, download=download)
     folder = SeedsFolder(out)
     begun = [folder.run(seed).path for seed in seeds if folder.run(seed).config.exists()]
-    for path in (begun or [folder.run(seeds[0]).path]) if resume else [out]:
+    for path in begun if resume else [out]:
         check_out(path, resume=resume)
+    if resume and not begun:  # killed before the first config, or another folder
+        if not any(out.glob("seed-*")) and not any(out.glob("folds-*.tsv")) and not (out / LOCK).exists():
+            raise InputError(f"{out}: there are no runs of several seeds to resume; leave --resume out")
+        check_place(out, "choose another --out")
 
 
 def check_finished(run: Path) -> None:

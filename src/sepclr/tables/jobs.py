@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from sepclr.atomic import write_whole
 from sepclr.data.folds import keep_folds, with_folds
 from sepclr.datasets.source import Source
-from sepclr.errors import reading
+from sepclr.errors import Stopped, reading
 from sepclr.runs.folder import RunFolder, make_folder
 from sepclr.runs.leftovers import BEFORE_CONFIG, remove_own
 from sepclr.runs.parent import end_worker_with_parent
@@ -180,7 +180,7 @@ def _attempt(job: Job, places: Places, wait: bool) -> tuple[Job, str]:
     end_worker_with_parent()
     try:
         make_row(job, places, wait=wait)
-    except Timeout:
+    except (Timeout, Stopped):  # a worker that is asked to end leaves its run to the others
         return job, "held"
     except InputError as error:
         return job, str(error)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from sepclr.atomic import write_whole
@@ -66,8 +66,6 @@ def _started(name: str, folder: Path, noted: Mapping[str, Any]) -> Logger:
 def _logger(name: str, folder: Path) -> Logger:
     if name == "tensorboard":
         return TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False)
-    if name == "csv":
-        return CSVLogger(folder, name="", version="csv")
     path = folder / IDENTIFIERS
     there = json.loads(path.read_text()) if path.exists() else {}
     if name == "wandb":
