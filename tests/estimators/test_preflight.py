@@ -32,7 +32,7 @@ def test_both_kinds_of_estimators_find_what_only_the_target_varies_in():
     for found in (deep, linear):
         assert found.signal
         assert found.findings["dimension"].numbers["estimate"] == 1
-        assert found.advice[0].method == "ContrastivePCA"  # fewer than 200 in a group
+        assert found.advice[0].method == "contrastive-pca"  # fewer than 200 in a group
     assert "features_p" in deep.findings["signal"].numbers
     assert "features_p" not in linear.findings["signal"].numbers
     assert deep.findings["signal"].numbers["samples_accuracy"] == pytest.approx(

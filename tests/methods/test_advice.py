@@ -28,7 +28,7 @@ def test_every_kind_of_data_has_a_method():
 
 
 def test_rules_look_at_sizes_counts_targets_and_nuisances():
-    assert names(kind="rows", samples=20)[0] == "ContrastivePCA"
+    assert names(kind="rows", samples=20)[0] == "contrastive-pca"
     assert names(kind="rows")[0] == "sepclr"
     assert names(kind="rows", counts=True)[0] == "sepclr --normalise"
     assert "cvae --counts --reconstruction negative-binomial" in names(kind="rows", counts=True, decode=True)

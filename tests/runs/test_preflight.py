@@ -50,7 +50,7 @@ def test_a_table_is_looked_at_and_the_page_says_the_same(table: Path, capsys: py
     assert "Does anything else go with the group? site" in said
     assert "untrained encoders" in said
     assert "score (" not in said  # known in targets only
-    assert "ContrastivePCA: few directions" in said
+    assert "contrastive-pca: few directions" in said
     for words in ("Target-specific signal: yes.", "site", "Which method", "--free_of ATTRIBUTE"):
         assert words in page
 

@@ -65,7 +65,7 @@ RULES = (
     Rule(
         f"rows, fewer than {FEW} samples in the smaller group",
         lambda data: data.kind == "rows" and data.samples < FEW and data.targets == 1,
-        "ContrastivePCA",
+        "contrastive-pca",
         "",
         "few directions fitted in closed form instead of thousands of weights; its loadings name the features",
         "methods.md",

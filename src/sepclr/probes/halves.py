@@ -26,10 +26,12 @@ def halves(
         Indices of both halves.
 
     Raises:
-        InputError: fewer than four samples of a group.
+        InputError: fewer than four samples of a group, or a single subject.
     """
     if min(is_target.sum(), (~is_target).sum() if grouped else len(is_target)) < 4:
         raise InputError(f"y: {is_target.sum()} target and {(~is_target).sum()} background sample(s); give at least 4 of each group")
+    if subjects is not None and len(np.unique(subjects)) < 2:
+        raise InputError("subjects: all samples are of one; give samples of at least two, or leave subjects out")
     kind = StratifiedKFold if subjects is None else StratifiedGroupKFold
     split = kind(2, shuffle=True, random_state=seed).split(np.zeros(len(is_target)), is_target, subjects)
     train, test = next(iter(split))
