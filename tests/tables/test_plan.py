@@ -126,7 +126,7 @@ def test_ways_to_independence_alone_mean_sepclr_alone():
 def test_a_key_stands_for_what_decides_the_numbers():
     job = Job(changed(PAPER, seed=3), "paper")
     assert job.key == "4fd9e18cfbc6"
-    changes: dict[str, Any] = {"accelerator": "cuda", "devices": "4", "nodes": 2, "strategy": "ddp", "workers": 2, "loggers": "csv"}
+    changes: dict[str, Any] = {"accelerator": "cuda", "devices": "4", "nodes": 2, "strategy": "ddp", "workers": 2, "loggers": "wandb"}
     assert set(changes) == set(MACHINE_FIELDS)
     for name, value in changes.items():
         assert Job(changed(job.recipe, **{name: value}), "cpu").key == job.key
