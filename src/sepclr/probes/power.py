@@ -1,23 +1,19 @@
-"""Power of a test of balanced accuracy against chance."""
+"""Power of a test of balanced accuracy of two groups against chance: ``sensitivity`` in the words of groups."""
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
-from scipy.optimize import brentq
-from scipy.stats import norm
+from sepclr.probes import sensitivity
 
 
-def detectable(background: int, target: int, *, level: float = 0.05, power: float = 0.8) -> float:
-    """Return the smallest balanced accuracy that a one-sided test against chance finds with a given power.
-
-    The numbers of right answers are binomial in each group; both are approximated by normal distributions.
+def detectable(background: int, target: int, *, level: float = 0.05) -> float:
+    """Return the smallest balanced accuracy that a one-sided test against chance finds with a power of 80 %, see ``visible``.
 
     Args:
         background: number of independent test samples (subjects) of background.
         target: number of those of the target.
         level: level of the test, after correction for several tests.
-        power: probability of finding the difference.
 
     Returns:
         A balanced accuracy between 0.5 and 1; 1 if not even perfect answers are found that often.
@@ -25,22 +21,14 @@ def detectable(background: int, target: int, *, level: float = 0.05, power: floa
     >>> round(detectable(100, 100), 3), round(detectable(1000, 1000), 3)
     (0.587, 0.528)
     """
-    spread = math.sqrt(1 / background + 1 / target) / 2
-    chance, beyond = (float(norm.ppf(share)) for share in (1 - level, power))
-
-    def missing(accuracy: float) -> float:
-        return accuracy - 0.5 - spread * (0.5 * chance + math.sqrt(accuracy * (1 - accuracy)) * beyond)
-
-    return float(brentq(missing, 0.5, 1.0)) if missing(1.0) > 0 else 1.0
+    seen = sensitivity.visible(np.array([background, target]), level)
+    return 1.0 if seen is None else 0.5 + seen
 
 
-def needed(difference: float, *, level: float = 0.05, power: float = 0.8) -> int:
+def needed(difference: float, *, level: float = 0.05) -> int:
     """Return how many test samples each group needs for a difference from chance to be found; arguments otherwise as ``detectable``.
 
     >>> needed(0.05) > needed(0.1)
     True
     """
-    accuracy = 0.5 + difference
-    chance, beyond = (float(norm.ppf(share)) for share in (1 - level, power))
-    root = (0.5 * chance + math.sqrt(accuracy * (1 - accuracy)) * beyond) / difference
-    return math.ceil(root**2 / 2)
+    return -(-sensitivity.needed(np.array([1, 1]), level, difference) // 2)

@@ -61,7 +61,7 @@ def verdict(tests: Sequence[Tested], left_out: Mapping[str, str], differing: Seq
     """
     leaks = [test for test in tests if test["expected"] == "chance"]
     n = max((test["subjects"] for test in leaks), default=0)
-    found = [test for test in leaks if _detected(test)]
+    found = [test for test in leaks if detected(test)]
     said = []
     if not leaks:
         said.append("Nothing was tested for leaks: name the attributes that belong in c, in s or in neither.")
@@ -78,7 +78,8 @@ def verdict(tests: Sequence[Tested], left_out: Mapping[str, str], differing: Seq
     return said
 
 
-def _detected(test: Tested) -> bool:
+def detected(test: Tested) -> bool:
+    """Return whether a test is significant after correction."""
     return test["corrected"] is not None and test["corrected"] <= LEVEL
 
 
@@ -96,7 +97,7 @@ def _leaks(found: Sequence[Tested]) -> Iterator[str]:
 
 def _presence(tests: Sequence[Tested]) -> Iterator[str]:
     """Yield which attributes were detected where they are expected, and which were not."""
-    seen = dict.fromkeys((test["about"], test["space"]) for test in tests if _detected(test))
+    seen = dict.fromkeys((test["about"], test["space"]) for test in tests if detected(test))
     missed = [each for each in dict.fromkeys((test["about"], test["space"]) for test in tests) if each not in seen]
     for words, pairs in (("Detected", seen), ("Not detected", missed)):
         if pairs:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sepclr.probes import GROUP, PROBES, Certificate, Tested
-from sepclr.probes.verdict import LEVEL, PAIR
+from sepclr.probes.verdict import PAIR, detected
 
 THIN = "\u202f%"
 
@@ -53,11 +53,6 @@ def score(test: Tested) -> str:
 def number(value: float, metric: str) -> str:
     """Format a balanced accuracy as a percentage, another measure with two significant digits."""
     return f"{100 * value:.1f}{THIN}" if metric == "balanced accuracy" else f"{value:.2g}" if metric == "HSIC" else f"{value:.2f}"
-
-
-def detected(test: Tested) -> bool:
-    """Return whether a test is significant after correction."""
-    return test["corrected"] is not None and test["corrected"] <= LEVEL
 
 
 def key_numbers(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
