@@ -26,6 +26,7 @@ from sepclr.imaging.study import BrainStudy
 from sepclr.imaging.subjects import cohorts, volumes
 from sepclr.imaging.volumes import inside_brain
 from sepclr.runs.folder import RunFolder
+from sepclr.runs.lock import held
 from sepclr.runs.make import make_method
 from sepclr.runs.maps import agreement, explain, in_space, make_maps, mean_volume, readout, salient_codes
 from sepclr.runs.recipe import shared, usual
@@ -446,7 +447,10 @@ def test_the_map_of_a_group_is_the_mean_of_its_subjects_maps_where_their_spaces_
         return people, x, affines
 
     monkeypatch.setattr("sepclr.runs.maps.volumes", elsewhere)
-    out = make_maps(run, out=tmp_path / "maps").parent
+    with held(run):
+        with pytest.raises(InputError, match="run: in use by process"):
+            make_maps(run)
+        out = make_maps(run, out=tmp_path / "maps").parent  # a folder of its own
     subjects = np.mean([nibabel.load(path).get_fdata() for path in (out / "occlusion").glob("*.nii.gz")], axis=0)
     group = nibabel.load(out / "occlusion.nii.gz").get_fdata()
     inside = inside_brain(nibabel.load(out / "background.nii.gz").get_fdata()) & (group != 0)

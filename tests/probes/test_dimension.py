@@ -54,6 +54,16 @@ def test_subjects_are_exchanged_whole():
     assert contrastive_dimension(x, subjects >= 3, subjects=subjects, orders=19, seed=1).p > 0.1
 
 
+def test_what_a_subject_repeats_is_no_dimension():
+    draw = np.random.default_rng(0)
+    subjects = np.repeat(np.arange(12), 30)
+    x = draw.normal(size=(12, 20))[subjects] + 0.1 * draw.normal(size=(360, 20))  # differences between subjects, each in 20 directions
+    assert reproduced(x, draw) == 10  # halves of the samples are of the same subjects
+    assert reproduced(x, draw, subjects) == 0
+    factor = 3 * draw.normal(size=(12, 1))[subjects] * np.eye(20)[0]
+    assert reproduced(x + 5 * factor, draw, subjects) == 1
+
+
 def test_noise_and_too_few_samples_have_no_dimension():
     draw = np.random.default_rng(0)
     assert reproduced(draw.normal(size=(400, 20)), draw) == 0

@@ -19,7 +19,9 @@ from sepclr.parts import DecoderOptions
 from sepclr.runs import run as runner
 from sepclr.runs.decoder import decoder_folder, fit_decoder, load_decoder
 from sepclr.runs.folder import RunFolder
+from sepclr.runs.lock import held
 from sepclr.runs.recipe import Recipe, usual
+from sepclr.runs.removal import evaluate_removal
 from sepclr.training import decode
 from sepclr.training.decoder import decoder_settings
 from sepclr.training.module import Training
@@ -113,6 +115,8 @@ def test_a_method_with_a_decoder_of_its_own_needs_no_other(tiny: Recipe, tmp_pat
     folder = runner.run(recipe, tmp_path / "run", progress=False).folder
     with pytest.raises(InputError, match="method 'mm-cvae' has a decoder of its own; run sepclr decode evaluate"):
         fit_decoder(folder.path, SMALL)
+    with held(folder.path), pytest.raises(InputError, match="run: in use by process"):
+        evaluate_removal(folder.path)
     assert main(["decode", "evaluate", str(folder.path)]) == 0  # the true images are unknown: pictures without scores
     assert (folder.path / "decoder" / "results.jsonl").read_text() == ""
     assert "no scores" in (folder.path / "decoder" / "report.html").read_text()

@@ -81,44 +81,49 @@ def contrastive_dimension(
     draw = np.random.default_rng(seed)
     order = permutations(subjects, is_target)
     with threadpool_limits(1):  # thousands of small matrices, on which threads only wait for each other
-        found, target, background = _dimensions(x, is_target, own_units, draw)
-        null = sorted(_dimensions(x, is_target[order(draw)], own_units, draw)[0] for _ in range(orders))
+        found, target, background = _dimensions(x, is_target, subjects, own_units, draw)
+        null = sorted(_dimensions(x, is_target[order(draw)], subjects, own_units, draw)[0] for _ in range(orders))
     return Dimension(found, target, background, tuple(null), p_value(float(found), np.array(null, dtype=float)))
 
 
-def reproduced(x: Floats, draw: np.random.Generator) -> int:
+def reproduced(x: Floats, draw: np.random.Generator, subjects: NDArray[Any] | None = None) -> int:
     """Return in how many dimensions samples vary reproducibly.
 
-    Random halves of the samples agree on r(d) of their d leading principal directions if r(d) singular values of V_aᵀV_b are at least
+    Random halves of the subjects agree on r(d) of their d leading principal directions if r(d) singular values of V_aᵀV_b are at least
     1 − ε. The dimension is the d with the most directions agreed on beyond those that are not, r(d) − (d − r(d)).
 
     Args:
         x: samples, shape (n, d).
         draw: random generator of the halves.
+        subjects: subject of each sample, shape (n,); None if every sample is a subject of its own.
 
     Returns:
         A dimension, at most d / 2, because random subspaces of more dimensions overlap.
     """
-    most, n = min(MOST, x.shape[1] // 2), len(x)
+    whose = np.arange(len(x)) if subjects is None else np.unique(subjects, return_inverse=True)[1]
+    most, n = min(MOST, x.shape[1] // 2), len(np.unique(whose))
     if n < 4 or most < 1:
         return 0
     agreed = np.zeros(most)
     for _ in range(SPLITS):
-        order = draw.permutation(n)
-        cosines = _directions(x[order[: n // 2]], most).T @ _directions(x[order[n // 2 :]], most)
+        first = np.isin(whose, draw.permutation(n)[: n // 2])
+        cosines = _directions(x[first], most).T @ _directions(x[~first], most)
         agreed += [np.sum(np.linalg.svd(cosines[:d, :d], compute_uv=False) >= 1 - TOLERANCE) for d in range(1, most + 1)]
     beyond = 2 * agreed / SPLITS - np.arange(1, most + 1)
     return int(beyond.argmax()) + 1 if beyond.max() > 0 else 0
 
 
-def _dimensions(x: Floats, is_target: NDArray[np.bool_], own_units: bool, draw: np.random.Generator) -> tuple[int, int, int]:
+def _dimensions(
+    x: Floats, is_target: NDArray[np.bool_], subjects: NDArray[Any] | None, own_units: bool, draw: np.random.Generator
+) -> tuple[int, int, int]:
     """Return the contrastive dimension, and the dimensions of target and background."""
     if is_target.all() or not is_target.any():  # a permutation of subjects of unequal sizes
         return 0, 0, 0
     if own_units:
         x = x / np.maximum(np.sqrt(x[is_target].std(0) * x[~is_target].std(0)), 0.1 * x.std(0))
     target, background = x[is_target], x[~is_target]
-    of_target, of_background = reproduced(target, draw), reproduced(background, draw)
+    of_target = reproduced(target, draw, None if subjects is None else subjects[is_target])
+    of_background = reproduced(background, draw, None if subjects is None else subjects[~is_target])
     if not of_target or not of_background:
         return of_target, of_target, of_background
     cosines = np.linalg.svd(_directions(target, of_target).T @ _directions(background, of_background), compute_uv=False)

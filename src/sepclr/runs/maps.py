@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -28,6 +29,7 @@ from sepclr.probes import GROUP, harmonised, reader
 from sepclr.reports.maps_page import MapsPage, write_maps_page
 from sepclr.runs.folder import RunFolder, made_with, make_folder
 from sepclr.runs.leftovers import remove_own
+from sepclr.runs.lock import held
 from sepclr.runs.recipe import Recipe, shared
 from sepclr.runs.results import write_results
 from sepclr.runs.trained import load_method, probed
@@ -70,7 +72,8 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
         over subjects for each method; and ``results.jsonl``, one line in the format of ``results/``.
 
     Raises:
-        InputError: if the run is on another data set or not finished, the attribute is unknown, or a library is not installed.
+        InputError: if the run is on another data set or not finished, another process writes to it, the attribute is unknown, or a
+            library is not installed.
     """
     began = perf_counter()
     need("brains", "maps")
@@ -79,41 +82,42 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     study = recipe.study
     if not isinstance(study, BrainStudy):
         raise InputError(f"{run}: a run on {recipe.data.name}, which has no volumes; give a run of sepclr fit mri")
-    method, _ = load_method(folder)
-    people, x, affines = volumes(study, cache or folder.root())
-    values = people.is_target.astype(int) if attribute == GROUP else people.attributes.get(attribute)
-    if values is None:
-        raise InputError(f"attribute: {attribute!r} is unknown; choose {', '.join([GROUP, *people.attributes])}")
-    tested = test_rows(people, study, recipe.fold)
     out = out or folder.path / "maps"
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out}: not empty; choose another --out")
-    first = _space(people.images[0])
-    region = None if truth is None else _region(truth, people.images[0], first)
-    train = Cohort(x, torch.from_numpy(people.is_target), people.attributes).where(~tested)
-    answer = readout(method, salient_codes(method, train, study), values[~tested])
-    background = ~tested & ~people.is_target
-    healthy = mean_volume(x.where(background), affines[background], affines[0])
-    make_folder(out, "choose another --out")
-    part = out.with_name(out.name + ".part")  # files of an interrupted call stay here until the next one
-    remove_own(part, OWN, "choose another --out")
-    part.mkdir()
-    shown = np.flatnonzero(tested & people.is_target & known(values)).tolist()
-    sums: dict[str, NDArray[Any]] = {}
-    for row in shown:
-        volume = x[torch.tensor([row])].float()
-        onto = _space(people.images[row])
-        baseline = torch.from_numpy(in_space(healthy, affines[0], affines[row])).float()[None, None]
-        for way, found in explain(answer(values[row]), volume, baseline).items():
-            sums[way] = sums.get(way, 0.0) + in_space(found, affines[row], affines[0]) / len(shown)
-            _write(part / way / f"{row:04d}_{as_file_name(people.subjects[row])}.nii.gz", found, affines[row], onto)
-    groups = {way: _write(part / f"{way}.nii.gz", total * inside_brain(healthy), affines[0], first) for way, total in sums.items()}
-    anatomy = _write(part / "background.nii.gz", healthy, affines[0], first)
-    scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
-    write_results(part / "results.jsonl", [_line(recipe, attribute, len(shown), scores, perf_counter() - began)])
-    write_maps_page(part / "maps.html", MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
-    part.replace(out)
-    return out / "maps.html"
+    with held(folder.path) if out.parent == folder.path else nullcontext():
+        method, _ = load_method(folder)
+        people, x, affines = volumes(study, cache or folder.root())
+        values = people.is_target.astype(int) if attribute == GROUP else people.attributes.get(attribute)
+        if values is None:
+            raise InputError(f"attribute: {attribute!r} is unknown; choose {', '.join([GROUP, *people.attributes])}")
+        tested = test_rows(people, study, recipe.fold)
+        if out.is_dir() and any(out.iterdir()):
+            raise InputError(f"{out}: not empty; choose another --out")
+        first = _space(people.images[0])
+        region = None if truth is None else _region(truth, people.images[0], first)
+        train = Cohort(x, torch.from_numpy(people.is_target), people.attributes).where(~tested)
+        answer = readout(method, salient_codes(method, train, study), values[~tested])
+        background = ~tested & ~people.is_target
+        healthy = mean_volume(x.where(background), affines[background], affines[0])
+        make_folder(out, "choose another --out")
+        part = out.with_name(out.name + ".part")  # files of an interrupted call stay here until the next one
+        remove_own(part, OWN, "choose another --out")
+        part.mkdir()
+        shown = np.flatnonzero(tested & people.is_target & known(values)).tolist()
+        sums: dict[str, NDArray[Any]] = {}
+        for row in shown:
+            volume = x[torch.tensor([row])].float()
+            onto = _space(people.images[row])
+            baseline = torch.from_numpy(in_space(healthy, affines[0], affines[row])).float()[None, None]
+            for way, found in explain(answer(values[row]), volume, baseline).items():
+                sums[way] = sums.get(way, 0.0) + in_space(found, affines[row], affines[0]) / len(shown)
+                _write(part / way / f"{row:04d}_{as_file_name(people.subjects[row])}.nii.gz", found, affines[row], onto)
+        groups = {way: _write(part / f"{way}.nii.gz", total * inside_brain(healthy), affines[0], first) for way, total in sums.items()}
+        anatomy = _write(part / "background.nii.gz", healthy, affines[0], first)
+        scores = {} if region is None else {way: agreement(image, anatomy, region) for way, image in groups.items()}
+        write_results(part / "results.jsonl", [_line(recipe, attribute, len(shown), scores, perf_counter() - began)])
+        write_maps_page(part / "maps.html", MapsPage(recipe.label, attribute, len(shown), anatomy, groups, scores, TOP))
+        part.replace(out)
+        return out / "maps.html"
 
 
 def salient_codes(method: Method, train: Cohort, study: BrainStudy) -> Float[np.ndarray, "n d_s"]:

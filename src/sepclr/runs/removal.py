@@ -26,6 +26,7 @@ from sepclr.runs.decoder import decoder_folder, load_decoder, options_of_decoder
 from sepclr.runs.encode import read_new, write_columns
 from sepclr.runs.folder import RunFolder, made_with, make_folder
 from sepclr.runs.judge import Judge, train_judge
+from sepclr.runs.lock import held
 from sepclr.runs.recipe import Recipe, shared
 from sepclr.runs.results import write_results
 from sepclr.runs.run import load
@@ -111,56 +112,57 @@ def evaluate_removal(run: Path, *, root: Path | None = None, truth: str | None =
         The page. Beside it, ``results.jsonl`` has a line for each set of images, and ``swaps.jsonl`` for each set of swapped ones.
 
     Raises:
-        InputError: the run has no decoder, the data are missing, or the true images cannot be used.
+        InputError: the run has no decoder, another process writes to it, the data are missing, or the true images cannot be used.
     """
     folder = RunFolder(run)
     recipe, method = folder.recipe(), load_decoder(run)
-    source = load(recipe, root or folder.root())
-    unit = _unit(source)
-    x, clean = _targets(recipe, source, truth)
-    made = decode(method, x, what=WHAT)
-    judge = train_judge(source.train, source.common_attributes[0], seed=recipe.seed) if clean is not None and x.ndim == 4 else None
-    rows = [] if clean is None else _scores(recipe, method, source, unit, x, clean, made, judge)
-    scored = len(x) if judge is not None and source.salient_attributes else SHOWN
-    donors = _donors(x)[:scored]
-    swapped = decode(method, x[:scored], donors, what=("swapped",))["swapped"]
-    swaps = [] if judge is None or not source.salient_attributes else _swaps(recipe, method, source, x, swapped, judge)
-    cells = removal_cells([[row] for row in rows])
-    names = {"common": source.common_attributes[0], "salient": source.salient_attributes[0]} if swaps else {}
-    swap_rows = [swap_cells([row], **names) for row in swaps]
-    place = decoder_folder(run)
-    make_folder(place.path, "make the run folder writable")
-    of_flow = isinstance(method, Flow)
-    same = {
-        "recipe": shared(recipe),
-        "decoder": asdict(options_of_decoder(run)) if of_flow else None,
-        "seed": recipe.seed,
-        "seconds": place.seconds() if of_flow else 0.0,
-    }
-    made_by = same | made_with()
-    write_results(place.results, [made_by | {"cells": cell, "scores": row} for cell, row in zip(cells, rows, strict=True)])
-    made_by |= {"attributes": names}
-    write_results(place.path / SWAPS, [made_by | {"cells": cell, "scores": row} for cell, row in zip(swap_rows, swaps, strict=True)])
-    first = {name: images[:SHOWN] for name, images in made.items()}
-    shown = {
-        "Target": unit(x[:SHOWN]),
-        "Reconstruction": unit(first["reconstruction"]),
-        "Without": unit(_without(recipe, x[:SHOWN], first)),
-    }
-    shown["Difference"] = (shown["Without"] - shown["Target"] + 1) / 2
-    if clean is not None:
-        shown["Truth"] = unit(clean[:SHOWN])
-    shown |= {"Donor": unit(donors[:SHOWN]), "Swapped": unit(swapped[:SHOWN])}
-    page = RemovalPage(
-        title=source.title,
-        run=recipe.label,
-        images=shown,
-        rows=cells,
-        attribute=source.common_attributes[0] if judge is not None else "",
-        swaps=swap_rows,
-    )
-    write_removal_page(place.report, page)
-    return place.report
+    with held(run):
+        source = load(recipe, root or folder.root())
+        unit = _unit(source)
+        x, clean = _targets(recipe, source, truth)
+        made = decode(method, x, what=WHAT)
+        judge = train_judge(source.train, source.common_attributes[0], seed=recipe.seed) if clean is not None and x.ndim == 4 else None
+        rows = [] if clean is None else _scores(recipe, method, source, unit, x, clean, made, judge)
+        scored = len(x) if judge is not None and source.salient_attributes else SHOWN
+        donors = _donors(x)[:scored]
+        swapped = decode(method, x[:scored], donors, what=("swapped",))["swapped"]
+        swaps = [] if judge is None or not source.salient_attributes else _swaps(recipe, method, source, x, swapped, judge)
+        cells = removal_cells([[row] for row in rows])
+        names = {"common": source.common_attributes[0], "salient": source.salient_attributes[0]} if swaps else {}
+        swap_rows = [swap_cells([row], **names) for row in swaps]
+        place = decoder_folder(run)
+        make_folder(place.path, "make the run folder writable")
+        of_flow = isinstance(method, Flow)
+        same = {
+            "recipe": shared(recipe),
+            "decoder": asdict(options_of_decoder(run)) if of_flow else None,
+            "seed": recipe.seed,
+            "seconds": place.seconds() if of_flow else 0.0,
+        }
+        made_by = same | made_with()
+        write_results(place.results, [made_by | {"cells": cell, "scores": row} for cell, row in zip(cells, rows, strict=True)])
+        made_by |= {"attributes": names}
+        write_results(place.path / SWAPS, [made_by | {"cells": cell, "scores": row} for cell, row in zip(swap_rows, swaps, strict=True)])
+        first = {name: images[:SHOWN] for name, images in made.items()}
+        shown = {
+            "Target": unit(x[:SHOWN]),
+            "Reconstruction": unit(first["reconstruction"]),
+            "Without": unit(_without(recipe, x[:SHOWN], first)),
+        }
+        shown["Difference"] = (shown["Without"] - shown["Target"] + 1) / 2
+        if clean is not None:
+            shown["Truth"] = unit(clean[:SHOWN])
+        shown |= {"Donor": unit(donors[:SHOWN]), "Swapped": unit(swapped[:SHOWN])}
+        page = RemovalPage(
+            title=source.title,
+            run=recipe.label,
+            images=shown,
+            rows=cells,
+            attribute=source.common_attributes[0] if judge is not None else "",
+            swaps=swap_rows,
+        )
+        write_removal_page(place.report, page)
+        return place.report
 
 
 def _targets(recipe: Recipe, source: Source, truth: str | None) -> tuple[Tensor, Tensor | None]:
