@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sepclr.cli import main
+from sepclr.cli import _parser, main
 from sepclr.cli.options import recipe_options
 from sepclr.datasets import DATA_SETS
 
@@ -219,7 +219,7 @@ def test_what_the_words_of_a_command_decide_is_answered_before_torch_is_imported
     before = sorted(tmp_path.rglob("*"))
     program = """
 import contextlib, io, json, sys
-from sepclr.cli import main
+from sepclr.cli import _parser, main
 for words in json.load(sys.stdin):
     with contextlib.redirect_stderr(io.StringIO()) as said:
         code = main(words)
@@ -242,3 +242,12 @@ for words in json.load(sys.stdin):
         assert says in message, words
         assert not heavy, f"{words} imported torch"
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_command_has_the_options_that_it_has_among_all():
+    _, functions, known = _parser()
+    for path in functions:
+        _, others, alone = _parser(path.split())
+        assert alone[path] == known[path]
+        assert others.keys() == functions.keys()
+        assert all(len(options) <= 1 for other, options in alone.items() if other != path)

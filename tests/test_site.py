@@ -103,7 +103,7 @@ def test_every_command_on_the_pages_is_understood(monkeypatch: pytest.MonkeyPatc
     made = cli._parser()
     called: list[str] = []
     functions = {name: lambda options, name=name: called.append(name) for name in made[1]}
-    monkeypatch.setattr(cli, "_parser", lambda: (made[0], functions, made[2]))
+    monkeypatch.setattr(cli, "_parser", lambda words: (made[0], functions, made[2]))
     lines = commands()
     assert len(lines) > 40
     for line in lines:

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0, or 2 if an input cannot be used; the reason is then on standard error. Codes of signals are those of ``ended``.
     """
     words = placed([underscored(word) for word in (sys.argv[1:] if arguments is None else arguments)])
-    parser, commands, known = _parser()
+    parser, commands, known = _parser(words)
     words, noted = with_config(words, known)
     options = parser.parse_args(words)
     name = options.command
@@ -241,42 +241,48 @@ def _out(options: Namespace, name: str) -> Path:
     return Path(options.out) if options.out else Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _parser() -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], dict[str, list[str]]]:
-    """Return the parser, and the function and the options of each command."""
+def _parser(words: Sequence[str] = ()) -> tuple[ArgumentParser, dict[str, Callable[[Namespace], None]], dict[str, list[str]]]:
+    """Return the parser, and the function and the options of each command.
+
+    Args:
+        words: arguments of a command, which alone gets its options, since those of all take a third of a second; all do if empty.
+    """
     parser = Parser(prog="sepclr", description="Contrastive analysis: what two data sets share, and what only one of them has.")
     parser.add_argument("--version", action="version", version=f"sepclr {version('sepclr')}")
     commands = parser.add_subcommands(dest="command")
     known: dict[str, list[str]] = {}
     functions: dict[str, Callable[[Namespace], None]] = {}
 
-    def add(under: Any, path: str, one: ArgumentParser, function: Callable[[Namespace], None]) -> None:
-        under.add_subcommand(path.rpartition(" ")[2], one, help=one.description)
+    def add(under: Any, path: str, about: str | None, make: Callable[[], ArgumentParser], function: Callable[[Namespace], None]) -> None:
+        named = not words or path.split() == list(words[: path.count(" ") + 1])
+        one = make() if named else Parser(description=about)
+        under.add_subcommand(path.rpartition(" ")[2], one, help=about)
         functions[path], known[path] = function, [action.dest for action in one._actions]
 
-    add(commands, "demo", recipe_parser(demo.__doc__ or "", DATA_SETS["marked-digits"], demo=True), demo)
+    add(commands, "demo", demo.__doc__, partial(recipe_parser, demo.__doc__ or "", DATA_SETS["marked-digits"], demo=True), demo)
     of_data: tuple[tuple[Any, Any, str], ...] = (
         (fit, recipe_parser, "Train on"),
         (benchmark, benchmark_parser, "Run a table of methods on"),
         (check, check_parser, "Check, before training,"),
         (preflight, preflight_parser, "Look, before training, for signal in"),
     )
-    for command, options_of, words in of_data:
+    for command, options_of, what in of_data:
         group: ArgumentParser = Parser(description=command.__doc__)
         commands.add_subcommand(command.__name__, group, help=group.description)
         data = group.add_subcommands(dest="data")
         for name, data_set in DATA_SETS.items():
             if command is check and data_set.study is None:
                 continue
-            one = options_of(f"{words} {data_set.about}.", data_set)
-            add(data, f"{command.__name__} {name}", one, partial(command, data_set))
+            about = f"{what} {data_set.about}."
+            add(data, f"{command.__name__} {name}", about, partial(options_of, about, data_set), partial(command, data_set))
     simple = ((maps, maps_parser), (implant, implant_parser), (rescan, rescan_parser), (phantom, phantom_parser))
     shared = ((export.export, export.parser), (push.push, push.parser))
     of_runs = ((encode, encode_parser), (evaluate, evaluate_parser), (certify, evaluate_parser))
     for function, options in (*simple, *shared, *of_runs):
-        add(commands, function.__name__, options(function.__doc__), function)
+        add(commands, function.__name__, function.__doc__, partial(options, function.__doc__), function)
     group = Parser(description=decode.__doc__.partition(": ")[2].capitalize())
     commands.add_subcommand("decode", group, help=group.description)
     actions = group.add_subcommands(dest="action")
-    for name, (one, action) in decode.parsers().items():
-        add(actions, f"decode {name}", one, action)
+    for name, (make, action) in decode.ACTIONS.items():
+        add(actions, f"decode {name}", action.__doc__, make, action)
     return parser, functions, known

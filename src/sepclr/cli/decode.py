@@ -59,34 +59,50 @@ def remove(options: Namespace) -> None:
     print(f"{out}: {remove_file(run, source, out)} samples")
 
 
-def parsers() -> dict[str, tuple[ArgumentParser, Callable[[Namespace], None]]]:
-    """Return the parser and the function of each action."""
-    fit = _parser(train)
+def train_parser() -> ArgumentParser:
+    """Make the parser of ``sepclr decode fit``."""
+    parser = _parser(train)
     for option in options_of(DecoderOptions()):
         default = "" if option.value is None else f" (default: {option.value})"
         how: dict[str, Any] = {"type": option.hint, "default": None}
-        fit.add_argument(f"--{option.name}", help=option.about.rstrip(".").replace("`", "") + default, **how)
-    fit.add_argument("--resume", action="store_true", help="resume an interrupted training")
-    scored = _parser(evaluate)
-    for one in (fit, scored):
-        one.add_argument("--root", type=str, default=None, help="data folder, if moved")
-        one.add_argument(
-            "--truth",
-            type=str,
-            default=None,
-            help="for mri: column of the table with images without the pattern, or a pattern with {COLUMN} in it",
-        )
-    removed = _parser(remove)
-    removed.add_argument(
+        parser.add_argument(f"--{option.name}", help=option.about.rstrip(".").replace("`", "") + default, **how)
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted training")
+    return _with_truth(parser)
+
+
+def evaluate_parser() -> ArgumentParser:
+    """Make the parser of ``sepclr decode evaluate``."""
+    return _with_truth(_parser(evaluate))
+
+
+def remove_parser() -> ArgumentParser:
+    """Make the parser of ``sepclr decode remove``."""
+    parser = _parser(remove)
+    parser.add_argument(
         "--input",
         type=str,
         required=True,
         help="targets: arrays (.npy, .npz, .parquet), a table of volumes or of rows, a BIDS tree, a folder of images, an .h5ad file",
     )
     made = "file: .npz (array x), of rows and cells also .parquet or .tsv; of a table or tree of volumes a new folder"
-    removed.add_argument("--out", type=str, required=True, help=made)
-    add_table(removed)
-    return {"fit": (fit, train), "evaluate": (scored, evaluate), "remove": (removed, remove)}
+    parser.add_argument("--out", type=str, required=True, help=made)
+    add_table(parser)
+    return parser
+
+
+ACTIONS: dict[str, tuple[Callable[[], ArgumentParser], Callable[[Namespace], None]]] = {
+    "fit": (train_parser, train),
+    "evaluate": (evaluate_parser, evaluate),
+    "remove": (remove_parser, remove),
+}
+"""The parser and the function of each action."""
+
+
+def _with_truth(parser: ArgumentParser) -> ArgumentParser:
+    parser.add_argument("--root", type=str, default=None, help="data folder, if moved")
+    said = "for mri: column of the table with images without the pattern, or a pattern with {COLUMN} in it"
+    parser.add_argument("--truth", type=str, default=None, help=said)
+    return parser
 
 
 def _parser(function: Callable[[Namespace], None]) -> ArgumentParser:
