@@ -32,6 +32,7 @@ parser.add_argument("picture", type=Path, help="PNG file to write")
 parser.add_argument("--epochs", type=int, default=15, help="number of epochs of SepCLR (default: %(default)s)")
 parser.add_argument("--decoder-epochs", type=int, help="number of epochs of the decoder (default: about 3,000 steps)")
 parser.add_argument("--samples", type=int, default=8000, help="number of training images (default: %(default)s)")
+parser.add_argument("--scored", type=int, default=200, help="number of test targets to decode (default: %(default)s)")
 options = parser.parse_args()
 if options.picture.suffix != ".png" or not options.picture.parent.is_dir():
     parser.error(f"picture: {options.picture}; give the path of a .png file in an existing folder")
@@ -43,7 +44,9 @@ print(f"{len(train)} training images, {int(train.is_target.sum())} of them targe
 
 # %%
 # SepCLR compares random views of an image. A crop must keep most of the digit, and a flip would turn it into something else.
-views = ImageViews(channels=1, crop=28, crop_scale=(0.6, 1.0), crop_ratio=1.1, flip=0.0, jitter=(0.4, 0, 0, 0), jitter_probability=1.0)
+views = ImageViews(
+    channels=1, crop=28, crop_scale=(0.6, 1.0), crop_ratio=1.1, flip=0.0, jitter=(0.4, 0.0, 0.0, 0.0), jitter_probability=1.0
+)
 model = SepCLR(
     encoder="cnn4", width=16, views=views, max_epochs=options.epochs, batch_size=128, learning_rate=2e-3, verbose=True, random_state=0
 ).fit(train)
@@ -53,9 +56,9 @@ model = SepCLR(
 decoder = FlowDecoder(model, max_epochs=options.decoder_epochs, verbose=True, random_state=0).fit(train)
 
 # %%
-# The last 200 test targets are compared with their true digits by PSNR, in decibels: higher is better. The targets themselves, which keep
-# their marks, are the baseline.
-scored = np.arange(len(test))[-200:]
+# The last test targets, 200 by default, are compared with their true digits by PSNR, in decibels: higher is better. The targets themselves,
+# which keep their marks, are the baseline.
+scored = np.arange(len(test))[-options.scored :]
 targets = test.x[scored].numpy() / 255
 truth = marked_digits.without_marks(train_samples=options.samples)[scored].numpy() / 255
 without = decoder.without_salient(targets)

@@ -62,6 +62,7 @@ def who_is_tested(run: Path) -> set[str]:
     return {subject for subject, fold in stored(run / "folds.tsv").items() if fold == "1"}
 
 
+@pytest.mark.slow
 def test_another_scikit_learn_tests_the_same_subjects(run: Path, words: Sequence[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "StratifiedGroupKFold", Other)
     folder = RunFolder(run)

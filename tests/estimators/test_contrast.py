@@ -277,10 +277,14 @@ def test_callbacks_history_and_progress(X, y, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == ""
 
 
-def test_a_grid_is_searched_and_workers_share_a_model(X, y):
+def test_a_grid_is_searched(X, y):
     pipeline = make_pipeline(SepCLR(**FAST | {"max_epochs": 1}), LogisticRegression())
-    found = GridSearchCV(pipeline, {"sepclr__common_dim": [2, 3]}, cv=2, n_jobs=2).fit(X, y)
+    found = GridSearchCV(pipeline, {"sepclr__common_dim": [2, 3]}, cv=2).fit(X, y)
     assert found.best_params_["sepclr__common_dim"] in (2, 3)
+
+
+@pytest.mark.slow
+def test_workers_share_a_model(X, y):
     model = SepVAE(**FAST).fit(X, y)
     for codes in Parallel(2)(delayed(model.transform)(X) for _ in range(2)):
         np.testing.assert_array_equal(codes, model.transform(X))

@@ -343,6 +343,14 @@ def test_images_that_lie_elsewhere_are_not_encoded(run: Path, table: Path, tmp_p
     assert "1 images are not aligned with the training images: a (" in capsys.readouterr().err
 
 
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps of few boxes and steps."""
+    monkeypatch.setattr("sepclr.runs.maps.WINDOW", 1 / 3)
+    monkeypatch.setattr("sepclr.runs.maps.STEPS", 4)
+
+
+@pytest.mark.usefixtures("coarse")
 def test_a_run_is_evaluated_again_and_mapped(run: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert RunFolder(run).recipe().fold == 1
     before = RunFolder(run).rows.read_text()
@@ -437,6 +445,7 @@ def test_maps_of_subjects_in_different_spaces_are_added_in_that_of_the_first():
     assert total.sum() == pytest.approx(2)
 
 
+@pytest.mark.usefixtures("coarse")
 def test_the_map_of_a_group_is_the_mean_of_its_subjects_maps_where_their_spaces_differ(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -55,8 +55,8 @@ def line(n: int, membership: Tensor) -> Case:
 
 
 CASES: dict[str, Case] = {
-    **{f"{n} samples": draw(n, 4, 3, 1.0, 0.5) for n in (2, 3, 31, 32, 33, 200)},
-    **{f"spread {spread}, {share:.0%} targets": draw(70, 8, 8, spread, share) for spread in (0.01, 0.3, 2.0, 20.0) for share in (0.5, 1.0)},
+    **{f"{n} samples": draw(n, 4, 3, 1.0, 0.5) for n in (2, 3, 31, 32, 33, 70)},
+    **{f"spread {spread}, {share:.0%} targets": draw(40, 8, 8, spread, share) for spread in (0.01, 0.3, 2.0, 20.0) for share in (0.5, 1.0)},
     "32 + 32 dimensions": draw(40, 32, 32, 2.0, 0.5),
     "1 + 5 dimensions": draw(40, 1, 5, 1.0, 0.5),
     "no target": draw(40, 4, 3, 1.0, 0.0),

@@ -240,6 +240,7 @@ assert found == [], found
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_had_begun_goes_on_with_another(tmp_path: Path):
     ended = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

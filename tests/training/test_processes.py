@@ -292,6 +292,7 @@ def environment() -> dict[str, str]:
     return {**copy.copy(os.environ), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_on_two_devices(tmp_path: Path):
     ended = subprocess.run(
         [*SHORT, "--devices", "2", "--out", str(tmp_path / "run")], env=environment(), capture_output=True, text=True, check=False
