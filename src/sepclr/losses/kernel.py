@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, cast
 
 import torch
@@ -119,16 +120,17 @@ def log_row_sums(
     """
     spaces = [full_precision(z) for z in spaces]
     others = spaces if others is None else [full_precision(z) for z in others]
-
-    def block(rows: slice, *codes: Tensor) -> Tensor:
-        log_k = cast(Any, 0)
-        for a, b, tau in zip(codes[: len(taus)], codes[len(taus) :], taus, strict=True):
-            # Differences instead of a Gram matrix: no cancellation for close codes, and nothing that autocast would run in bfloat16.
-            distances = torch.cdist(a[rows], b, compute_mode="donot_use_mm_for_euclid_dist")
-            log_k = log_k + log_kernel(distances.square(), tau)
-        return torch.logsumexp(log_k if with_self else without_self(log_k, rows), 1)
-
+    block = partial(_log_sums_of_rows, taus=taus, with_self=with_self)
     return in_blocks(block, *spaces, *others, n=len(spaces[0]), width=len(others[0]))
+
+
+def _log_sums_of_rows(rows: slice, *codes: Tensor, taus: Sequence[Tensor], with_self: bool) -> Tensor:
+    log_k = cast(Any, 0)
+    for a, b, tau in zip(codes[: len(taus)], codes[len(taus) :], taus, strict=True):
+        # Differences instead of a Gram matrix: no cancellation for close codes, and nothing that autocast would run in bfloat16.
+        distances = torch.cdist(a[rows], b, compute_mode="donot_use_mm_for_euclid_dist")
+        log_k = log_k + log_kernel(distances.square(), tau)
+    return torch.logsumexp(log_k if with_self else without_self(log_k, rows), 1)
 
 
 def in_blocks(block: Callable[..., Float[Tensor, " rows"]], *codes: Tensor, n: int, width: int) -> Float[Tensor, " n"]:

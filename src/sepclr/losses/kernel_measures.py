@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -119,12 +120,14 @@ def two_sample_mmd(a: Float[Tensor, "n d"], b: Float[Tensor, "m d"], tau: Bandwi
         return zero_term(a, b)
     a, b = full_precision(a), full_precision(b)
     taus = [bandwidths(torch.cat([a, b]), tau)]
-
-    def within(z: Tensor) -> Tensor:
-        return (log_row_sums([z], taus, with_self=with_self) - math.log(len(z) if with_self else len(z) - 1)).exp().mean()
-
+    within = [_mean_kernel(z, taus, with_self=with_self) for z in (a, b)]
     between = (log_row_sums([a], taus, [b]) - math.log(len(b))).exp().mean()
-    return within(a) + within(b) - 2 * between
+    return within[0] + within[1] - 2 * between
+
+
+def _mean_kernel(z: Tensor, taus: Sequence[Tensor], *, with_self: bool) -> Tensor:
+    """Compute the mean of k_τ(z_i, z_j) over the pairs of a sample."""
+    return (log_row_sums([z], taus, with_self=with_self) - math.log(len(z) if with_self else len(z) - 1)).exp().mean()
 
 
 def shuffled(s: Float[Tensor, "n d"], permutation: Int[Tensor, " n"] | None = None) -> Float[Tensor, "n d"]:

@@ -7,6 +7,7 @@ s, the content of s tells nothing apart, so c gains nothing from encoding it.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -54,21 +55,21 @@ def conditional_uniformity(
     if n < 2:
         return zero_term(z)
     taus = torch.tensor([tau], dtype=torch.float64, device=z.device)
-    k = min(neighbours, n - 1)
-
-    def block(rows: slice, *codes: Tensor) -> Tensor:
-        codes_z, *others = codes
-        log_k = log_kernel(_squared_distances(codes_z, rows), taus)
-        if not others:
-            return torch.logsumexp(without_self(log_k, rows), 1) - math.log(n - 1)
-        return torch.logsumexp(log_k + _log_weights(_squared_distances(others[0], rows), rows, k), 1)
-
+    block = partial(_log_means, taus=taus, k=min(neighbours, n - 1))
     codes = [full_precision(z), *([] if given is None else [full_precision(given.detach())])]
     spread = in_blocks(block, *codes, n=n, width=n)
     if from_zero:
         to_zero = log_kernel_matched(z, torch.zeros_like(z), taus)
         spread = torch.logaddexp(spread, to_zero) - math.log(2)
     return mean_or_zero(spread)
+
+
+def _log_means(rows: slice, z: Tensor, given: Tensor | None = None, *, taus: Tensor, k: int) -> Tensor:
+    """Compute log Σ_j w_ij k_τ(z_i, z_j) of a block of rows."""
+    log_k = log_kernel(_squared_distances(z, rows), taus)
+    if given is None:
+        return torch.logsumexp(without_self(log_k, rows), 1) - math.log(len(z) - 1)
+    return torch.logsumexp(log_k + _log_weights(_squared_distances(given, rows), rows, k), 1)
 
 
 def _squared_distances(z: Tensor, rows: slice) -> Tensor:

@@ -163,13 +163,9 @@ class Decorrelated(nn.Module):
         with_s = _correlated(self.c_with_s, c, self.phi_s(s))
         with_c = _correlated(self.s_with_c, s, self.phi_c(c))
         with_group = _correlated(self.c_with_group, h_c, group)
-
-        def by_sample(push: Tensor, rows: Tensor = target) -> Tensor:  # some rows, placed among all
-            return _by_sample(push.new_zeros(len(h_c), push.shape[1]).index_put((rows,), push), number)
-
         found = {  # the code that each moves, D, and its gradient
-            "c_with_s": ("h_c", with_s.value, by_sample(with_s.a)),
-            "s_with_c": ("h_s", with_c.value, by_sample(with_c.a)),
+            "c_with_s": ("h_c", with_s.value, _placed(with_s.a, target, h_c, number)),
+            "s_with_c": ("h_s", with_c.value, _placed(with_c.a, target, h_c, number)),
             "c_with_group": ("h_c", with_group.value, _by_sample(with_group.a, number)),
         }
         if self.free_of:
@@ -179,20 +175,17 @@ class Decorrelated(nn.Module):
             rows, of_targets = _rows(known), _rows(known & is_target.repeat(number))
             c_free = _correlated(self.c_with_free_of, h_c[rows], attribute[rows])
             s_free = _correlated(self.s_with_free_of, h_s[of_targets], attribute[of_targets])
-            found["c_with_free_of"] = "h_c", c_free.value, by_sample(c_free.a, rows)
-            found["s_with_free_of"] = "h_s", s_free.value, by_sample(s_free.a, of_targets)
-
-        def pushes(code: str) -> list[tuple[Tensor, Tensor]]:
-            asked = {name: (value, push) for name, (of, value, push) in found.items() if of == code}
+            found["c_with_free_of"] = "h_c", c_free.value, _placed(c_free.a, rows, h_c, number)
+            found["s_with_free_of"] = "h_s", s_free.value, _placed(s_free.a, of_targets, h_c, number)
+        pushes: dict[str, list[tuple[Tensor, Tensor]]] = {"h_c": [], "h_s": []}
+        for name, (code, value, push) in found.items():
             # A scanner is easily seen and its D at most its number of classes less 1: by D itself, it would be pushed too gently.
-            return [
-                (value.sqrt() if "free_of" in name else value, push)
-                for name, (value, push) in asked.items()
-                if "free_of" in name or name in self.correlations
-            ]
-
+            if "free_of" in name:
+                pushes[code].append((value.sqrt(), push))
+            elif name in self.correlations:
+                pushes[code].append((value, push))
         return Steering(
-            {code: partial(_steered, pushes(code), _rows(is_target)) for code in ("h_c", "h_s")},
+            {code: partial(_steered, those, _rows(is_target)) for code, those in pushes.items()},
             {name: value for name, (_, value, _) in found.items()},
         )
 
@@ -207,6 +200,11 @@ def _correlated(moments: RunningCorrelation, a: Tensor, b: Tensor) -> Correlatio
 def _rows(group: Bool[Tensor, " n"]) -> Int64[Tensor, " m"]:
     """Return the rows of a group. This synchronises a GPU once, instead of at each indexing."""
     return group.nonzero().flatten()
+
+
+def _placed(push: Tensor, rows: Tensor, among: Tensor, number: int) -> Tensor:
+    """Place the gradient of some rows among all of them, 0 elsewhere, and split it by sample."""
+    return _by_sample(push.new_zeros(len(among), push.shape[1]).index_put((rows,), push), number)
 
 
 def _steered(pushes: Sequence[tuple[Tensor, Tensor]], target: Tensor, gradient: Tensor) -> Tensor:

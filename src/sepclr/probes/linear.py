@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -188,15 +189,15 @@ def resampled(subjects: NDArray[Any] | None, n: int, seed: int) -> Resampled:
     """
     draw = np.random.default_rng(seed)
     names, whose = (np.arange(n), np.arange(n)) if subjects is None else np.unique(subjects, return_inverse=True)
+    return partial(_totals, draw, whose, len(names))
 
-    def totals(facts: NDArray[Any]) -> NDArray[np.float64]:
-        of_subject = np.zeros((len(names), facts.shape[1]))
-        np.add.at(of_subject, whose, facts)
-        # Subjects with equal sums are interchangeable: draw how often each distinct sum comes up. Classes have few distinct sums.
-        kinds, times = np.unique(of_subject, axis=0, return_counts=True)
-        return np.asarray(draw.multinomial(len(names), times / len(names), size=RESAMPLES) @ kinds)
 
-    return totals
+def _totals(draw: np.random.Generator, whose: NDArray[np.intp], subjects: int, facts: NDArray[Any]) -> NDArray[np.float64]:
+    of_subject = np.zeros((subjects, facts.shape[1]))
+    np.add.at(of_subject, whose, facts)
+    # Subjects with equal sums are interchangeable: draw how often each distinct sum comes up. Classes have few distinct sums.
+    kinds, times = np.unique(of_subject, axis=0, return_counts=True)
+    return np.asarray(draw.multinomial(subjects, times / subjects, size=RESAMPLES) @ kinds)
 
 
 def interval(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
