@@ -95,6 +95,7 @@ def scores(free_of: str | None, **options: str) -> dict[tuple[str, str], float]:
     return {(row["attribute"], row["space"]): row["score"] for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"independence": "k-jem"}], ids=["decorrelation", "k-jem"])
 def test_a_scanner_leaves_the_codes(options: dict[str, str]):
     plain, free = scores(None, **options), scores("site", **options)
