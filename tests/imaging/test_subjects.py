@@ -457,7 +457,7 @@ def test_the_map_of_a_group_is_the_mean_of_its_subjects_maps_where_their_spaces_
 
     monkeypatch.setattr("sepclr.runs.maps.volumes", elsewhere)
     with held(run):
-        with pytest.raises(InputError, match="run: in use by process"):
+        with pytest.raises(InputError, match="run: in use by"):
             make_maps(run)
         out = make_maps(run, out=tmp_path / "maps").parent  # a folder of its own
     subjects = np.mean([nibabel.load(path).get_fdata() for path in (out / "occlusion").glob("*.nii.gz")], axis=0)

@@ -22,6 +22,8 @@ from sepclr.losses import hide_background, joint_entropy, kernel_entropies, unif
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TAUS = (0.3, 1.5)
+QUIET = "ignore:Conversion of an array with ndim > 0:DeprecationWarning:triton.runtime.interpreter"
+"""Of triton 3.6 with numpy 2."""
 DTYPES = ("float32", "bfloat16", "float64")
 WEIGHTS = torch.tensor([2.0, 3.0, 10.0])
 
@@ -118,7 +120,7 @@ def as_on_a_cpu(dtype: torch.dtype) -> list[float]:
 @pytest.fixture(scope="module")
 def errors() -> dict[str, list[float]]:
     where = os.environ | ({} if DEVICE == "cuda" else {"TRITON_INTERPRET": "1"})
-    ended = subprocess.run([sys.executable, "-W", "error", __file__], capture_output=True, text=True, check=False, env=where)
+    ended = subprocess.run([sys.executable, "-W", "error", "-W", QUIET, __file__], capture_output=True, text=True, check=False, env=where)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 

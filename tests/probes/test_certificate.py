@@ -273,7 +273,7 @@ def test_what_varies_within_subjects_of_both_groups_is_asked_within_groups():
     kind = np.where(draw.random(960) < np.where(is_target, 0.8, 0.2), "a", "b")
     codes = {"c": draw.normal(size=(960, 2)), "s": is_target[:, None] + 0.1 * draw.normal(size=(960, 2))}
     made = certificate(codes, is_target, {"kind": kind}, common=["kind"], subjects=donors, everyone=True)
-    assert min(test["p"] for test in made.tests if (test["about"], test["space"]) == ("kind", "s")) > 0.01
+    assert min(test["p"] for test in made.tests if (test["about"], test["space"]) == ("kind", "s")) > 0.005  # 0.001 otherwise
     assert max(test["p"] for test in made.tests if (test["about"], test["space"]) == ("group", "s")) < 0.01
     # A donor has both kinds, and counts once in the number of donors that a leak of five points needs.
     (wanted,) = {test["needed"] for test in made.tests if test["about"] == "kind" and test["by"] == "linear" and test["space"] == "s"}

@@ -115,7 +115,7 @@ def test_a_method_with_a_decoder_of_its_own_needs_no_other(tiny: Recipe, tmp_pat
     folder = runner.run(recipe, tmp_path / "run", progress=False).folder
     with pytest.raises(InputError, match="method 'mm-cvae' has a decoder of its own; run sepclr decode evaluate"):
         fit_decoder(folder.path, SMALL)
-    with held(folder.path), pytest.raises(InputError, match="run: in use by process"):
+    with held(folder.path), pytest.raises(InputError, match="run: in use by"):
         evaluate_removal(folder.path)
     assert main(["decode", "evaluate", str(folder.path)]) == 0  # the true images are unknown: pictures without scores
     assert (folder.path / "decoder" / "results.jsonl").read_text() == ""
