@@ -20,8 +20,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     load = marked_digits.load
     # One run after the other in this process, where the samples are few.
     with pytest.MonkeyPatch.context() as patch, parallel_config("sequential"):
-        patch.setattr(marked_digits, "load", lambda: load(train_samples=400, test_samples=300))
-        assert main(["demo", "--out", str(folder), "--max_epochs", "1", "--width", "8", "--batch_size", "100"]) == 0
+        patch.setattr(marked_digits, "load", lambda: load(train_samples=200, test_samples=200))
+        assert main(["demo", "--out", str(folder), "--max_epochs", "1", "--width", "8", "--batch_size", "50"]) == 0
     return folder
 
 

@@ -127,7 +127,7 @@ def test_the_page_fits_its_window_and_asks_for_nothing(table: Path, browser: obj
 def test_brains_of_ixi_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     packed = np.load(IXI)
     lines = ["participant_id\tage\tsex"]
-    for i in range(20):
+    for i in range(12):
         folder = tmp_path / f"sub-{i}" / "anat"
         folder.mkdir(parents=True)
         nibabel.save(nibabel.Nifti1Image(packed["t1"][i], np.diag([2.0, 2.0, 2.0, 1.0])), folder / f"sub-{i}_T1w.nii.gz")

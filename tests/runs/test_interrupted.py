@@ -49,7 +49,7 @@ def test_a_folder_in_use_is_refused_and_not_changed(tiny: Recipe, copied: Path):
 def test_the_lock_of_a_process_that_was_killed_does_not_stand_in_the_way(copied: Path):
     (copied / LOCK).write_text("process 17 on host")
     check_free(copied)
-    with held(copied), pytest.raises(InputError, match="in use by (process|another)"):
+    with held(copied), pytest.raises(InputError, match=r"in use by (process|another)"):
         check_free(copied)
     check_free(copied)
 
