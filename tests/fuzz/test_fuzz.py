@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 from collections.abc import Callable
@@ -47,6 +48,11 @@ def endless(_: Path) -> None:
         pass
 
 
+def growing(_: Path) -> None:
+    with mmap.mmap(-1, 2**29, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as more:  # not what this process has freed before
+        more.write(bytes(2**29))
+
+
 def left(folder: Path) -> None:
     (folder / "out").mkdir()
     raise InputError("refused")
@@ -56,7 +62,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "error": (lambda _: [][0], "IndexError"),
     "exit": (lambda _: exit(1), "SystemExit"),
     "hang": (endless, "hang"),
-    "memory": (lambda _: bytearray(b"x") * 2**29, "memory"),
+    "memory": (growing, "memory"),
     "reserved": (lambda _: bytearray(2**40), "MemoryError"),
     "program": (lambda folder: subprocess.run(["true"], check=True, cwd=folder), "acts subprocess"),
     "outside": (outside, "acts writes"),

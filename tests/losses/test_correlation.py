@@ -59,10 +59,18 @@ def test_equals_the_loop_for_any_problem(problem: Problem, ridge: float) -> None
     assert squared_correlations(problem.c, problem.s, ridge=ridge).item() == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
-@given(problem=problems(min_samples=2, reach=5), ridge=ridges)
+@given(problem=problems(min_samples=2, reach=5).filter(spread), ridge=ridges)
 def test_moments_of_one_batch_give_its_value(problem: Problem, ridge: float) -> None:
     found = running(problem.c, problem.s, ridge=ridge)(problem.c, problem.s)
     assert found.value.item() == pytest.approx(squared_correlations(problem.c, problem.s, ridge=ridge).item(), rel=1e-6, abs=1e-6)
+
+
+@given(value=st.floats(-1e3, 1e3), n=st.integers(1, 50), ridge=ridges)
+def test_of_a_constant_code_it_is_0_however_its_mean_is_rounded(value: float, n: int, ridge: float) -> None:
+    still = torch.full((n, 2), value, dtype=torch.float64)
+    for b in (still, torch.linspace(0, 1, n, dtype=torch.float64)[:, None]):
+        assert squared_correlations(still, b, ridge=ridge) < 1e-9
+        assert running(still, b, ridge=ridge)(still, b).value < 1e-9
 
 
 def test_of_a_code_that_all_but_stands_still_it_is_finite() -> None:

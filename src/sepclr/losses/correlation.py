@@ -22,6 +22,9 @@ from sepclr.types import InputError, Scalar
 CONSTANT = 1e-150
 """Variance up to which a code counts as constant; the square of its inverse is still finite."""
 
+ROUNDING = 16 * torch.finfo(torch.float64).eps
+"""Relative error of a mean. Variances that it explains are of constant codes, too."""
+
 
 class Correlation(NamedTuple):
     """D and its gradient for each sample.
@@ -57,8 +60,9 @@ def squared_correlations(a: Float[Tensor, "n d_a"], b: Float[Tensor, "n d_b"], *
     1.0
     """
     z = torch.cat([a, b], 1).double()
-    centred = z - z.mean(0) if len(z) else z
-    return _correlate(centred.T @ centred / max(len(z), 1), a.shape[1], ridge)[0]
+    mean = z.sum(0) / max(len(z), 1)
+    centred = z - mean
+    return _correlate(centred.T @ centred / max(len(z), 1), a.shape[1], ridge, (ROUNDING * mean).square())[0]
 
 
 class RunningCorrelation(nn.Module):
@@ -117,7 +121,7 @@ class RunningCorrelation(nn.Module):
         """
         mean = self.sums / self.samples.clamp(min=1)
         covariance = self.products / self.samples.clamp(min=1) - torch.outer(mean, mean)
-        value, towards, within_a, within_b = _correlate(covariance, self.a_dim, self.ridge)
+        value, towards, within_a, within_b = _correlate(covariance, self.a_dim, self.ridge, ROUNDING * mean.square())
         x, y = (torch.cat([a, b], 1).double() - mean).tensor_split([self.a_dim], 1)
         n = max(len(x), 1)
         # ∂D/∂Σ_ab = 2P, ∂D/∂Σ_aa and ∂D/∂Σ_bb follow from it, and ∂Σ_ab/∂a_i = (b_i − μ_b)/n.
@@ -151,22 +155,31 @@ class CosineFeatures(nn.Module):
         return torch.cat([z, torch.cos(z @ self.frequencies.to(z.dtype) + self.phases.to(z.dtype))], 1)
 
 
-def _correlate(covariance: Tensor, a_dim: int, ridge: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Compute D, ∂D/∂Σ_ab / 2 = P = Σ_aa⁻¹ Σ_ab Σ_bb⁻¹, and −∂D/∂Σ_aa and −∂D/∂Σ_bb, including the ridges' dependence on them."""
+def _correlate(covariance: Tensor, a_dim: int, ridge: float, errors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Compute D, ∂D/∂Σ_ab / 2 = P = Σ_aa⁻¹ Σ_ab Σ_bb⁻¹, and −∂D/∂Σ_aa and −∂D/∂Σ_bb, including the ridges' dependence on them.
+
+    Args:
+        covariance: of both codes, shape (d_a + d_b, d_a + d_b).
+        a_dim: d_a.
+        ridge: as in ``squared_correlations``.
+        errors: what rounding may add to each variance, shape (d_a + d_b,).
+    """
     a, b = slice(a_dim), slice(a_dim, None)
     s_aa, s_ab, s_bb = covariance[a, a], covariance[a, b], covariance[b, b]
-    inverse_a, inverse_b = _inverse(s_aa, ridge), _inverse(s_bb, ridge)
+    inverse_a, inverse_b = _inverse(s_aa, ridge, errors[a]), _inverse(s_bb, ridge, errors[b])
     towards = inverse_a @ s_ab @ inverse_b
     within_a, within_b = towards @ s_ab.T @ inverse_a, towards.T @ s_ab @ inverse_b
     return (towards * s_ab).sum(), towards, _with_ridge(within_a, ridge), _with_ridge(within_b, ridge)
 
 
-def _inverse(covariance: Tensor, ridge: float) -> Tensor:
+def _inverse(covariance: Tensor, ridge: float, errors: Tensor) -> Tensor:
     """Invert a covariance with its ridge; a constant code has no correlation, so any inverse will do."""
     size = covariance.diagonal().mean()
     identity = torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
     # The ridge ensures that the inverse exists; checking it would synchronise a GPU.
-    return cast(Tensor, torch.linalg.inv_ex(covariance + torch.where(size > CONSTANT, ridge * size, 1.0) * identity).inverse)
+    return cast(
+        Tensor, torch.linalg.inv_ex(covariance + torch.where(size > CONSTANT + errors.mean(), ridge * size, 1.0) * identity).inverse
+    )
 
 
 def _with_ridge(within: Tensor, ridge: float) -> Tensor:
