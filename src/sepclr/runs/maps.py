@@ -83,7 +83,7 @@ def make_maps(run: Path, *, attribute: str = GROUP, truth: Path | None = None, c
     if not isinstance(study, BrainStudy):
         raise InputError(f"{run}: a run on {recipe.data.name}, which has no volumes; give a run of sepclr fit mri")
     out = out or folder.path / "maps"
-    with held(folder.path) if out.parent == folder.path else nullcontext():
+    with held(folder.path) if out.absolute().parent == folder.path.absolute() else nullcontext():
         method, _ = load_method(folder)
         people, x, affines = volumes(study, cache or folder.root())
         values = people.is_target.astype(int) if attribute == GROUP else people.attributes.get(attribute)
