@@ -108,12 +108,12 @@ def assert_finite(term: Term, *codes: Tensor) -> None:
         assert gradient.isfinite().all()
 
 
-def assert_half_precision_inputs_lose_nothing(term: Term, *codes: Tensor) -> None:
+def assert_half_precision_inputs_lose_nothing(term: Term, *codes: Tensor, atol: float = 1e-5) -> None:
     """The value for bfloat16 codes is float32 and close to the value for the same numbers in float64."""
     halves = [z.bfloat16() for z in codes]
     value = term(*halves)
     assert value.dtype == torch.float32
-    torch.testing.assert_close(value.double(), term(*[z.double() for z in halves]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(value.double(), term(*[z.double() for z in halves]), rtol=1e-5, atol=atol)
 
 
 def assert_autocast_changes_nothing(term: Term, *codes: Tensor) -> None:

@@ -259,7 +259,8 @@ def test_without_a_pair_it_is_zero_with_zero_gradients(bound: Term, n: int) -> N
 @every_bound
 @given(problem=problems(reach=3))
 def test_bfloat16_codes_give_the_float32_value(bound: Term, problem: Problem) -> None:
-    assert_half_precision_inputs_lose_nothing(bound, *gaussians(problem))
+    # Log-densities of some −1,500, each rounded to 1e-4, cancel.
+    assert_half_precision_inputs_lose_nothing(bound, *gaussians(problem), atol=5e-4)
 
 
 @every_bound
