@@ -30,6 +30,8 @@ from sepclr.probes import Probed, probe
 NAMES = [method.where.rpartition(".")[2] for method in METHODS.values() if method.trained]
 GROUPED = [name for name in ESTIMATORS if name not in NAMES or ESTIMATORS[name].declaration.task == "contrast"]
 """Estimators that need no more than samples and groups."""
+CHECKED = ("SepCLR", "SepVAE")
+"""Trained estimators of both kinds, whose checks by scikit-learn are not left to the slow tests."""
 FAST = {"common_dim": 4, "salient_dim": 3, "width": 16, "max_epochs": 3, "random_state": 0}
 
 
@@ -44,7 +46,9 @@ def y(rows: Cohort) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", GROUPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in NAMES and name not in CHECKED)) for name in GROUPED]
+)
 def test_scikit_learn_finds_no_fault(name: str):
     kind = ESTIMATORS[name]
     results = check_estimator(kind(max_epochs=1, width=8) if name in NAMES else kind(), on_fail=None, on_skip=None)
