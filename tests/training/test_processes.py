@@ -30,6 +30,8 @@ from sepclr.methods import variational as variational_module
 from sepclr.methods.modalities import Modalities, Weak
 from sepclr.methods.several import several
 from sepclr.training import Settings, encode, fit
+from sepclr.training.checkpoints import Checkpoints
+from sepclr.training.fit import _records
 from sepclr.training.gather import gathered, in_order, on_the_whole, share
 from sepclr.types import Batch, HasCritic, HasSteering
 
@@ -302,6 +304,13 @@ def test_the_command_line_trains_on_two_devices(tmp_path: Path):
     assert ended.stdout.count("report: ") == 1
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_only_the_first_process_makes_folders(first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.modules["sepclr.training.fit"], "is_first", lambda: first)  # the package has a function of this name
+    _records(Checkpoints(tmp_path / "run" / "checkpoints"))
+    assert (tmp_path / "run").exists() == first
+
+
 @pytest.mark.slow
 def test_torchrun_trains_on_two_nodes(tmp_path: Path):
     port = free_port()
@@ -321,4 +330,4 @@ def test_torchrun_trains_on_two_nodes(tmp_path: Path):
     for node in nodes:
         _, said = node.communicate(timeout=300)
         assert node.returncode == 0, said
-    assert finished(tmp_path / "run")["recipe"]["nodes"] == 2
+    assert finished(tmp_path / "run")["recipe"]["training"]["nodes"] == 2

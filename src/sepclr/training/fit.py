@@ -144,7 +144,8 @@ def _fit(
 
 def _records(checkpoints: Checkpoints) -> list[Callback]:
     """Return what writes the metrics of an epoch, then its checkpoint: with a checkpoint, there are its metrics."""
-    checkpoints.folder.mkdir(parents=True, exist_ok=True)
+    if is_first():  # another process may be here before the first has found the folder of the run empty
+        checkpoints.folder.mkdir(parents=True, exist_ok=True)
     saving = ModelCheckpoint(checkpoints.folder, Path(LAST).stem, save_on_train_epoch_end=True, enable_version_counter=False)
     return [JsonLines(checkpoints.folder.parent / "metrics.jsonl"), saving]
 
