@@ -103,6 +103,14 @@ def linked(file: h5py.File) -> None:
     file["obs/_index"] = h5py.ExternalLink("../other.h5ad", "/obs/_index")
 
 
+def endless(path: Path, length: int = 0) -> None:
+    """Give the first object of each heap of strings a length with which HDF5 stays where it is, or goes back."""
+    content, place = bytearray(path.read_bytes()), -1
+    while (place := content.find(b"GCOL", place + 1)) >= 0:
+        content[place + 16 : place + 32] = struct.pack("<HHIQ", 0 if length == 0 else 1, 1, 0, length)
+    put(path, bytes(content))
+
+
 def encrypted(path: Path) -> None:
     content = bytearray(path.read_bytes())
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -180,6 +188,8 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "cannot be read",
     ),
     "names of cells that are not there": ("cells", cells(of_names), "no file of this size holds"),
+    "names without end": ("cells", endless, "a heap has no end at byte"),
+    "names that go back": ("cells", lambda path: endless(path, 2**64 - 64), "a heap has no end at byte"),
     "values in another file": ("cells", cells(elsewhere), "X/data is kept in another file"),
     "names in another file": ("cells", cells(linked), "cannot be read|another file"),
     "paths of others": ("images-table", lambda path: put(path, b"file,age\n../../../etc/passwd,3\n/etc/passwd,4\n"), "in neither folder"),

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sepclr.data.claims import check_claim
+from sepclr.data.heaps import check_heaps
 from sepclr.data.tables import listed, text_of
 from sepclr.errors import InputError, reading
 from sepclr.extras import need
@@ -44,6 +45,7 @@ def opened(path: Path) -> Iterator[Any]:
     if not h5py.is_hdf5(path):
         raise InputError(f"{path}: is not an HDF5 file; give an .h5ad file as written by anndata")
     with reading(path, "copy or download it again"), h5py.File(path) as file:
+        check_heaps(path, file)
         yield file
 
 
