@@ -47,6 +47,11 @@ def spread(problem: Problem) -> bool:
     return bool((problem.c.std(0) > 0.1).all() and (problem.s.std(0) > 0.1).all())
 
 
+def spread_or_constant(problem: Problem) -> bool:
+    """Whether rounding decides nothing: deviations of all entries are large, or there are none."""
+    return all(bool(((z.std(0) > 0.1) | (z == z[0]).all(0)).all()) for z in (problem.c, problem.s))
+
+
 @pytest.mark.parametrize("ridge", [0.0, 0.01, 1.0])
 def test_equals_the_formula_as_a_loop(ridge: float) -> None:
     problem = random_problem(20)
@@ -59,7 +64,7 @@ def test_equals_the_loop_for_any_problem(problem: Problem, ridge: float) -> None
     assert squared_correlations(problem.c, problem.s, ridge=ridge).item() == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
-@given(problem=problems(min_samples=2, reach=5).filter(spread), ridge=ridges)
+@given(problem=problems(min_samples=2, reach=5).filter(spread_or_constant), ridge=ridges)
 def test_moments_of_one_batch_give_its_value(problem: Problem, ridge: float) -> None:
     found = running(problem.c, problem.s, ridge=ridge)(problem.c, problem.s)
     assert found.value.item() == pytest.approx(squared_correlations(problem.c, problem.s, ridge=ridge).item(), rel=1e-6, abs=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from sepclr.runs.lock import LOCK, check_free, held
 from sepclr.runs.recipe import Recipe
 from sepclr.runs.usable import check_run
 from sepclr.types import InputError
+
+# Versions of filelock before 4 empty the file when another process asks for the lock.
+HOLDER = "process 17 on host" if int(version("filelock").partition(".")[0]) >= 4 else "another process"
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -39,9 +43,7 @@ def test_a_folder_in_use_is_refused_and_not_changed(tiny: Recipe, copied: Path):
             lambda: runner.run(tiny, copied, resume=True, progress=False),
             lambda: runner.evaluate_again(copied),
         ):
-            with pytest.raises(
-                InputError, match=r"run: in use by (process 17 on host|another process); wait until it has ended, or choose another folder$"
-            ):
+            with pytest.raises(InputError, match=f"run: in use by {HOLDER}; wait until it has ended, or choose another folder$"):
                 use()
     assert content(copied) == before
 
@@ -49,7 +51,7 @@ def test_a_folder_in_use_is_refused_and_not_changed(tiny: Recipe, copied: Path):
 def test_the_lock_of_a_process_that_was_killed_does_not_stand_in_the_way(copied: Path):
     (copied / LOCK).write_text("process 17 on host")
     check_free(copied)
-    with held(copied), pytest.raises(InputError, match=r"in use by (process|another)"):
+    with held(copied), pytest.raises(InputError, match=f"in use by {HOLDER.split()[0]}"):
         check_free(copied)
     check_free(copied)
 

@@ -9,9 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-SIGNATURE = re.compile(rb"GCOL\x01\0\0\0")
-HEADER = 16
-"""Bytes of the header of a heap, and of an object in it."""
+HEAP = re.compile(rb"GCOL\x01\0\0\0(.{8})", re.DOTALL)
+"""Header of a heap, with its length."""
+
+OBJECT = struct.Struct("<HxxxxxxQ")
+"""Header of an object in a heap: index and length."""
 
 
 def check_heaps(path: Path, file: Any) -> None:
@@ -37,19 +39,13 @@ def check_heaps(path: Path, file: Any) -> None:
 def _endless(path: Path, size: int, _: int) -> int | None:
     """Return where a heap has no end, if there is one; a file is searched once for each time that it was written."""
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for found in SIGNATURE.finditer(content):
-            place = found.start() + HEADER
-            end = min(found.start() + _length(content, found.start()), size)
-            while place + HEADER <= end:
-                (index,), length = struct.unpack_from("<H", content, place), _length(content, place)
+        for found in HEAP.finditer(content):
+            place, end = found.end(), min(found.start() + int.from_bytes(found[1], "little"), size)
+            while place + OBJECT.size <= end:
+                index, length = OBJECT.unpack_from(content, place)
                 # Object 0 is free space, with its header; others are padded to 8 bytes. Sums are modulo 2^64, as in HDF5.
-                step = length if index == 0 else (HEADER + (length + 7) // 8 * 8) % 2**64
+                step = length if index == 0 else (OBJECT.size + (length + 7) // 8 * 8) % 2**64
                 if step == 0 or step >= 2**63:
                     return place
                 place += step
     return None
-
-
-def _length(content: mmap.mmap, place: int) -> int:
-    """Return the length in the header of a heap or object at a place; 0 where the file ends before."""
-    return int(struct.unpack_from("<Q", content, place + 8)[0]) if place + HEADER <= len(content) else 0
